@@ -1,0 +1,106 @@
+#include <string.h>
+
+#include "base/mac.h"
+
+#define LOWER	"0123456789abcdef"
+#define UPPER	"0123456789ABCDEF"
+
+static int
+hexval(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+size_t
+mac_scan(const char *s, uint8_t mac[MAC_LEN])
+{
+	uint8_t	 out[MAC_LEN] = {0};
+	size_t	 i = 0, digits = 0, group = 0, run = 0;
+	char	 sep = '\0';
+	int	 v;
+
+	while (digits < 2 * MAC_LEN) {
+		if ((v = hexval(s[i])) >= 0) {
+			out[digits / 2] = (uint8_t)(out[digits / 2] << 4 | v);
+			digits++;
+			run++;
+			i++;
+			continue;
+		}
+		if (s[i] == '\0' || strchr(":-. ", s[i]) == NULL || run == 0)
+			return 0;
+		/* The first separator fixes which one it is and the group size. */
+		if (sep == '\0') {
+			if (run != 2 && run != 4 && run != 6)
+				return 0;
+			sep = s[i];
+			group = run;
+		} else if (s[i] != sep || run != group)
+			return 0;
+		run = 0;
+		i++;
+	}
+	if (sep != '\0' && run != group)
+		return 0;
+	if (hexval(s[i]) >= 0)
+		return 0;
+	memcpy(mac, out, MAC_LEN);
+	return i;
+}
+
+bool
+mac_parse(const char *s, uint8_t mac[MAC_LEN])
+{
+	size_t	 n = mac_scan(s, mac);
+
+	return n != 0 && s[n] == '\0';
+}
+
+char *
+mac_format(char out[MAC_TEXT], const uint8_t mac[MAC_LEN], enum mac_form form)
+{
+	static const struct {
+		const char	*hex;
+		size_t		 group;	/* octets between separators, 0 = none */
+		char		 sep;
+	} forms[] = {
+		[MAC_COLON] = { LOWER, 1, ':' },
+		[MAC_HYPHEN] = { UPPER, 1, '-' },
+		[MAC_HYPHEN_LOWER] = { LOWER, 1, '-' },
+		[MAC_COLON_UPPER] = { UPPER, 1, ':' },
+		[MAC_BARE] = { LOWER, 0, '\0' },
+		[MAC_BARE_UPPER] = { UPPER, 0, '\0' },
+		[MAC_DOTTED] = { LOWER, 2, '.' },
+	};
+	const char		*hex = forms[form].hex;
+	size_t			 i, o = 0;
+
+	for (i = 0; i < MAC_LEN; i++) {
+		if (i > 0 && forms[form].group > 0 && i % forms[form].group == 0)
+			out[o++] = forms[form].sep;
+		out[o++] = hex[mac[i] >> 4];
+		out[o++] = hex[mac[i] & 15];
+	}
+	out[o] = '\0';
+	return out;
+}
+
+bool
+mac_is_random(const uint8_t mac[MAC_LEN])
+{
+	return (mac[0] & 0x02) != 0;
+}
+
+bool
+mac_is_station(const uint8_t mac[MAC_LEN])
+{
+	static const uint8_t	 zero[MAC_LEN];
+
+	return (mac[0] & 0x01) == 0 && memcmp(mac, zero, MAC_LEN) != 0;
+}

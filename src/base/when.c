@@ -1,0 +1,173 @@
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/when.h"
+
+#define SPAN_MAX	(100LL * 366 * 86400)	/* longer is a slip of the keyboard */
+
+/* Days from 1970-01-01 to a date of the proleptic Gregorian calendar.  timegm()
+ * would do, but it also accepts the 31st of February. */
+static int64_t
+days(int64_t y, int m, int d)
+{
+	int64_t	 era, yoe, doy;
+
+	y -= m <= 2;
+	era = (y >= 0 ? y : y - 399) / 400;
+	yoe = y - era * 400;
+	doy = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
+	return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
+}
+
+/* n digits at *s as a number, moving *s on; -1 when they are not all digits. */
+static int
+digits(const char **s, int n)
+{
+	int	 v = 0;
+
+	while (n-- > 0) {
+		if (!isdigit((unsigned char)**s))
+			return -1;
+		v = v * 10 + *(*s)++ - '0';
+	}
+	return v;
+}
+
+static bool
+expect(const char **s, char c)
+{
+	if (**s != c)
+		return false;
+	(*s)++;
+	return true;
+}
+
+static int
+month_days(int y, int m)
+{
+	static const int	 len[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+
+	return m == 2 && y % 4 == 0 && (y % 100 != 0 || y % 400 == 0) ? 29 : len[m - 1];
+}
+
+/* The offset at *s in seconds: Z, or +hh:mm. */
+static bool
+offset(const char **s, int *out)
+{
+	int	 h, m, sign;
+
+	if (**s == 'Z' || **s == 'z') {
+		(*s)++;
+		*out = 0;
+		return true;
+	}
+	if (**s != '+' && **s != '-')
+		return false;
+	sign = *(*s)++ == '-' ? -1 : 1;
+	if ((h = digits(s, 2)) < 0 || h > 23 || !expect(s, ':') ||
+	    (m = digits(s, 2)) < 0 || m > 59)
+		return false;
+	*out = sign * (h * 3600 + m * 60);
+	return true;
+}
+
+bool
+when_parse(const char *s, int64_t *out)
+{
+	int	 y, mo, d, h, mi, sec, off, n;
+
+	if ((y = digits(&s, 4)) < 0 || !expect(&s, '-') ||
+	    (mo = digits(&s, 2)) < 1 || mo > 12 || !expect(&s, '-') ||
+	    (d = digits(&s, 2)) < 1 || d > month_days(y, mo))
+		return false;
+	if (*s != 'T' && *s != 't' && *s != ' ')
+		return false;
+	s++;
+	if ((h = digits(&s, 2)) < 0 || h > 23 || !expect(&s, ':') ||
+	    (mi = digits(&s, 2)) < 0 || mi > 59 || !expect(&s, ':') ||
+	    (sec = digits(&s, 2)) < 0 || sec > 60)
+		return false;
+	if (*s == '.') {
+		for (s++, n = 0; isdigit((unsigned char)*s); s++)
+			n++;
+		if (n == 0 || n > 9)
+			return false;
+	}
+	if (!offset(&s, &off) || *s != '\0')
+		return false;
+	if (y <= 1)
+		*out = WHEN_NEVER;
+	else if (y == 9999)
+		*out = WHEN_ALWAYS;
+	else
+		*out = days(y, mo, d) * 86400 + h * 3600 + mi * 60 + sec - off;
+	return true;
+}
+
+char *
+when_format(char out[WHEN_TEXT], int64_t t)
+{
+	struct tm	 tm;
+	time_t		 tt = (time_t)t;
+
+	/* gmtime_r() fails where the year does not fit, at both far ends. */
+	if (gmtime_r(&tt, &tm) == NULL || tm.tm_year < -1898 || tm.tm_year > 9998 - 1900)
+		memcpy(out, t < 0 ? "0001-01-01T00:00:00Z" : "9999-12-31T23:59:59Z", WHEN_TEXT);
+	else
+		strftime(out, WHEN_TEXT, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return out;
+}
+
+bool
+when_span(const char *s, int64_t *out)
+{
+	static const struct { char c; int64_t n; } unit[] = {
+		{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 604800},
+	};
+	int64_t	 sum = 0, v;
+	size_t	 i;
+
+	if (*s == '\0')
+		return false;
+	while (*s != '\0') {
+		if (!isdigit((unsigned char)*s))
+			return false;
+		for (v = 0; isdigit((unsigned char)*s); s++)
+			if ((v = v * 10 + *s - '0') > SPAN_MAX)
+				return false;
+		if (*s != '\0') {
+			for (i = 0; i < 5 && unit[i].c != *s; i++)
+				;
+			if (i == 5 || v > SPAN_MAX / unit[i].n)
+				return false;
+			v *= unit[i].n;
+			s++;
+		}
+		if ((sum += v) > SPAN_MAX)
+			return false;
+	}
+	*out = sum;
+	return true;
+}
+
+char *
+when_ago(char *out, size_t size, int64_t s)
+{
+	if (s < 120)
+		snprintf(out, size, "%lld s", (long long)s);
+	else if (s < 7200)
+		snprintf(out, size, "%lld min", (long long)(s / 60));
+	else if (s < 172800)
+		snprintf(out, size, "%lld h", (long long)(s / 3600));
+	else
+		snprintf(out, size, "%lld d", (long long)(s / 86400));
+	return out;
+}
+
+int64_t
+when_now(void)
+{
+	return (int64_t)time(NULL);
+}

@@ -1,0 +1,114 @@
+/*
+ * What is known of a device: its facts and the answer to "is it compliant?",
+ * with where that came from and how old it is.  The states are never squeezed
+ * into a boolean.
+ */
+#ifndef DEVICE_ANSWER_H
+#define DEVICE_ANSWER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/guid.h"
+#include "base/jsonw.h"
+#include "base/mac.h"
+
+/* Graph's complianceState (first seven behind pending) and three of ours. */
+enum compliance {
+	COMPLIANCE_PENDING,		/* not looked up yet */
+	COMPLIANCE_COMPLIANT,
+	COMPLIANCE_NONCOMPLIANT,
+	COMPLIANCE_GRACE,		/* inGracePeriod */
+	COMPLIANCE_UNKNOWN,		/* enrolled, not yet evaluated */
+	COMPLIANCE_CONFLICT,
+	COMPLIANCE_ERROR,
+	COMPLIANCE_CONFIGMANAGER,
+	COMPLIANCE_UNREGISTERED,	/* Intune says: no such device */
+	COMPLIANCE_AMBIGUOUS,		/* more than one device matches */
+	COMPLIANCE_COUNT
+};
+
+enum match { MATCH_NONE, MATCH_GUID, MATCH_NAME, MATCH_MAC };
+enum id_space { ID_SPACE_NONE, ID_SPACE_INTUNE, ID_SPACE_ENTRA };
+enum source { SOURCE_NONE, SOURCE_GRAPH, SOURCE_NAC2, SOURCE_CACHE };
+
+/* In which order the identifiers are tried; MATCH_NONE ends it early. */
+struct match_order {
+	enum match	 by[3];
+};
+
+#define MATCH_ORDER_DEFAULT	{ { MATCH_GUID, MATCH_NAME, MATCH_MAC } }
+
+/* A managedDevice of Graph.  "" and false/0 where Intune gave nothing. */
+struct device {
+	bool		 has_id, has_entra_id;
+	struct guid	 id;			/* Intune device id */
+	struct guid	 entra_id;		/* Entra device id */
+	bool		 has_wifi_mac, has_ethernet_mac;
+	uint8_t		 wifi_mac[MAC_LEN];
+	uint8_t		 ethernet_mac[MAC_LEN];
+	char		 name[256];
+	char		 serial[128];
+	char		 os[64];
+	char		 os_version[64];
+	char		 owner[32];		/* company, personal, unknown */
+	char		 user[256];		/* user principal name */
+	char		 model[128];
+	char		 manufacturer[128];
+	char		 management_state[32];	/* managed, retirePending, wipeIssued, … */
+	char		 jailbroken[16];
+	bool		 encrypted;
+	int64_t		 last_sync;		/* WHEN_NEVER when Graph says so, 0 not given */
+	int64_t		 enrolled;
+	int64_t		 grace_until;		/* WHEN_ALWAYS = no grace is running */
+};
+
+/* What was asked, so that "unregistered" can be filed under it. */
+struct asked {
+	enum match	 by;
+	char		 value[256];	/* canonical: lower-case GUID, aa:bb:…, lower-case name */
+};
+
+#define ANSWER_ASKED	10
+
+struct answer {
+	enum compliance	 state;
+	enum match	 matched_by;
+	enum id_space	 id_space;	/* for MATCH_GUID: in which space the GUID matched */
+	enum source	 source;
+	int64_t		 checked;	/* when Intune said so; 0 = never */
+	size_t		 nasked;
+	struct asked	 asked[ANSWER_ASKED];
+	bool		 has_device;
+	struct device	 device;
+};
+
+/* Names as in nac-record(5): "grace", "configmanager", … */
+const char *compliance_name(enum compliance state);
+
+/* From our name or Graph's, without regard to case.  Returns false for any
+ * other text: a new member of Graph's enumeration is the caller's to report. */
+bool	 compliance_parse(const char *text, enum compliance *out);
+
+const char *match_name(enum match match);
+bool	 match_parse(const char *text, enum match *out);
+const char *id_space_name(enum id_space space);
+const char *source_name(enum source source);
+
+/* Reads "guid name mac" (blanks or commas between, each word at most once, at
+ * least one).  Returns false and leaves *out alone when it is not that. */
+bool	 match_order_parse(const char *text, struct match_order *out);
+
+/* A retire, wipe or delete is under way, by management_state. */
+bool	 device_is_retiring(const struct device *d);
+bool	 device_is_wiping(const struct device *d);
+
+/* Folds a name to the form in which names are compared and filed: ASCII lower
+ * case, cut to size.  Returns dst. */
+char	*device_fold_name(char *dst, size_t size, const char *name);
+
+/* Writes the `compliance` member of nac-record(5); age is counted up to now. */
+void	 answer_write(struct jsonw *w, const struct answer *a, int64_t now);
+
+#endif

@@ -1,0 +1,112 @@
+/*
+ * Who a device says it is: every identifier found in its certificate or in the
+ * RADIUS attributes, each with the place where it was found.  Nothing here is
+ * on the heap; the strings are NUL-terminated and cut to fit, which no
+ * identifier in use needs.
+ */
+#ifndef DEVICE_IDENTITY_H
+#define DEVICE_IDENTITY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/guid.h"
+#include "base/jsonw.h"
+#include "base/mac.h"
+
+#define IDENTITY_GUIDS	8	/* more different ones in one certificate is an attack */
+#define IDENTITY_NAMES	8
+#define IDENTITY_TEXT	256	/* RFC 5280: a CN has at most 64, a DNS name 255 */
+
+enum found {
+	FOUND_SAN_URI,
+	FOUND_SAN_DNS,
+	FOUND_CN,
+	FOUND_ATTRIBUTE,	/* a RADIUS attribute: Calling-Station-Id, User-Name */
+	FOUND_ARGUMENT		/* typed by a person */
+};
+
+enum eap {
+	EAP_NONE,		/* no EAP: MAB, PAP */
+	EAP_TLS,
+	EAP_TTLS,
+	EAP_PEAP,
+	EAP_OTHER
+};
+
+struct identity_guid {
+	struct guid	 guid;
+	enum found	 found;
+	char		 form[48];	/* the prefix it stood behind; "" for a bare one */
+};
+
+struct identity_name {
+	char		 text[IDENTITY_TEXT];
+	enum found	 found;
+};
+
+struct identity {
+	struct identity_guid	 guid[IDENTITY_GUIDS];	/* in order of trust */
+	size_t			 nguid;
+	struct identity_name	 name[IDENTITY_NAMES];	/* short name first, then its FQDN */
+	size_t			 nname;
+	bool			 ambiguous;	/* the certificate names two different devices */
+	bool			 has_mac;
+	uint8_t			 mac[MAC_LEN];
+	char			 upn[IDENTITY_TEXT];
+	char			 sid[IDENTITY_TEXT];	/* never identity: see identity of strong mapping */
+	char			 subject[1024];
+	char			 issuer[1024];
+	char			 serial[64];		/* lower-case hex */
+	char			 sha256[65];		/* of the DER, lower-case hex; "" unknown */
+	int64_t			 not_before;		/* 0 unknown */
+	int64_t			 not_after;
+	enum eap		 eap;
+};
+
+/*
+ * Adds a GUID; the same one twice is kept once, at its first place; the zero
+ * GUID is left out.  A second, different one sets ambiguous when both come from
+ * the same kind of place (found).  form may be "".
+ */
+void	 identity_add_guid(struct identity *id, const struct guid *g, enum found found,
+	    const char *form);
+
+/* Adds a device name (never empty, never a GUID); a name twice is kept once. */
+void	 identity_add_name(struct identity *id, const char *name, enum found found);
+
+/*
+ * Takes a CN or a SAN DNS entry apart: a GUID, or a device name, or name.fqdn
+ * (which adds both the first label and the whole).  Text with blanks or other
+ * bytes that no host name has is taken as a name as it stands.
+ */
+void	 identity_add_cn(struct identity *id, const char *cn, enum found found);
+
+/*
+ * Takes the value of one SAN URI apart, of len bytes: alone or comma-joined:
+ * IntuneDeviceId://GUID (scheme without regard to case), ID:Microsoft Endpoint
+ * Manager:GUID:GUID, ID:Intune:GUID:GUID, PREFIX:entra-device-id:GUID, a bare
+ * GUID; the tag:microsoft.com,2022-09-14:sid: URI (KB5014754) is one token.
+ * Bytes after a NUL are never looked at, and a value with one is no identity.
+ */
+void	 identity_add_uri(struct identity *id, const char *uri, size_t len);
+
+/*
+ * Takes OpenSSL's one-line text of a whole subjectAltName apart ("DNS:…, URI:…,
+ * othername: UPN::…").  The text is not escaped, so somebody who chooses one
+ * entry could fake another: a GUID behind URI: that occurs there twice with
+ * different values makes the identity ambiguous.
+ */
+void	 identity_add_san_text(struct identity *id, const char *text);
+
+const char *found_name(enum found found);
+const char *eap_name(enum eap eap);
+
+/* From "tls", "TLS", "EAP-TLS", "13"; EAP_OTHER for other words, EAP_NONE for "". */
+enum eap eap_parse(const char *text);
+
+/* Writes the `identity` member of nac-record(5). */
+void	 identity_write(struct jsonw *w, const struct identity *id);
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * Records: one JSON object a line (NDJSON), nac-record(5).  A program adds or
+ * replaces one top-level member and passes all others on untouched.  This is
+ * for the programs that may carry jansson; radius-hook only writes, with jsonw.
+ */
+#ifndef DEVICE_RECORD_H
+#define DEVICE_RECORD_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "device/answer.h"
+#include "device/identity.h"
+#include "device/session.h"
+
+/* A record of ours has 1 to 8 KiB; what is longer than this is no record. */
+#define RECORD_MAX	(1024 * 1024)
+
+/* Room for one written member: identity with every field full is 14 KiB. */
+#define RECORD_TEXT	32768
+
+/*
+ * Called for each record.  `where` names it for messages ("<stdin>:12" or the
+ * argument).  The function may change rec, which stays the caller's.  It
+ * returns STATUS_OK, STATUS_NO or a status of sysexits.h after a message.
+ */
+typedef int (*record_fn)(json_t *rec, const char *where, void *arg);
+
+/*
+ * Runs fn over argv[0..argc-1]; each is an identifier (GUID, MAC or device
+ * name) or a record.  Without arguments, over the lines of in.  Empty lines are
+ * passed over; a bad line gives one message and EX_DATAERR, and the others go
+ * on.  Returns the largest status.
+ */
+int	 record_each(int argc, char **argv, FILE *in, record_fn fn, void *arg);
+
+/*
+ * Parses one line of len bytes: a JSON object, or a bare identifier, which
+ * becomes {"identity":{…}}.  Returns a new reference, or NULL with a reason in
+ * why (size bytes).
+ */
+json_t	*record_parse(const char *line, size_t len, char *why, size_t size);
+
+/* Prints rec as one line on out.  Returns 0, or EX_IOERR after a message. */
+int	 record_print(const json_t *rec, FILE *out);
+
+/*
+ * Sets rec[key] from JSON text as jsonw wrote it.  Text that jansson does not
+ * take (it is ours, so that is a bug) or no memory ends the program with 70.
+ */
+void	 record_set(json_t *rec, const char *key, const char *text);
+
+/*
+ * Read a member of nac-record(5) into its struct.  A missing member gives an
+ * empty struct and true; so does a missing field.  A field of the wrong type or
+ * an impossible value gives false with why filled: "compliance.state: …".
+ */
+bool	 record_identity(const json_t *rec, struct identity *out, char *why, size_t size);
+bool	 record_session(const json_t *rec, struct session *out, char *why, size_t size);
+bool	 record_answer(const json_t *rec, struct answer *out, char *why, size_t size);
+
+/* Put a struct into rec as its member. */
+void	 record_put_identity(json_t *rec, const struct identity *id);
+void	 record_put_session(json_t *rec, const struct session *s);
+void	 record_put_answer(json_t *rec, const struct answer *a, int64_t now);
+
+#endif

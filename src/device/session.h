@@ -1,0 +1,42 @@
+/*
+ * One client's session on the network: where it is and what a Change of
+ * Authorization (RFC 5176) needs to name it.  All strings are NUL-terminated;
+ * "" means not known.  An attribute of RADIUS has at most 253 bytes.
+ */
+#ifndef DEVICE_SESSION_H
+#define DEVICE_SESSION_H
+
+#include <stdint.h>
+
+#include "base/jsonw.h"
+
+#define SESSION_TEXT	254
+
+enum medium { MEDIUM_UNKNOWN, MEDIUM_WIRED, MEDIUM_WIRELESS, MEDIUM_VPN };
+
+struct session {
+	int64_t		 seen;		/* when it authenticated */
+	enum medium	 medium;	/* from NAS-Port-Type */
+	char		 user[SESSION_TEXT];		/* User-Name */
+	char		 realm[SESSION_TEXT];		/* behind its last @, or before its \ */
+	char		 nas_ip[46];			/* NAS-IP-Address or NAS-IPv6-Address */
+	char		 nas_id[SESSION_TEXT];
+	char		 nas_port[11];
+	char		 nas_port_id[SESSION_TEXT];
+	char		 nas_port_type[32];
+	char		 acct_session_id[SESSION_TEXT];
+	char		 acct_multi_session_id[SESSION_TEXT];
+	char		 calling[SESSION_TEXT];		/* Calling-Station-Id as received */
+	char		 called[SESSION_TEXT];		/* Called-Station-Id as received */
+	char		 ssid[SESSION_TEXT];		/* behind the MAC in Called-Station-Id */
+	char		 framed_ip[46];
+	char		 cui[SESSION_TEXT];		/* Chargeable-User-Identity */
+	char		 audit_session_id[SESSION_TEXT];	/* of Cisco-AVPair */
+};
+
+const char *medium_name(enum medium medium);
+
+/* Writes the `session` member of nac-record(5). */
+void	 session_write(struct jsonw *w, const struct session *s);
+
+#endif

@@ -1,0 +1,90 @@
+/*
+ * The rules file, nac-rules(5): labels and rules, the first rule that matches
+ * decides.  This part knows no store and no RADIUS packet: facts in, decision
+ * out.
+ */
+#ifndef POLICY_POLICY_H
+#define POLICY_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/digest.h"
+#include "base/jsonw.h"
+#include "device/answer.h"
+#include "device/identity.h"
+#include "device/session.h"
+
+#define POLICY_ATTRS	32	/* reply attributes of one decision */
+#define POLICY_REASON	256
+
+struct policy;
+
+/* Called with one whole message, "file:line:column: what", for each error. */
+typedef void (*policy_report)(void *arg, const char *message);
+
+/* All that a condition can ask about.  Nothing in it may be NULL. */
+struct facts {
+	const struct identity	*id;
+	const struct session	*session;
+	const struct answer	*answer;
+	int64_t			 now;
+};
+
+enum action { ACTION_DENY, ACTION_ALLOW };
+
+/* One pair of the reply, as FreeRADIUS writes it: Name[:tag] op value. */
+struct reply_attr {
+	const char	*name;
+	const char	*op;		/* "=", ":=" or "+=" */
+	const char	*value;		/* without quotes */
+	bool		 quoted;	/* to be printed in double quotes */
+};
+
+/*
+ * What was decided.  The strings belong to the policy and live as long as it,
+ * but for reason, which is in the struct.
+ */
+struct decision {
+	enum action	 action;
+	enum compliance	 state;		/* the state that was judged */
+	const char	*file;		/* the deciding rule; NULL: nothing matched */
+	int		 line;
+	const char	*name;		/* the rule's name, or NULL */
+	const char	*vlan;		/* what the rule said, or NULL */
+	const char	*role;
+	char		 reason[POLICY_REASON];
+	char		 rules[DIGEST_TEXT];	/* digest of the rules file */
+	size_t		 nattr;
+	struct reply_attr attr[POLICY_ATTRS];
+};
+
+/*
+ * Loads a rules file.  The owner must be us or root and nobody else may write
+ * it.  Returns the policy, which policy_free() frees; or NULL after having
+ * reported every error.
+ */
+struct policy *policy_load(const char *path, policy_report report, void *arg);
+
+/* As policy_load(), from len bytes of memory; name stands in messages. */
+struct policy *policy_parse(const char *name, const char *text, size_t len,
+	    policy_report report, void *arg);
+
+void	 policy_free(struct policy *p);
+
+/* The order of identifiers that the rules ask for (match-order). */
+const struct match_order *policy_match_order(const struct policy *p);
+
+/* Answers of this age and older are `stale` (stale-after; seconds). */
+int64_t	 policy_stale_after(const struct policy *p);
+
+/* Decides.  Never fails: where no rule matches the file's no-match action does,
+ * by default deny. */
+void	 policy_decide(const struct policy *p, const struct facts *f,
+	    struct decision *out);
+
+/* Writes the `decision` member of nac-record(5), without `was`. */
+void	 decision_write(struct jsonw *w, const struct decision *d, int64_t now);
+
+#endif

@@ -1,0 +1,188 @@
+#include <stdint.h>
+#include <string.h>
+
+#include "base/conf.h"
+#include "base/digest.h"
+#include "base/guid.h"
+#include "base/jsonw.h"
+#include "base/mac.h"
+#include "base/num.h"
+#include "base/text.h"
+#include "base/when.h"
+#include "check.h"
+
+static void
+test_mac(void)
+{
+	static const char *const good[] = {
+		"0a:1b:2c:3d:4e:5f", "0A-1B-2C-3D-4E-5F", "0a1b2c3d4e5f", "0A1B.2C3D.4E5F",
+		"0a1b-2c3d-4e5f", "0a1b2c-3d4e5f", "0a 1b 2c 3d 4e 5f",
+	};
+	static const char *const bad[] = {
+		"", "0a:1b:2c:3d:4e", "0a:1b:2c:3d:4e:5f:60", "0a:1b-2c:3d:4e:5f", "0a1:b2c3d:4e5f",
+		"0a:1b:2c:3d:4e:5g", "0a:1b:2c:3d:4e:5", "-0a1b2c3d4e5f", "0a1b2c3d4e5f6", "0a1b2c:3d4e:5f",
+	};
+	uint8_t	 mac[MAC_LEN];
+	char	 text[MAC_TEXT];
+	size_t	 i;
+
+	for (i = 0; i < sizeof(good) / sizeof(*good); i++) {
+		CHECK(mac_parse(good[i], mac));
+		CHECK_STR(mac_format(text, mac, MAC_COLON), "0a:1b:2c:3d:4e:5f");
+	}
+	for (i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		CHECK(!mac_parse(bad[i], mac));
+	CHECK(mac_scan("0A-1B-2C-3D-4E-5F:corp", mac) == 17);
+	CHECK_STR(mac_format(text, mac, MAC_HYPHEN), "0A-1B-2C-3D-4E-5F");
+	CHECK_STR(mac_format(text, mac, MAC_BARE_UPPER), "0A1B2C3D4E5F");
+	CHECK_STR(mac_format(text, mac, MAC_DOTTED), "0a1b.2c3d.4e5f");
+	CHECK(mac_is_random(mac) && mac_is_station(mac));
+	CHECK(mac_parse("00:00:00:00:00:00", mac) && !mac_is_station(mac));
+	CHECK(mac_parse("ff:ff:ff:ff:ff:ff", mac) && !mac_is_station(mac));
+}
+
+static void
+test_guid(void)
+{
+	struct guid	 g;
+	char		 text[GUID_TEXT];
+
+	CHECK(guid_parse("AAAAAAAA-bbbb-4ccc-8ddd-0123456789AB", &g));
+	CHECK_STR(guid_format(text, &g), "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab");
+	CHECK(guid_parse("{aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab}", &g));
+	CHECK(!guid_parse("aaaaaaaa-bbbb-4ccc-8ddd-0123456789abc", &g));
+	CHECK(!guid_parse("aaaaaaaa-bbbb-4ccc-8ddd-0123456789a", &g));
+	CHECK(!guid_parse("aaaaaaaabbbb-4ccc-8ddd--0123456789ab", &g));
+	CHECK(guid_scan("aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab,x", 38, &g));
+	CHECK(!guid_scan("aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab-x", 38, &g));
+	CHECK(guid_parse("00000000-0000-0000-0000-000000000000", &g) && guid_is_zero(&g));
+}
+
+static void
+test_when(void)
+{
+	int64_t	 t;
+	char	 text[WHEN_TEXT], ago[24];
+
+	CHECK(when_parse("1970-01-01T00:00:00Z", &t) && t == 0);
+	CHECK(when_parse("2026-11-21T08:30:00Z", &t) && t == 1795249800);
+	CHECK_STR(when_format(text, t), "2026-11-21T08:30:00Z");
+	CHECK(when_parse("2026-11-21T08:30:00.1234567Z", &t) && t == 1795249800);
+	CHECK(when_parse("2026-11-21T00:30:00-08:00", &t) && t == 1795249800);
+	CHECK(when_parse("0001-01-01T00:00:00Z", &t) && t == WHEN_NEVER);
+	CHECK(when_parse("9999-12-31T23:59:59.9999999Z", &t) && t == WHEN_ALWAYS);
+	CHECK_STR(when_format(text, WHEN_ALWAYS), "9999-12-31T23:59:59Z");
+	CHECK_STR(when_format(text, WHEN_NEVER), "0001-01-01T00:00:00Z");
+	CHECK(when_parse("2024-02-29T00:00:00Z", &t) && t == 1709164800);
+	CHECK(!when_parse("2023-02-29T00:00:00Z", &t));
+	CHECK(!when_parse("2026-11-21", &t) && !when_parse("2026-11-21T08:30:00", &t));
+	CHECK(!when_parse("2026-11-21T08:30:00.Z", &t) && !when_parse("", &t));
+	CHECK(when_span("2h", &t) && t == 7200);
+	CHECK(when_span("1h30m", &t) && t == 5400);
+	CHECK(when_span("90", &t) && t == 90);
+	CHECK(!when_span("", &t) && !when_span("2x", &t) && !when_span("-1s", &t));
+	CHECK(!when_span("99999999999999999999", &t) && !when_span("9999999w", &t));
+	CHECK_STR(when_ago(ago, sizeof(ago), 119), "119 s");
+	CHECK_STR(when_ago(ago, sizeof(ago), 200000), "2 d");
+}
+
+static void
+test_text(void)
+{
+	static const char *const	 words[] = { "compliant", "vlan", "allow" };
+	char				 out[32], tiny[8];
+	int64_t				 n;
+	const char			*why = "";
+
+	CHECK_STR(text_safe(out, sizeof(out), "a\n\x1b[1m\\", 7), "a\\x0a\\x1b[1m\\x5c");
+	CHECK_STR(text_safe(out, sizeof(out), "\xc3\xa4\xff", 3), "\xc3\xa4\\xff");
+	CHECK_STR(text_safe(out, sizeof(out), "\xc2\x9b", 2), "\\xc2\\x9b");
+	CHECK_STR(text_safe(tiny, sizeof(tiny), "abcdefgh", 8), "abcd...");
+	CHECK(text_utf8_len((const unsigned char *)"\xc0\x80", 2) == 0);
+	CHECK(text_utf8_len((const unsigned char *)"\xed\xa0\x80", 3) == 0);
+	CHECK(text_utf8_len((const unsigned char *)"\xf0\x9f\x98\x80", 4) == 4);
+	CHECK_STR(text_nearest("complaint", words, 3), "compliant");
+	CHECK(text_nearest("zebra", words, 3) == NULL);
+	CHECK(num_parse("4094", 1, 4094, &n, &why) && n == 4094);
+	CHECK(!num_parse("4095", 1, 4094, &n, &why));
+	CHECK_STR(why, "is too large");
+	CHECK(!num_parse("0", 1, 4094, &n, &why));
+	CHECK_STR(why, "is too small");
+	CHECK(!num_parse(" 7", 1, 9, &n, &why) && !num_parse("7x", 1, 9, &n, &why));
+	CHECK(!num_parse("99999999999999999999", 1, INT64_MAX, &n, &why));
+}
+
+static void
+test_jsonw(void)
+{
+	struct jsonw	 w;
+	char		 buf[128], small[10];
+
+	jw_init(&w, buf, sizeof(buf));
+	jw_object(&w, NULL);
+	jw_str(&w, "a", "x\"\\\n\xff");
+	jw_int(&w, "n", -5);
+	jw_array(&w, "l");
+	jw_bool(&w, NULL, true);
+	jw_str(&w, NULL, "y");
+	jw_end_array(&w);
+	jw_opt(&w, "none", "");
+	jw_end_object(&w);
+	CHECK_STR(jw_done(&w), "{\"a\":\"x\\\"\\\\\\u000a\xef\xbf\xbd\",\"n\":-5,\"l\":[true,\"y\"]}");
+	jw_init(&w, small, sizeof(small));
+	jw_str(&w, NULL, "too long for it");
+	CHECK(jw_done(&w) == NULL);
+}
+
+static void
+keep(void *arg, const char *message)
+{
+	snprintf(arg, 256, "%s", message);
+}
+
+static struct conf *
+parse(const char *text, char *msg)
+{
+	*msg = '\0';
+	return conf_parse("nac.conf", text, strlen(text), keep, msg);
+}
+
+static void
+test_conf(void)
+{
+	char		 msg[256], hex[DIGEST_TEXT];
+	struct conf	*c;
+
+	c = parse("# x\ntenant = contoso.example\r\npoll_interval=2h\n\nquarantine_vlan = 7", msg);
+	CHECK(c != NULL);
+	CHECK_STR(conf_get(c, "tenant", NULL), "contoso.example");
+	CHECK(conf_int(c, "poll_interval", 1) == 7200 && conf_int(c, "quarantine_vlan", 1) == 7);
+	CHECK(conf_int(c, "timeout", 30) == 30 && conf_get(c, "graph", NULL) == NULL);
+	conf_free(c);
+	CHECK(parse("tennant = x\n", msg) == NULL);
+	CHECK_STR(msg, "nac.conf:1:1: unknown key (did you mean tenant?) \"tennant\"");
+	CHECK(parse("\n rules = site.rules\n", msg) == NULL);
+	CHECK_STR(msg, "nac.conf:2:10: rules is no absolute path: \"site.rules\"");
+	CHECK(parse("tenant\n", msg) == NULL && strstr(msg, "1:1: expected key = value") != NULL);
+	CHECK(parse("tenant =\n", msg) == NULL && strstr(msg, "no value") != NULL);
+	CHECK(parse("tenant = a\ntenant = b\n", msg) == NULL && strstr(msg, ":2:1: given twice") != NULL);
+	CHECK(parse("fallback = allow\n", msg) == NULL);
+	c = parse("fallback = deny\n", msg);
+	CHECK(c != NULL);
+	conf_free(c);
+	CHECK(parse("quarantine_vlan = 4095\n", msg) == NULL);
+	CHECK(parse("authority = https://login.example/\n", msg) == NULL);
+	CHECK_STR(digest_format(hex, digest_add(DIGEST_START, "a", 1)), "af63dc4c8601ec8c");
+}
+
+int
+main(void)
+{
+	test_mac();
+	test_guid();
+	test_when();
+	test_text();
+	test_jsonw();
+	test_conf();
+	return check_done();
+}
