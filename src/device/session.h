@@ -6,6 +6,7 @@
 #ifndef DEVICE_SESSION_H
 #define DEVICE_SESSION_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/jsonw.h"
@@ -17,6 +18,7 @@ enum medium { MEDIUM_UNKNOWN, MEDIUM_WIRED, MEDIUM_WIRELESS, MEDIUM_VPN };
 struct session {
 	int64_t		 seen;		/* when it authenticated */
 	enum medium	 medium;	/* from NAS-Port-Type */
+	bool		 ended;		/* the NAS said that it is gone: nothing to change */
 	char		 user[SESSION_TEXT];		/* User-Name */
 	char		 realm[SESSION_TEXT];		/* behind its last @, or before its \ */
 	char		 nas_ip[46];			/* NAS-IP-Address or NAS-IPv6-Address */

@@ -1,0 +1,225 @@
+#include <string.h>
+#include <strings.h>
+
+#include "base/text.h"
+#include "base/when.h"
+#include "device/answer.h"
+
+/* Names of nac-record(5), and what Graph calls the same state where it differs. */
+static const struct {
+	const char	*name;
+	const char	*graph;
+} states[COMPLIANCE_COUNT] = {
+	[COMPLIANCE_PENDING] = { "pending", NULL },
+	[COMPLIANCE_COMPLIANT] = { "compliant", NULL },
+	[COMPLIANCE_NONCOMPLIANT] = { "noncompliant", NULL },
+	[COMPLIANCE_GRACE] = { "grace", "inGracePeriod" },
+	[COMPLIANCE_UNKNOWN] = { "unknown", NULL },
+	[COMPLIANCE_CONFLICT] = { "conflict", NULL },
+	[COMPLIANCE_ERROR] = { "error", NULL },
+	[COMPLIANCE_CONFIGMANAGER] = { "configmanager", "configManager" },
+	[COMPLIANCE_UNREGISTERED] = { "unregistered", NULL },
+	[COMPLIANCE_AMBIGUOUS] = { "ambiguous", NULL },
+};
+
+static const char *const matches[] = { "none", "guid", "name", "mac" };
+static const char *const spaces[] = { "", "intune", "entra" };
+static const char *const sources[] = { "", "graph", "nac2", "cache" };
+
+const char *
+compliance_name(enum compliance state)
+{
+	return states[state].name;
+}
+
+bool
+compliance_parse(const char *text, enum compliance *out)
+{
+	int	 i;
+
+	for (i = 0; i < COMPLIANCE_COUNT; i++)
+		if (strcasecmp(text, states[i].name) == 0 ||
+		    (states[i].graph != NULL && strcasecmp(text, states[i].graph) == 0)) {
+			*out = (enum compliance)i;
+			return true;
+		}
+	return false;
+}
+
+const char *
+match_name(enum match match)
+{
+	return matches[match];
+}
+
+bool
+match_parse(const char *text, enum match *out)
+{
+	int	 i;
+
+	for (i = MATCH_NONE; i <= MATCH_MAC; i++)
+		if (strcasecmp(text, matches[i]) == 0) {
+			*out = (enum match)i;
+			return true;
+		}
+	return false;
+}
+
+const char *
+id_space_name(enum id_space space)
+{
+	return spaces[space];
+}
+
+const char *
+source_name(enum source source)
+{
+	return sources[source];
+}
+
+bool
+match_order_parse(const char *text, struct match_order *out)
+{
+	struct match_order	 order = { { MATCH_NONE, MATCH_NONE, MATCH_NONE } };
+	char			 word[8];
+	size_t			 n = 0, len, i;
+
+	for (;;) {
+		text += strspn(text, " ,\t");
+		if (*text == '\0')
+			break;
+		len = strcspn(text, " ,\t");
+		if (len >= sizeof(word) || n == 3)
+			return false;
+		memcpy(word, text, len);
+		word[len] = '\0';
+		if (!match_parse(word, &order.by[n]) || order.by[n] == MATCH_NONE)
+			return false;
+		for (i = 0; i < n; i++)
+			if (order.by[i] == order.by[n])
+				return false;
+		n++;
+		text += len;
+	}
+	if (n == 0)
+		return false;
+	*out = order;
+	return true;
+}
+
+bool
+device_is_retiring(const struct device *d)
+{
+	static const char *const	 words[] = {
+		"retirePending", "retireFailed", "retireIssued", "deletePending",
+	};
+	size_t				 i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcasecmp(d->management_state, words[i]) == 0)
+			return true;
+	return false;
+}
+
+bool
+device_is_wiping(const struct device *d)
+{
+	static const char *const	 words[] = {
+		"wipePending", "wipeFailed", "wipeIssued",
+	};
+	size_t				 i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcasecmp(d->management_state, words[i]) == 0)
+			return true;
+	return false;
+}
+
+char *
+device_fold_name(char *dst, size_t size, const char *name)
+{
+	char	*p;
+
+	text_copy(dst, size, name);
+	for (p = dst; *p != '\0'; p++)
+		if (*p >= 'A' && *p <= 'Z')
+			*p = (char)(*p - 'A' + 'a');
+	return dst;
+}
+
+static void
+mac_member(struct jsonw *w, const char *key, bool has, const uint8_t mac[MAC_LEN])
+{
+	char	 text[MAC_TEXT];
+
+	if (has)
+		jw_str(w, key, mac_format(text, mac, MAC_COLON));
+}
+
+static void
+guid_member(struct jsonw *w, const char *key, bool has, const struct guid *g)
+{
+	char	 text[GUID_TEXT];
+
+	if (has)
+		jw_str(w, key, guid_format(text, g));
+}
+
+static void
+device_write(struct jsonw *w, const struct device *d)
+{
+	jw_object(w, "device");
+	guid_member(w, "id", d->has_id, &d->id);
+	guid_member(w, "entra_id", d->has_entra_id, &d->entra_id);
+	jw_opt(w, "name", d->name);
+	jw_opt(w, "serial", d->serial);
+	mac_member(w, "wifi_mac", d->has_wifi_mac, d->wifi_mac);
+	mac_member(w, "ethernet_mac", d->has_ethernet_mac, d->ethernet_mac);
+	jw_opt(w, "os", d->os);
+	jw_opt(w, "os_version", d->os_version);
+	jw_opt(w, "owner", d->owner);
+	jw_opt(w, "user", d->user);
+	jw_opt(w, "model", d->model);
+	jw_opt(w, "manufacturer", d->manufacturer);
+	jw_opt(w, "management_state", d->management_state);
+	jw_opt(w, "jailbroken", d->jailbroken);
+	jw_bool(w, "encrypted", d->encrypted);
+	if (d->last_sync != 0)
+		jw_time(w, "last_sync", d->last_sync);
+	if (d->enrolled != 0)
+		jw_time(w, "enrolled", d->enrolled);
+	if (d->grace_until != 0)
+		jw_time(w, "grace_until", d->grace_until);
+	jw_end_object(w);
+}
+
+void
+answer_write(struct jsonw *w, const struct answer *a, int64_t now)
+{
+	size_t	 i;
+
+	jw_object(w, "compliance");
+	jw_str(w, "state", compliance_name(a->state));
+	jw_bool(w, "managed", a->has_device && a->state != COMPLIANCE_UNREGISTERED);
+	jw_str(w, "matched_by", match_name(a->matched_by));
+	jw_opt(w, "id_space", id_space_name(a->id_space));
+	jw_opt(w, "source", source_name(a->source));
+	if (a->checked != 0) {
+		jw_time(w, "checked", a->checked);
+		/* A clock that was set back must not make an answer look new. */
+		jw_int(w, "age", now > a->checked ? now - a->checked : 0);
+	}
+	if (a->nasked > 0) {
+		jw_array(w, "asked");
+		for (i = 0; i < a->nasked; i++) {
+			jw_object(w, NULL);
+			jw_str(w, "by", match_name(a->asked[i].by));
+			jw_str(w, "value", a->asked[i].value);
+			jw_end_object(w);
+		}
+		jw_end_array(w);
+	}
+	if (a->has_device)
+		device_write(w, &a->device);
+	jw_end_object(w);
+}

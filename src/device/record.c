@@ -1,0 +1,557 @@
+#include <err.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "base/cli.h"
+#include "base/text.h"
+#include "base/when.h"
+#include "device/record.h"
+
+/* What is being read, so that a fault can be named by its path. */
+struct reader {
+	const json_t	*obj;
+	const char	*path;
+	char		*why;
+	size_t		 size;
+	bool		 ok;
+};
+
+static void
+fault(struct reader *r, const char *key, const char *what)
+{
+	if (r->ok)
+		snprintf(r->why, r->size, "%s.%s: %s", r->path, key, what);
+	r->ok = false;
+}
+
+/* The text of a member; NULL when it is absent, null or of another type. */
+static const char *
+text_of(struct reader *r, const char *key)
+{
+	const json_t	*v = json_object_get(r->obj, key);
+
+	if (v == NULL || json_is_null(v))
+		return NULL;
+	if (!json_is_string(v))
+		fault(r, key, "must be a string");
+	return json_string_value(v);
+}
+
+static void
+get_text(struct reader *r, const char *key, char *dst, size_t size)
+{
+	const char	*s = text_of(r, key);
+
+	if (s != NULL && !text_copy(dst, size, s))
+		fault(r, key, "is too long");
+}
+
+static void
+get_bool(struct reader *r, const char *key, bool *out)
+{
+	const json_t	*v = json_object_get(r->obj, key);
+
+	if (v == NULL || json_is_null(v))
+		return;
+	if (!json_is_boolean(v))
+		fault(r, key, "must be true or false");
+	*out = json_is_true(v);
+}
+
+static void
+get_time(struct reader *r, const char *key, int64_t *out)
+{
+	const char	*s = text_of(r, key);
+
+	if (s != NULL && !when_parse(s, out))
+		fault(r, key, "is no RFC 3339 time");
+}
+
+static bool
+get_mac(struct reader *r, const char *key, uint8_t mac[MAC_LEN])
+{
+	const char	*s = text_of(r, key);
+
+	if (s == NULL)
+		return false;
+	if (mac_parse(s, mac))
+		return true;
+	fault(r, key, "is no MAC address");
+	return false;
+}
+
+static bool
+get_guid(struct reader *r, const char *key, struct guid *out)
+{
+	const char	*s = text_of(r, key);
+
+	if (s == NULL)
+		return false;
+	if (guid_parse(s, out))
+		return true;
+	fault(r, key, "is no GUID");
+	return false;
+}
+
+/* Index of the member's word among n words, 0 when absent. */
+static int
+get_word(struct reader *r, const char *key, const char *(*name)(int), int n)
+{
+	const char	*s = text_of(r, key);
+	int		 i;
+
+	if (s == NULL || *s == '\0')
+		return 0;
+	for (i = 0; i < n; i++)
+		if (strcmp(name(i), s) == 0)
+			return i;
+	fault(r, key, "is none of its words");
+	return 0;
+}
+
+/* The wrappers give the names of each enumeration one type. */
+static const char *
+eap_word(int i)
+{
+	return eap_name((enum eap)i);
+}
+
+static const char *
+found_word(int i)
+{
+	return found_name((enum found)i);
+}
+
+static const char *
+medium_word(int i)
+{
+	return medium_name((enum medium)i);
+}
+
+static const char *
+match_word(int i)
+{
+	return match_name((enum match)i);
+}
+
+static const char *
+space_word(int i)
+{
+	return id_space_name((enum id_space)i);
+}
+
+static const char *
+source_word(int i)
+{
+	return source_name((enum source)i);
+}
+
+/* Opens rec[path] as an object; false with ok as it should be when there is none. */
+static bool
+enter(struct reader *r, const json_t *rec, const char *path, char *why, size_t size)
+{
+	json_t	*v = json_object_get(rec, path);
+
+	*r = (struct reader){ v, path, why, size, true };
+	if (v == NULL || json_is_null(v))
+		return false;
+	if (json_is_object(v))
+		return true;
+	snprintf(why, size, "%s: must be an object", path);
+	r->ok = false;
+	return false;
+}
+
+/* The elements of r->obj[key], each an object, through one, up to max. */
+static void
+each(struct reader *r, const char *key, size_t max,
+    void (*one)(struct reader *, void *), void *arg)
+{
+	json_t		*list = json_object_get(r->obj, key), *v;
+	struct reader	 sub;
+	size_t		 i;
+
+	if (list == NULL || json_is_null(list))
+		return;
+	if (!json_is_array(list)) {
+		fault(r, key, "must be an array");
+		return;
+	}
+	if (json_array_size(list) > max) {
+		fault(r, key, "has too many elements");
+		return;
+	}
+	json_array_foreach(list, i, v) {
+		sub = (struct reader){ v, key, r->why, r->size, true };
+		if (!json_is_object(v))
+			fault(r, key, "must hold objects");
+		else
+			one(&sub, arg);
+		if (!sub.ok)
+			r->ok = false;
+		if (!r->ok)
+			return;
+	}
+}
+
+static void
+one_guid(struct reader *r, void *arg)
+{
+	struct guid	 g;
+	char		 form[sizeof(((struct identity_guid *)0)->form)] = "";
+	int		 found;
+
+	found = get_word(r, "found", found_word, FOUND_ARGUMENT + 1);
+	get_text(r, "form", form, sizeof(form));
+	if (get_guid(r, "value", &g))
+		identity_add_guid(arg, &g, (enum found)found, form);
+}
+
+static void
+one_name(struct reader *r, void *arg)
+{
+	char	 name[IDENTITY_TEXT] = "";
+	int	 found;
+
+	found = get_word(r, "found", found_word, FOUND_ARGUMENT + 1);
+	get_text(r, "value", name, sizeof(name));
+	if (*name != '\0')
+		identity_add_name(arg, name, (enum found)found);
+}
+
+bool
+record_identity(const json_t *rec, struct identity *out, char *why, size_t size)
+{
+	struct reader	 r;
+	bool		 ambiguous = false;
+
+	memset(out, 0, sizeof(*out));
+	if (!enter(&r, rec, "identity", why, size))
+		return r.ok;
+	each(&r, "guid", IDENTITY_GUIDS, one_guid, out);
+	each(&r, "name", IDENTITY_NAMES, one_name, out);
+	/* Who wrote the record saw more than the list shows: its word counts. */
+	get_bool(&r, "ambiguous", &ambiguous);
+	out->ambiguous = out->ambiguous || ambiguous;
+	out->has_mac = get_mac(&r, "mac", out->mac);
+	get_text(&r, "upn", out->upn, sizeof(out->upn));
+	get_text(&r, "sid", out->sid, sizeof(out->sid));
+	get_text(&r, "subject", out->subject, sizeof(out->subject));
+	get_text(&r, "issuer", out->issuer, sizeof(out->issuer));
+	get_text(&r, "serial", out->serial, sizeof(out->serial));
+	get_text(&r, "sha256", out->sha256, sizeof(out->sha256));
+	get_time(&r, "not_before", &out->not_before);
+	get_time(&r, "not_after", &out->not_after);
+	out->eap = (enum eap)get_word(&r, "eap", eap_word, EAP_OTHER + 1);
+	return r.ok;
+}
+
+bool
+record_session(const json_t *rec, struct session *s, char *why, size_t size)
+{
+	struct reader	 r;
+
+	memset(s, 0, sizeof(*s));
+	if (!enter(&r, rec, "session", why, size))
+		return r.ok;
+	get_time(&r, "seen", &s->seen);
+	s->medium = (enum medium)get_word(&r, "medium", medium_word, MEDIUM_VPN + 1);
+	get_bool(&r, "ended", &s->ended);
+	get_text(&r, "user", s->user, sizeof(s->user));
+	get_text(&r, "realm", s->realm, sizeof(s->realm));
+	get_text(&r, "nas_ip", s->nas_ip, sizeof(s->nas_ip));
+	get_text(&r, "nas_id", s->nas_id, sizeof(s->nas_id));
+	get_text(&r, "nas_port", s->nas_port, sizeof(s->nas_port));
+	get_text(&r, "nas_port_id", s->nas_port_id, sizeof(s->nas_port_id));
+	get_text(&r, "nas_port_type", s->nas_port_type, sizeof(s->nas_port_type));
+	get_text(&r, "acct_session_id", s->acct_session_id, sizeof(s->acct_session_id));
+	get_text(&r, "acct_multi_session_id", s->acct_multi_session_id,
+	    sizeof(s->acct_multi_session_id));
+	get_text(&r, "calling", s->calling, sizeof(s->calling));
+	get_text(&r, "called", s->called, sizeof(s->called));
+	get_text(&r, "ssid", s->ssid, sizeof(s->ssid));
+	get_text(&r, "framed_ip", s->framed_ip, sizeof(s->framed_ip));
+	get_text(&r, "cui", s->cui, sizeof(s->cui));
+	get_text(&r, "audit_session_id", s->audit_session_id, sizeof(s->audit_session_id));
+	return r.ok;
+}
+
+static void
+read_device(struct reader *r, struct device *d)
+{
+	d->has_id = get_guid(r, "id", &d->id);
+	d->has_entra_id = get_guid(r, "entra_id", &d->entra_id);
+	d->has_wifi_mac = get_mac(r, "wifi_mac", d->wifi_mac);
+	d->has_ethernet_mac = get_mac(r, "ethernet_mac", d->ethernet_mac);
+	get_text(r, "name", d->name, sizeof(d->name));
+	get_text(r, "serial", d->serial, sizeof(d->serial));
+	get_text(r, "os", d->os, sizeof(d->os));
+	get_text(r, "os_version", d->os_version, sizeof(d->os_version));
+	get_text(r, "owner", d->owner, sizeof(d->owner));
+	get_text(r, "user", d->user, sizeof(d->user));
+	get_text(r, "model", d->model, sizeof(d->model));
+	get_text(r, "manufacturer", d->manufacturer, sizeof(d->manufacturer));
+	get_text(r, "management_state", d->management_state, sizeof(d->management_state));
+	get_text(r, "jailbroken", d->jailbroken, sizeof(d->jailbroken));
+	get_bool(r, "encrypted", &d->encrypted);
+	get_time(r, "last_sync", &d->last_sync);
+	get_time(r, "enrolled", &d->enrolled);
+	get_time(r, "grace_until", &d->grace_until);
+}
+
+static void
+one_asked(struct reader *r, void *arg)
+{
+	struct answer	*a = arg;
+	struct asked	*q = &a->asked[a->nasked];
+
+	q->by = (enum match)get_word(r, "by", match_word, MATCH_MAC + 1);
+	get_text(r, "value", q->value, sizeof(q->value));
+	if (q->by == MATCH_NONE || q->value[0] == '\0')
+		fault(r, "by", "must be guid, name or mac, with a value");
+	else
+		a->nasked++;
+}
+
+bool
+record_answer(const json_t *rec, struct answer *a, char *why, size_t size)
+{
+	struct reader	 r, dev;
+	const char	*state;
+
+	memset(a, 0, sizeof(*a));
+	if (!enter(&r, rec, "compliance", why, size))
+		return r.ok;
+	if ((state = text_of(&r, "state")) != NULL && !compliance_parse(state, &a->state))
+		fault(&r, "state", "is no compliance state");
+	a->matched_by = (enum match)get_word(&r, "matched_by", match_word, MATCH_MAC + 1);
+	a->id_space = (enum id_space)get_word(&r, "id_space", space_word, ID_SPACE_ENTRA + 1);
+	a->source = (enum source)get_word(&r, "source", source_word, SOURCE_CACHE + 1);
+	get_time(&r, "checked", &a->checked);
+	each(&r, "asked", ANSWER_ASKED, one_asked, a);
+	if (enter(&dev, r.obj, "device", why, size)) {
+		a->has_device = true;
+		read_device(&dev, &a->device);
+	}
+	return r.ok && dev.ok;
+}
+
+void
+record_set(json_t *rec, const char *key, const char *text)
+{
+	json_error_t	 error;
+	json_t		*v;
+
+	v = text == NULL ? NULL : json_loads(text, JSON_REJECT_DUPLICATES, &error);
+	if (v == NULL || json_object_set_new(rec, key, v) == -1)
+		errx(EX_SOFTWARE, "%s: cannot write this member: %s", key,
+		    text == NULL ? "it is too large" : error.text);
+}
+
+/* The writers write a whole member, `"key":{…}`; as the only member of an object
+ * it is a text that record_set() can take apart. */
+static void
+merge(json_t *rec, struct jsonw *w)
+{
+	json_error_t	 error;
+	json_t		*v;
+	const char	*text;
+
+	jw_end_object(w);
+	text = jw_done(w);
+	v = text == NULL ? NULL : json_loads(text, JSON_REJECT_DUPLICATES, &error);
+	if (v == NULL || json_object_update(rec, v) == -1)
+		errx(EX_SOFTWARE, "cannot write a record: %s",
+		    text == NULL ? "it is too large" : error.text);
+	json_decref(v);
+}
+
+void
+record_put_identity(json_t *rec, const struct identity *id)
+{
+	struct jsonw	 w;
+	char		 buf[RECORD_TEXT];
+
+	jw_init(&w, buf, sizeof(buf));
+	jw_object(&w, NULL);
+	identity_write(&w, id);
+	merge(rec, &w);
+}
+
+void
+record_put_session(json_t *rec, const struct session *s)
+{
+	struct jsonw	 w;
+	char		 buf[RECORD_TEXT];
+
+	jw_init(&w, buf, sizeof(buf));
+	jw_object(&w, NULL);
+	session_write(&w, s);
+	merge(rec, &w);
+}
+
+void
+record_put_answer(json_t *rec, const struct answer *a, int64_t now)
+{
+	struct jsonw	 w;
+	char		 buf[RECORD_TEXT];
+
+	jw_init(&w, buf, sizeof(buf));
+	jw_object(&w, NULL);
+	answer_write(&w, a, now);
+	merge(rec, &w);
+}
+
+static json_t *
+bare_identifier(const char *line, size_t len, char *why, size_t size)
+{
+	struct identity	 id;
+	struct guid	 g;
+	char		 text[IDENTITY_TEXT];
+	json_t		*rec;
+
+	if (len >= sizeof(text) || memchr(line, '\0', len) != NULL) {
+		snprintf(why, size, "is neither a record nor a GUID, MAC or device name");
+		return NULL;
+	}
+	memcpy(text, line, len);
+	text[len] = '\0';
+	memset(&id, 0, sizeof(id));
+	if (guid_parse(text, &g))
+		identity_add_guid(&id, &g, FOUND_ARGUMENT, "");
+	else if (mac_parse(text, id.mac))
+		id.has_mac = true;
+	else {
+		size_t	 i, n;
+
+		for (i = 0; i < len; i += n)
+			if ((n = text_utf8_len((const unsigned char *)text + i, len - i)) == 0 ||
+			    (unsigned char)text[i] < 0x20 || text[i] == 0x7f) {
+				snprintf(why, size,
+				    "is neither a record nor a GUID, MAC or device name");
+				return NULL;
+			}
+		identity_add_cn(&id, text, FOUND_ARGUMENT);
+	}
+	if ((rec = json_object()) == NULL)
+		err(EX_OSERR, NULL);
+	record_put_identity(rec, &id);
+	return rec;
+}
+
+json_t *
+record_parse(const char *line, size_t len, char *why, size_t size)
+{
+	json_error_t	 error;
+	json_t		*rec;
+
+	while (len > 0 && strchr(" \t\r\n", line[len - 1]) != NULL)
+		len--;
+	while (len > 0 && (*line == ' ' || *line == '\t')) {
+		line++;
+		len--;
+	}
+	if (len > RECORD_MAX) {
+		snprintf(why, size, "is longer than a record may be (%d bytes)", RECORD_MAX);
+		return NULL;
+	}
+	if (len == 0 || strchr("{[\"", *line) == NULL)
+		return bare_identifier(line, len, why, size);
+	if ((rec = json_loadb(line, len, JSON_REJECT_DUPLICATES, &error)) == NULL)
+		snprintf(why, size, "is no record: column %d: %s", error.column, error.text);
+	else if (!json_is_object(rec)) {
+		snprintf(why, size, "is no record: not a JSON object");
+		json_decref(rec);
+		rec = NULL;
+	}
+	return rec;
+}
+
+static int
+one_record(const char *line, size_t len, const char *where, record_fn fn, void *arg)
+{
+	char	 why[256], shown[sizeof(why)];
+	json_t	*rec;
+	int	 status;
+
+	if ((rec = record_parse(line, len, why, sizeof(why))) == NULL) {
+		/* jansson quotes the offending bytes as they are. */
+		warnx("%s: %s", where, text_safe(shown, sizeof(shown), why, strlen(why)));
+		return EX_DATAERR;
+	}
+	status = fn(rec, where, arg);
+	json_decref(rec);
+	return status;
+}
+
+/* Reads one line of at most RECORD_MAX bytes into buf, which has room for two
+ * more, and passes over the rest of a longer one.  Returns its length
+ * (RECORD_MAX + 1 for a longer one), or -1 at the end. */
+static ssize_t
+next_line(FILE *in, char *buf)
+{
+	size_t	 n = 0;
+	int	 c;
+
+	while ((c = getc_unlocked(in)) != EOF && c != '\n') {
+		if (n <= RECORD_MAX)
+			buf[n++] = (char)c;
+	}
+	buf[n] = '\0';
+	return c == EOF && n == 0 ? -1 : (ssize_t)n;
+}
+
+static int
+each_line(FILE *in, record_fn fn, void *arg)
+{
+	unsigned long long	 number = 0;
+	char			 where[40], *buf;
+	ssize_t			 len;
+	int			 status = STATUS_OK;
+
+	if ((buf = malloc(RECORD_MAX + 2)) == NULL)
+		err(EX_OSERR, NULL);
+	while ((len = next_line(in, buf)) != -1) {
+		snprintf(where, sizeof(where), "<stdin>:%llu", ++number);
+		if ((size_t)len != strspn(buf, " \t\r"))
+			status = cli_worst(status,
+			    one_record(buf, (size_t)len, where, fn, arg));
+		if (ferror(stdout))
+			break;
+	}
+	free(buf);
+	if (ferror(in)) {
+		warn("<stdin>");
+		status = cli_worst(status, EX_IOERR);
+	}
+	return status;
+}
+
+int
+record_each(int argc, char **argv, FILE *in, record_fn fn, void *arg)
+{
+	char	 where[TEXT_SHOWN];
+	int	 status = STATUS_OK, i;
+
+	if (argc == 0)
+		return each_line(in, fn, arg);
+	for (i = 0; i < argc; i++) {
+		text_safe(where, sizeof(where), argv[i], strlen(argv[i]));
+		status = cli_worst(status,
+		    one_record(argv[i], strlen(argv[i]), where, fn, arg));
+	}
+	return status;
+}
+
+int
+record_print(const json_t *rec, FILE *out)
+{
+	if (json_dumpf(rec, out, JSON_COMPACT) == -1 || putc('\n', out) == EOF ||
+	    fflush(out) == EOF) {
+		warn("standard output");
+		return EX_IOERR;
+	}
+	return STATUS_OK;
+}

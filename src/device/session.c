@@ -1,0 +1,41 @@
+#include "device/session.h"
+
+const char *
+medium_name(enum medium medium)
+{
+	static const char *const	 names[] = {
+		[MEDIUM_UNKNOWN] = "",
+		[MEDIUM_WIRED] = "wired",
+		[MEDIUM_WIRELESS] = "wireless",
+		[MEDIUM_VPN] = "vpn",
+	};
+
+	return names[medium];
+}
+
+void
+session_write(struct jsonw *w, const struct session *s)
+{
+	jw_object(w, "session");
+	if (s->seen != 0)
+		jw_time(w, "seen", s->seen);
+	jw_opt(w, "medium", medium_name(s->medium));
+	jw_opt(w, "user", s->user);
+	jw_opt(w, "realm", s->realm);
+	jw_opt(w, "nas_ip", s->nas_ip);
+	jw_opt(w, "nas_id", s->nas_id);
+	jw_opt(w, "nas_port", s->nas_port);
+	jw_opt(w, "nas_port_id", s->nas_port_id);
+	jw_opt(w, "nas_port_type", s->nas_port_type);
+	jw_opt(w, "acct_session_id", s->acct_session_id);
+	jw_opt(w, "acct_multi_session_id", s->acct_multi_session_id);
+	jw_opt(w, "calling", s->calling);
+	jw_opt(w, "called", s->called);
+	jw_opt(w, "ssid", s->ssid);
+	jw_opt(w, "framed_ip", s->framed_ip);
+	jw_opt(w, "cui", s->cui);
+	jw_opt(w, "audit_session_id", s->audit_session_id);
+	if (s->ended)
+		jw_bool(w, "ended", true);
+	jw_end_object(w);
+}
