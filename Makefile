@@ -9,7 +9,7 @@ FUZZTIME ?= 20
 WARN	 = -std=c11 -Wall -Wextra -Wshadow -Wformat=2 -Wstrict-prototypes \
 	   -Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wwrite-strings -Wvla -Wundef
 HARDEN	?= -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
-CC_ALL	 = $(CC) -D_GNU_SOURCE -Isrc $(CPPFLAGS) $(WARN) $(HARDEN) $(SAN) $(CFLAGS)
+CC_ALL	 = $(CC) -D_GNU_SOURCE -DNAC_SHARE='"$(PREFIX)/share/intune-nac"' -Isrc $(CPPFLAGS) $(WARN) $(WERROR) $(HARDEN) $(SAN) $(CFLAGS)
 LD_ALL	 = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SAN) $(LDFLAGS)
 
 # One line a program: the libraries it may carry.  A bats test compares ldd.
@@ -34,10 +34,27 @@ LIBOBJ	:= $(patsubst %.c,$(B)/%.o,$(wildcard src/*/*.c))
 UNITS	:= $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZ	:= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 ALLPKGS	:= libcurl libcrypto jansson lmdb radcli
+ASAN	:= B=build-asan BIN=build-asan/bin HARDEN= CFLAGS='-O1 -g -fno-omit-frame-pointer' \
+	   SAN='-fsanitize=address,undefined -fno-sanitize-recover=all'
+SHELLS	:= $(wildcard bin/nac-poll tests/run-* tests/lib/*.bash tests/bats/*.bats \
+	   tests/bats/*.bash tests/quickstart bench/* .ci/run share/deps)
+
+# What is installed: "mode file destination" for each, under PREFIX.
+PUT	 = $(foreach f,$(2),$(1) $(f) $(3)/$(notdir $(f)))
+INSTALL	 = $(call PUT,755,$(TOOLS:%=$(BIN)/%) $(SCRIPTS:%=bin/%) share/emulator/intune-emulator,bin) \
+	   $(foreach n,1 5 7 8,$(call PUT,644,$(wildcard man/*.$(n)),share/man/man$(n))) \
+	   $(call PUT,644,$(wildcard share/rules/*),share/intune-nac/rules) \
+	   $(call PUT,644,$(wildcard share/profiles/*),share/intune-nac/profiles) \
+	   $(call PUT,644,$(wildcard share/dictionary*),share/intune-nac) \
+	   $(foreach f,$(shell find share/freeradius share/systemd share/cron -type f 2>/dev/null),644 $(f) share/intune-nac/$(f:share/%=%)) \
+	   $(call PUT,644,$(wildcard share/completions/*),share/bash-completion/completions) \
+	   $(call PUT,644,README.md LICENSE,share/doc/intune-nac)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check unit bats asan lint fuzz bench quickstart deps install uninstall clean help werror
+.PHONY: all check unit bats asan lint fuzz bench quickstart \
+	deps install uninstall clean help werror objects \
+	asan-build asan-unit asan-bats
 
 all: $(TOOLS:%=$(BIN)/%)	## build every program into bin/
 
@@ -62,5 +79,43 @@ bats: all $(B)/tests/unit/.dir	## bats tests, on the programs in BIN
 	@BIN="$(abspath $(BIN))" tests/run-bats $(BATS)
 $(B)/tests/unit/.dir:
 	@mkdir -p $(@D) && touch $@
+
+werror:		## build everything with gcc and with clang, warnings being errors
+	@$(MAKE) -s CC=gcc B=build-gcc BIN=build-gcc/bin WERROR=-Werror objects
+	@$(MAKE) -s CC=clang B=build-clang BIN=build-clang/bin WERROR=-Werror objects
+objects: all $(UNITS) $(FUZZ:%=$(B)/tests/fuzz/%)
+asan:		## unit and bats tests under AddressSanitizer and UBSan
+	@$(MAKE) -s asan-unit
+	@$(MAKE) -s asan-bats
+asan-build:
+	@$(MAKE) -s $(ASAN) objects
+asan-unit:
+	@$(MAKE) -s $(ASAN) unit
+asan-bats:
+	@$(MAKE) -s $(ASAN) bats
+lint:		## mandoc -Tlint, cppcheck, shellcheck
+	@tests/run-lint $(SHELLS)
+fuzz:		## each fuzz target for FUZZTIME seconds (clang)
+	@FUZZTIME=$(FUZZTIME) tests/run-fuzz $(FUZZ)
+check: deps	## install what is missing, build, and run every test
+	@MAKE="$(MAKE)" tests/run-check
+quickstart: deps all	## the main job, for real, on loopback, in under a minute
+	@BIN="$(abspath $(BIN))" tests/quickstart
+bench: all	## the benchmarks; each prints a ratio against a named peer
+	@for b in bench/*; do [ -x $$b ] || continue; BIN="$(abspath $(BIN))" $$b || exit 1; done
+deps:		## install missing Debian packages (apt-get, sudo when not root)
+	@[ -n "$(NODEPS)" ] || share/deps $(DEPS) $(DEPS_CHECK)
+
+install: all	## into DESTDIR/PREFIX (default /usr/local)
+	@set -- $(INSTALL); while [ $$# -gt 0 ]; do \
+		install -D -m $$1 $$2 "$(DESTDIR)$(PREFIX)/$$3" || exit 1; shift 3; done
+uninstall:	## remove what install put there
+	@set -- $(INSTALL); while [ $$# -gt 0 ]; do \
+		rm -f "$(DESTDIR)$(PREFIX)/$$3"; \
+		rmdir -p --ignore-fail-on-non-empty "$(DESTDIR)$(PREFIX)/$${3%/*}" 2>/dev/null || :; shift 3; done
+clean:		## remove everything built
+	rm -rf build build-* $(TOOLS:%=bin/%)
+help:		## this list
+	@sed -n 's/^\([a-z]*\):[^#]*##/\1	/p' Makefile | expand -t 14
 
 -include $(wildcard $(B)/src/*.d $(B)/src/*/*.d $(B)/tests/*/*.d)
