@@ -38,6 +38,7 @@ enum eap {
 struct identity_guid {
 	struct guid	 guid;
 	enum found	 found;
+	unsigned int	 places;	/* bit 1 << found for each place it was met */
 	char		 form[48];	/* the prefix it stood behind; "" for a bare one */
 };
 
@@ -47,9 +48,9 @@ struct identity_name {
 };
 
 struct identity {
-	struct identity_guid	 guid[IDENTITY_GUIDS];	/* in order of trust */
+	struct identity_guid	 guid[IDENTITY_GUIDS];	/* in the order of enum found */
 	size_t			 nguid;
-	struct identity_name	 name[IDENTITY_NAMES];	/* short name first, then its FQDN */
+	struct identity_name	 name[IDENTITY_NAMES];	/* the CN's first; short name, then its FQDN */
 	size_t			 nname;
 	bool			 ambiguous;	/* the certificate names two different devices */
 	bool			 has_mac;
@@ -66,20 +67,28 @@ struct identity {
 };
 
 /*
- * Adds a GUID; the same one twice is kept once, at its first place; the zero
- * GUID is left out.  A second, different one sets ambiguous when both come from
- * the same kind of place (found).  form may be "".
+ * Adds a GUID; the same one twice is kept once, at its most trusted place; the
+ * zero GUID is left out.  They are listed in the order of enum found, in
+ * whatever order they come.  A second, different one sets ambiguous when both
+ * come from the same kind of place (found), and so does one too many.  form
+ * may be "".
  */
 void	 identity_add_guid(struct identity *id, const struct guid *g, enum found found,
 	    const char *form);
 
-/* Adds a device name (never empty, never a GUID); a name twice is kept once. */
+/*
+ * Adds a device name; a name twice (without regard to ASCII case) is kept once.
+ * Names of the CN are listed first, where convention puts them, the others in
+ * the order of enum found.  Left out is what no device is called: the empty
+ * name, a GUID, control bytes, IDENTITY_TEXT bytes or more.
+ */
 void	 identity_add_name(struct identity *id, const char *name, enum found found);
 
 /*
  * Takes a CN or a SAN DNS entry apart: a GUID, or a device name, or name.fqdn
  * (which adds both the first label and the whole).  Text with blanks or other
- * bytes that no host name has is taken as a name as it stands.
+ * bytes that no host name has, and an IPv4 address, is taken as a name as it
+ * stands.
  */
 void	 identity_add_cn(struct identity *id, const char *cn, enum found found);
 
@@ -95,8 +104,10 @@ void	 identity_add_uri(struct identity *id, const char *uri, size_t len);
 /*
  * Takes OpenSSL's one-line text of a whole subjectAltName apart ("DNS:…, URI:…,
  * othername: UPN::…").  The text is not escaped, so somebody who chooses one
- * entry could fake another: a GUID behind URI: that occurs there twice with
- * different values makes the identity ambiguous.
+ * entry could fake another: any two different GUIDs in it make the identity
+ * ambiguous, even one behind URI: and one behind DNS:, and of two UPNs none is
+ * taken.  Host names behind DNS: are left out for the same reason: use the
+ * attribute that holds the DNS entry itself.
  */
 void	 identity_add_san_text(struct identity *id, const char *text);
 
