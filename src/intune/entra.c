@@ -1,0 +1,303 @@
+#include <err.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sysexits.h>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "base/when.h"
+#include "intune/entra.h"
+#include "intune/jwt.h"
+#include "intune/wire.h"
+
+#define ANSWER_MAX	65536	/* bytes; a token answer has 4 KB */
+
+/* Seconds to keep quiet after a 429 that does not say: what MSAL does, too. */
+#define QUIET		60
+
+/* Microsoft: "Microsoft Entra authentication and authorization error codes".
+ * The numbers are for people; decisions are made on the HTTP status. */
+static const struct aadsts {
+	int		 code;
+	const char	*meaning;
+} aadsts[] = {
+	{ 7000215, "the client secret is wrong" },
+	{ 7000222, "the client secret has expired" },
+	{ 7000218, "neither a secret nor an assertion arrived" },
+	{ 7000112, "the application is disabled" },
+	{ 700016, "the application is not in this tenant" },
+	{ 700027, "the certificate is not registered with the application, or has expired" },
+	{ 700024, "the assertion is outside its validity: check this machine's clock" },
+	{ 50012, "the assertion is bad or has expired" },
+	{ 50013, "the assertion is not valid" },
+	{ 500133, "the assertion is out of time: check this machine's clock" },
+	{ 50027, "the assertion is malformed" },
+	{ 90002, "no such tenant, or another cloud's" },
+	{ 500011, "the resource of this scope has no service principal in the tenant" },
+	{ 70011, "the scope is not valid" },
+	{ 1002012, "the scope must end in /.default" },
+	{ 700022, "the scope names more than one resource" },
+	{ 900144, "a parameter is missing" },
+	{ 90014, "a parameter is missing" },
+	{ 90038, "the tenant is in another national cloud" },
+	{ 900382, "the application is in another national cloud" },
+	{ 900432, "the application is in another national cloud" },
+	{ 9001023, "tenant must name one tenant" },
+	{ 50196, "too many token requests: is the token cache writable?" },
+	{ 90006, "a passing fault at Microsoft" },
+	{ 90012, "a passing fault at Microsoft" },
+	{ 90024, "a passing fault at Microsoft" },
+	{ 90033, "a passing fault at Microsoft" },
+	{ 90090, "a passing fault at Microsoft" },
+	{ 90055, "the tenant makes too many requests" },
+	{ 530032, "blocked by a security policy of the tenant" },
+	{ 53003, "blocked by Conditional Access" },
+};
+
+bool
+token_text_ok(const char *text)
+{
+	size_t	 n = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		    "0123456789-._~+/=");
+
+	return n > 0 && text[n] == '\0' && n <= TOKEN_TEXT_MAX;
+}
+
+void
+token_wipe(struct token *token)
+{
+	if (token->text != NULL)
+		explicit_bzero(token->text, strlen(token->text));
+	free(token->text);
+	memset(token, 0, sizeof(*token));
+}
+
+static bool
+fail(struct token_error *e, int status, const char *what)
+{
+	e->status = status;
+	e->wait = -1;
+	text_copy(e->text, sizeof(e->text), what);
+	return false;
+}
+
+static const char *
+string_of(const json_t *answer, const char *key)
+{
+	const char	*s = json_string_value(json_object_get(answer, key));
+
+	return s != NULL ? s : "";
+}
+
+/* The number behind "AADSTS" in the description; 0 when there is none. */
+static int
+aadsts_code(const char *description)
+{
+	const char	*p = strstr(description, "AADSTS");
+	int		 code = 0, i;
+
+	if (p == NULL)
+		return 0;
+	for (p += 6, i = 0; *p >= '0' && *p <= '9' && i < 9; p++, i++)
+		code = code * 10 + (*p - '0');
+	return code;
+}
+
+/* error, AADSTS code with what it means (or the server's own first line), and
+ * the two ids that Microsoft's support asks for. */
+static void
+describe(const json_t *answer, int code, char *out, size_t size)
+{
+	const char	*description = string_of(answer, "error_description"), *meaning = NULL;
+	char		 error[64], said[256], trace[64], correlation[64], number[32] = "";
+	size_t		 i;
+
+	text_safe(error, sizeof(error), string_of(answer, "error"),
+	    strlen(string_of(answer, "error")));
+	for (i = 0; i < sizeof(aadsts) / sizeof(aadsts[0]); i++)
+		if (aadsts[i].code == code)
+			meaning = aadsts[i].meaning;
+	if (meaning == NULL)
+		meaning = text_safe(said, sizeof(said), description,
+		    strcspn(description, "\r\n"));
+	else
+		snprintf(number, sizeof(number), "AADSTS%d: ", code);
+	text_safe(trace, sizeof(trace), string_of(answer, "trace_id"),
+	    strlen(string_of(answer, "trace_id")));
+	text_safe(correlation, sizeof(correlation), string_of(answer, "correlation_id"),
+	    strlen(string_of(answer, "correlation_id")));
+	snprintf(out, size, "%s, %s%s (trace %s, correlation %s)", error, number, meaning,
+	    *trace != '\0' ? trace : "none", *correlation != '\0' ? correlation : "none");
+}
+
+static bool
+refusal(long http, const json_t *answer, const char *retry_after, int64_t now,
+    struct token_error *e)
+{
+	const char	*error = string_of(answer, "error");
+	int		 code = aadsts_code(string_of(answer, "error_description"));
+	char		 text[640];
+
+	if (*error == '\0') {
+		snprintf(e->text, sizeof(e->text), "HTTP %ld, and no answer of Entra's", http);
+	} else {
+		describe(answer, code, text, sizeof(text));
+		snprintf(e->text, sizeof(e->text), "HTTP %ld: %s", http, text);
+	}
+	e->wait = wire_retry_after(retry_after, now);
+	if (http == 429 || code == 50196) {
+		e->status = EX_TEMPFAIL;
+		if (e->wait == -1)
+			e->wait = QUIET;
+	} else if (http >= 500 || strcmp(error, "temporarily_unavailable") == 0)
+		e->status = EX_TEMPFAIL;
+	else if ((http == 400 || http == 401 || http == 403) && *error != '\0')
+		e->status = EX_NOPERM;
+	else
+		e->status = EX_UNAVAILABLE;
+	return false;
+}
+
+/* expires_in is a number at v2.0 and a string of digits at v1 and elsewhere. */
+static int64_t
+life_of(const json_t *answer)
+{
+	const json_t	*life = json_object_get(answer, "expires_in");
+	const char	*s = json_string_value(life);
+	int64_t		 n;
+
+	if (json_is_integer(life))
+		n = json_integer_value(life);
+	else if (s == NULL || s[strspn(s, "0123456789")] != '\0' || !when_span(s, &n))
+		return 0;
+	return n > 0 && n <= TOKEN_LIFE_MAX ? n : 0;
+}
+
+static bool
+accept_token(const json_t *answer, int64_t now, struct token *out, struct token_error *e)
+{
+	const char	*text = string_of(answer, "access_token");
+	int64_t		 life = life_of(answer);
+
+	if (!token_text_ok(text) || strcasecmp(string_of(answer, "token_type"), "Bearer") != 0)
+		return fail(e, EX_TEMPFAIL, "the answer holds no bearer token");
+	if (life == 0)
+		return fail(e, EX_TEMPFAIL, "the answer does not say how long its token lives");
+	if ((out->text = strdup(text)) == NULL)
+		err(EX_OSERR, NULL);
+	out->obtained = now;
+	out->expires = now + life;
+	return true;
+}
+
+/* jansson frees without wiping. */
+static void
+drop_answer(json_t *answer)
+{
+	const json_t	*token = json_object_get(answer, "access_token");
+	const char	*text = json_string_value(token);
+
+	if (text != NULL)
+		explicit_bzero((void *)(uintptr_t)text, json_string_length(token));
+	json_decref(answer);
+}
+
+bool
+entra_answer(long http, const char *body, size_t len, const char *retry_after, int64_t now,
+    struct token *out, struct token_error *e)
+{
+	json_error_t	 je;
+	json_t		*answer;
+	bool		 good;
+
+	memset(out, 0, sizeof(*out));
+	answer = json_loadb(body != NULL ? body : "", len, JSON_REJECT_DUPLICATES, &je);
+	if (http == 200 && !json_is_object(answer))
+		good = fail(e, EX_TEMPFAIL, "the answer is no JSON object: "
+		    "is a proxy or a portal in between?");
+	else if (http == 200)
+		good = accept_token(answer, now, out, e);
+	else
+		good = refusal(http, answer, retry_after, now, e);
+	drop_answer(answer);
+	return good;
+}
+
+/* The part of the form that is the credential, escaped; the caller wipes it. */
+static char *
+credential(const struct settings *set, const char *url, struct token_error *e)
+{
+	char	 why[FILE_WHY], *raw, *escaped, *out = NULL;
+	int	 status = EX_CONFIG;
+
+	if (set->client_secret_file != NULL) {
+		if (file_secret(set->client_secret_file, &raw, why) == -1)
+			status = errno == EPERM || errno == EACCES ? EX_NOPERM : EX_CONFIG;
+	} else
+		raw = jwt_assertion(set->certificate_file, set->key_file, set->alg, url,
+		    set->client_id, when_now(), why, &status);
+	if (raw == NULL) {
+		fail(e, status, why);
+		return NULL;
+	}
+	escaped = wire_escape(raw);
+	if (asprintf(&out, "%s=%s", set->client_secret_file != NULL ? "client_secret" :
+	    "client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type"
+	    "%3Ajwt-bearer&client_assertion", escaped) == -1)
+		err(EX_OSERR, NULL);
+	explicit_bzero(raw, strlen(raw));
+	explicit_bzero(escaped, strlen(escaped));
+	free(raw);
+	free(escaped);
+	return out;
+}
+
+bool
+entra_request(const struct settings *set, struct http *http, struct token *out,
+    struct token_error *e)
+{
+	struct http_request	 request = { 0 };
+	struct http_answer	 answer;
+	enum http_end		 end;
+	char			*url = NULL, *form = NULL, *secret, *scope, why[HTTP_WHY];
+	char			 said[sizeof(e->text)];
+	bool			 good = false;
+
+	if (asprintf(&url, "https://%s/%s/oauth2/v2.0/token", set->authority, set->tenant) == -1)
+		err(EX_OSERR, NULL);
+	if ((secret = credential(set, url, e)) == NULL) {
+		free(url);
+		return false;
+	}
+	scope = wire_escape(set->scope);
+	if (asprintf(&form, "client_id=%s&grant_type=client_credentials&scope=%s&%s",
+	    set->client_id, scope, secret) == -1)
+		err(EX_OSERR, NULL);
+	request.url = url;
+	request.post = form;
+	request.post_len = strlen(form);
+	request.type = "application/x-www-form-urlencoded";
+	request.max = ANSWER_MAX;
+	if ((end = http_do(http, &request, &answer, why)) != HTTP_DONE)
+		fail(e, http_status(end), why);
+	else {
+		good = entra_answer(answer.status, answer.body, answer.len, answer.retry_after,
+		    when_now(), out, e);
+		if (!good) {
+			text_copy(said, sizeof(said), e->text);
+			snprintf(e->text, sizeof(e->text), "%s: %.900s", set->authority, said);
+		}
+		http_clear(&answer);
+	}
+	explicit_bzero(form, strlen(form));
+	explicit_bzero(secret, strlen(secret));
+	free(form);
+	free(secret);
+	free(scope);
+	free(url);
+	return good;
+}

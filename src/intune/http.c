@@ -1,0 +1,320 @@
+#include <curl/curl.h>
+#include <err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sysexits.h>
+
+#include "base/cli.h"
+#include "base/text.h"
+#include "intune/http.h"
+#include "intune/wire.h"
+
+#define CONNECT_TIMEOUT	10	/* seconds; a host that is there answers in one */
+#define HEADERS_MAX	65536	/* bytes; Microsoft's answers have 2 KB */
+
+struct http {
+	CURL			*easy;
+	const struct settings	*set;
+	char			 error[CURL_ERROR_SIZE];
+};
+
+/* An answer on its way in. */
+struct incoming {
+	struct http_answer	*answer;
+	size_t			 room, max, headers;
+	bool			 too_large;
+};
+
+static void
+wipe(char *p, size_t len)
+{
+	if (p != NULL)
+		explicit_bzero(p, len);
+	free(p);
+}
+
+/* Grows the body without leaving old copies of it about, as realloc would. */
+static size_t
+on_body(char *data, size_t size, size_t n, void *arg)
+{
+	struct incoming		*in = arg;
+	struct http_answer	*a = in->answer;
+	char			*grown;
+	size_t			 room;
+
+	n *= size;
+	if (n > in->max || a->len > in->max - n) {
+		in->too_large = true;
+		return 0;
+	}
+	if (a->len + n >= in->room) {
+		for (room = in->room == 0 ? 16384 : in->room; room <= a->len + n;)
+			room *= 2;
+		if ((grown = malloc(room)) == NULL)
+			err(EX_OSERR, NULL);
+		if (a->len > 0)
+			memcpy(grown, a->body, a->len);
+		wipe(a->body, a->len);
+		a->body = grown;
+		in->room = room;
+	}
+	memcpy(a->body + a->len, data, n);
+	a->len += n;
+	a->body[a->len] = '\0';
+	return n;
+}
+
+/* Copies a header's value when line has that name. */
+static void
+pick(const char *line, size_t len, const char *name, char *out, size_t size)
+{
+	size_t	 n = strlen(name);
+
+	if (len <= n || strncasecmp(line, name, n) != 0 || line[n] != ':')
+		return;
+	for (line += n + 1, len -= n + 1; len > 0 && (*line == ' ' || *line == '\t'); len--)
+		line++;
+	while (len > 0 && strchr(" \t\r\n", line[len - 1]) != NULL)
+		len--;
+	text_safe(out, size, line, len);
+}
+
+static size_t
+on_header(char *line, size_t size, size_t n, void *arg)
+{
+	struct incoming		*in = arg;
+	struct http_answer	*a = in->answer;
+
+	n *= size;
+	in->headers += n;
+	if (in->headers > HEADERS_MAX) {
+		in->too_large = true;
+		return 0;
+	}
+	/* A status line starts a new answer, behind "100 Continue" or a proxy's. */
+	if (n > 5 && memcmp(line, "HTTP/", 5) == 0)
+		a->retry_after[0] = a->request_id[0] = '\0';
+	pick(line, n, "retry-after", a->retry_after, sizeof(a->retry_after));
+	pick(line, n, "request-id", a->request_id, sizeof(a->request_id));
+	return n;
+}
+
+/* curl's own account of the connection, for -vv.  Headers and bodies hold the
+ * secret and the token: of what is sent only the request line is shown, of what
+ * comes in only the status line. */
+static int
+on_debug(CURL *easy, curl_infotype type, char *data, size_t len, void *arg)
+{
+	char	 shown[512];
+	size_t	 n;
+
+	(void)easy;
+	(void)arg;
+	if (type != CURLINFO_TEXT && type != CURLINFO_HEADER_OUT && type != CURLINFO_HEADER_IN)
+		return 0;
+	if (type == CURLINFO_HEADER_IN && (len < 5 || memcmp(data, "HTTP/", 5) != 0))
+		return 0;
+	for (n = 0; n < len && data[n] != '\r' && data[n] != '\n';)
+		n++;
+	warnx("%s %s", type == CURLINFO_TEXT ? "*" : type == CURLINFO_HEADER_OUT ? ">" : "<",
+	    text_safe(shown, sizeof(shown), data, n));
+	return 0;
+}
+
+struct http *
+http_new(const struct settings *set)
+{
+	struct http	*http;
+
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0 ||
+	    (http = calloc(1, sizeof(*http))) == NULL ||
+	    (http->easy = curl_easy_init()) == NULL)
+		errx(EX_OSERR, "libcurl cannot be set up");
+	http->set = set;
+	return http;
+}
+
+void
+http_free(struct http *http)
+{
+	if (http == NULL)
+		return;
+	curl_easy_cleanup(http->easy);
+	curl_global_cleanup();
+	free(http);
+}
+
+#define SET(option, value) do { \
+	if (curl_easy_setopt(http->easy, (option), (value)) != CURLE_OK) \
+		errx(EX_SOFTWARE, "libcurl does not take " #option); \
+} while (0)
+
+/* What is the same for every request.  curl_easy_reset keeps connections. */
+static void
+prepare(struct http *http, struct incoming *in)
+{
+	const struct settings	*set = http->set;
+
+	curl_easy_reset(http->easy);
+	http->error[0] = '\0';
+	SET(CURLOPT_PROTOCOLS_STR, "https");
+	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	SET(CURLOPT_SSL_VERIFYPEER, 1L);
+	SET(CURLOPT_SSL_VERIFYHOST, 2L);
+	SET(CURLOPT_FOLLOWLOCATION, 0L);
+	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	SET(CURLOPT_ACCEPT_ENCODING, "gzip");
+	SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+	SET(CURLOPT_NOSIGNAL, 1L);
+	SET(CURLOPT_TIMEOUT, (long)set->timeout);
+	SET(CURLOPT_CONNECTTIMEOUT,
+	    (long)(set->timeout < CONNECT_TIMEOUT ? set->timeout : CONNECT_TIMEOUT));
+	SET(CURLOPT_USERAGENT, "intune-nac/" NAC_VERSION);
+	SET(CURLOPT_ERRORBUFFER, http->error);
+	SET(CURLOPT_WRITEFUNCTION, on_body);
+	SET(CURLOPT_WRITEDATA, in);
+	SET(CURLOPT_HEADERFUNCTION, on_header);
+	SET(CURLOPT_HEADERDATA, in);
+	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	if (set->ca_file != NULL) {
+		/* This file alone, not beside the system's directory. */
+		SET(CURLOPT_CAINFO, set->ca_file);
+		SET(CURLOPT_CAPATH, NULL);
+	}
+	if (set->proxy != NULL)
+		SET(CURLOPT_PROXY, set->proxy);
+	if (set->verbose > 1) {
+		SET(CURLOPT_VERBOSE, 1L);
+		SET(CURLOPT_DEBUGFUNCTION, on_debug);
+	}
+}
+
+static struct curl_slist *
+add_header(struct curl_slist *list, const char *name, const char *value)
+{
+	struct curl_slist	*grown;
+	char			*line = NULL;
+
+	if (asprintf(&line, "%s: %s", name, value) == -1 ||
+	    (grown = curl_slist_append(list, line)) == NULL)
+		err(EX_OSERR, NULL);
+	wipe(line, strlen(line));
+	return grown;
+}
+
+static struct curl_slist *
+make_headers(const struct http_request *request)
+{
+	struct curl_slist	*list = NULL;
+	char			*bearer = NULL, guid[GUID_TEXT];
+
+	list = add_header(list, "Accept", "application/json");
+	list = add_header(list, "client-request-id", wire_guid(guid));
+	if (request->post != NULL) {
+		list = add_header(list, "Content-Type", request->type);
+		list = add_header(list, "Expect", "");
+	}
+	if (request->bearer != NULL) {
+		if (asprintf(&bearer, "Bearer %s", request->bearer) == -1)
+			err(EX_OSERR, NULL);
+		list = add_header(list, "Authorization", bearer);
+		wipe(bearer, strlen(bearer));
+	}
+	return list;
+}
+
+static void
+free_headers(struct curl_slist *list)
+{
+	struct curl_slist	*h;
+
+	for (h = list; h != NULL; h = h->next)
+		explicit_bzero(h->data, strlen(h->data));
+	curl_slist_free_all(list);
+}
+
+static enum http_end
+classify(CURLcode code)
+{
+	switch (code) {
+	case CURLE_OK:
+		return HTTP_DONE;
+	case CURLE_OPERATION_TIMEDOUT:
+		return HTTP_TIMEOUT;
+	case CURLE_URL_MALFORMAT:
+	case CURLE_COULDNT_RESOLVE_PROXY:
+	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_COULDNT_CONNECT:
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_PROXY:
+		return HTTP_UNREACHABLE;
+	default:
+		return HTTP_BROKEN;
+	}
+}
+
+static void
+explain(const struct http *http, const struct incoming *in, CURLcode code, const char *url,
+    char why[HTTP_WHY])
+{
+	const char	*text = http->error[0] != '\0' ? http->error : curl_easy_strerror(code);
+	char		 host[TEXT_SHOWN], shown[HTTP_WHY - TEXT_SHOWN - 8];
+
+	text_safe(host, sizeof(host), url, 8 + strcspn(url + 8, "/"));
+	if (in->too_large)
+		snprintf(why, HTTP_WHY, "%s: the answer is larger than %zu bytes", host, in->max);
+	else
+		snprintf(why, HTTP_WHY, "%s: %s", host,
+		    text_safe(shown, sizeof(shown), text, strlen(text)));
+}
+
+enum http_end
+http_do(struct http *http, const struct http_request *request, struct http_answer *answer,
+    char why[HTTP_WHY])
+{
+	struct incoming		 in = { answer, 0, request->max, 0, false };
+	struct curl_slist	*headers = NULL;
+	char			 shown[TEXT_SHOWN];
+	int64_t			 start = wire_clock();
+	CURLcode		 code;
+
+	memset(answer, 0, sizeof(*answer));
+	prepare(http, &in);
+	headers = make_headers(request);
+	SET(CURLOPT_HTTPHEADER, headers);
+	SET(CURLOPT_URL, request->url);
+	if (request->post != NULL) {
+		SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->post_len);
+		SET(CURLOPT_POSTFIELDS, request->post);
+	}
+	code = curl_easy_perform(http->easy);
+	curl_easy_getinfo(http->easy, CURLINFO_RESPONSE_CODE, &answer->status);
+	curl_easy_reset(http->easy);
+	free_headers(headers);
+	if (http->set->verbose > 0)
+		warnx("%s %s: %ld, %zu bytes, %lld ms", request->post != NULL ? "POST" : "GET",
+		    text_safe(shown, sizeof(shown), request->url, strlen(request->url)),
+		    answer->status, answer->len, (long long)(wire_clock() - start));
+	if (code != CURLE_OK) {
+		explain(http, &in, code, request->url, why);
+		http_clear(answer);
+	}
+	return classify(code);
+}
+
+void
+http_clear(struct http_answer *answer)
+{
+	wipe(answer->body, answer->len);
+	memset(answer, 0, sizeof(*answer));
+}
+
+int
+http_status(enum http_end end)
+{
+	return end == HTTP_UNREACHABLE ? EX_UNAVAILABLE : EX_TEMPFAIL;
+}

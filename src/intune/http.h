@@ -1,0 +1,60 @@
+/*
+ * HTTPS requests over libcurl, which is included nowhere else.  Always TLS 1.2
+ * or later, always with the peer verified, never following a redirect, one
+ * handle whose connections are reused.
+ */
+#ifndef INTUNE_HTTP_H
+#define INTUNE_HTTP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "intune/settings.h"
+
+#define HTTP_WHY	512
+
+struct http;
+
+struct http_request {
+	const char	*url;
+	const char	*post;		/* the body of a POST, or NULL for a GET */
+	size_t		 post_len;
+	const char	*type;		/* its Content-Type */
+	const char	*bearer;	/* a token, or NULL */
+	size_t		 max;		/* bytes of body that are taken */
+};
+
+struct http_answer {
+	long		 status;
+	char		*body;		/* NUL-terminated beyond len; NULL when empty */
+	size_t		 len;
+	char		 retry_after[64];	/* "" when not given */
+	char		 request_id[64];	/* Microsoft's request-id, for support cases */
+};
+
+enum http_end {
+	HTTP_DONE,		/* there is an answer, of whatever status */
+	HTTP_UNREACHABLE,	/* no address, no connection, no TLS */
+	HTTP_TIMEOUT,
+	HTTP_BROKEN		/* cut off, garbled, or larger than allowed */
+};
+
+/* Returns a handle that http_free() frees; without memory the program ends.
+ * The settings must outlive it. */
+struct http *http_new(const struct settings *set);
+void	 http_free(struct http *http);
+
+/*
+ * Sends one request.  For HTTP_DONE the answer is filled and http_clear() frees
+ * it; for the others *answer is empty and why says what happened, in one line.
+ */
+enum http_end http_do(struct http *http, const struct http_request *request,
+	    struct http_answer *answer, char why[HTTP_WHY]);
+
+/* Wipes (a body may hold a token) and frees. */
+void	 http_clear(struct http_answer *answer);
+
+/* The exit status for what is not HTTP_DONE: EX_UNAVAILABLE or EX_TEMPFAIL. */
+int	 http_status(enum http_end end);
+
+#endif

@@ -1,0 +1,90 @@
+/*
+ * How to reach the tenant: nac.conf(5), and the command line above it.  Every
+ * host is a setting, which is how national clouds and the emulator are reached.
+ */
+#ifndef INTUNE_SETTINGS_H
+#define INTUNE_SETTINGS_H
+
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/conf.h"
+
+#define SETTINGS_AUTHORITY	"login.microsoftonline.com"
+#define SETTINGS_GRAPH		"graph.microsoft.com"
+#define SETTINGS_TOKEN_DIR	"/var/cache/intune-nac"
+#define SETTINGS_TIMEOUT	30	/* seconds for one request */
+#define SETTINGS_TIMEOUT_MAX	600
+
+/* The strings belong to conf or to argv. */
+struct settings {
+	struct conf	*conf;
+	const char	*config;		/* --config, or NULL */
+	const char	*tenant;
+	const char	*client_id;
+	const char	*client_secret_file;	/* this, */
+	const char	*certificate_file;	/* or these two (the key may be in the same file) */
+	const char	*key_file;
+	const char	*alg;			/* PS256 or RS256 */
+	const char	*authority;		/* host or host:port */
+	const char	*graph;
+	const char	*ca_file;		/* NULL = the system's */
+	const char	*proxy;			/* NULL = as the environment says */
+	const char	*token_dir;
+	const char	*scope_option;		/* --scope, or NULL */
+	char		*scope;			/* what is asked for, never NULL once loaded */
+	int64_t		 timeout;		/* seconds; 0 = not given */
+	int		 verbose;
+};
+
+/* The options that every program with a tenant has. */
+enum settings_option {
+	SETTING_TENANT = 0x100, SETTING_CLIENT_ID, SETTING_SECRET_FILE, SETTING_CERTIFICATE,
+	SETTING_KEY, SETTING_ALG, SETTING_AUTHORITY, SETTING_GRAPH, SETTING_CA_FILE,
+	SETTING_PROXY, SETTING_TOKEN_DIR, SETTING_TIMEOUT, SETTING_SCOPE,
+	SETTING_LAST		/* a program's own long options go on from here */
+};
+
+#define SETTINGS_OPTIONS \
+	{ "config", required_argument, NULL, 'c' }, \
+	{ "verbose", no_argument, NULL, 'v' }, \
+	{ "tenant", required_argument, NULL, SETTING_TENANT }, \
+	{ "client-id", required_argument, NULL, SETTING_CLIENT_ID }, \
+	{ "client-secret-file", required_argument, NULL, SETTING_SECRET_FILE }, \
+	{ "certificate", required_argument, NULL, SETTING_CERTIFICATE }, \
+	{ "key", required_argument, NULL, SETTING_KEY }, \
+	{ "alg", required_argument, NULL, SETTING_ALG }, \
+	{ "authority", required_argument, NULL, SETTING_AUTHORITY }, \
+	{ "graph", required_argument, NULL, SETTING_GRAPH }, \
+	{ "ca-file", required_argument, NULL, SETTING_CA_FILE }, \
+	{ "proxy", required_argument, NULL, SETTING_PROXY }, \
+	{ "token-dir", required_argument, NULL, SETTING_TOKEN_DIR }, \
+	{ "timeout", required_argument, NULL, SETTING_TIMEOUT }, \
+	{ "scope", required_argument, NULL, SETTING_SCOPE }
+
+#define SETTINGS_USAGE \
+	"  -c, --config FILE          instead of " CONF_PATH "\n" \
+	"      --tenant, --client-id, --client-secret-file, --certificate, --key,\n" \
+	"      --alg, --authority, --graph, --ca-file, --proxy, --token-dir,\n" \
+	"      --timeout              each over its key in nac.conf(5)\n" \
+	"      --scope SCOPE          instead of https://GRAPH/.default\n" \
+	"  -v, --verbose              say what is done; twice: also about the connection\n"
+
+/*
+ * Takes one option that getopt_long returned.  Returns true when it was one of
+ * ours; *status is then EX_USAGE after a message when its value is wrong, and
+ * otherwise left alone.
+ */
+bool	 settings_take(struct settings *set, int option, char *value, int *status);
+
+/*
+ * Loads the file and checks that everything needed is there: a setting that is
+ * missing is named.  Files are opened once to check them, not read.  Returns
+ * 0; or EX_CONFIG or (a file's owner or mode) EX_NOPERM after a message.
+ */
+int	 settings_load(struct settings *set);
+
+void	 settings_free(struct settings *set);
+
+#endif

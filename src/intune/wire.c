@@ -1,0 +1,114 @@
+#include <err.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sysexits.h>
+#include <time.h>
+
+#include "base/num.h"
+#include "intune/wire.h"
+
+#define BACKOFF_FIRST	500	/* ms: the ceiling of the first wait */
+#define BACKOFF_CEILING	20000	/* ms: the window of Graph's Intune limits */
+
+char *
+wire_escape(const char *text)
+{
+	static const char	 hex[] = "0123456789ABCDEF";
+	unsigned char		 c;
+	char			*out, *p;
+
+	if ((out = malloc(strlen(text) * 3 + 1)) == NULL)
+		err(EX_OSERR, NULL);
+	for (p = out; (c = (unsigned char)*text) != '\0'; text++) {
+		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+		    (c >= '0' && c <= '9') || strchr("-._~", c) != NULL)
+			*p++ = (char)c;
+		else {
+			*p++ = '%';
+			*p++ = hex[c >> 4];
+			*p++ = hex[c & 15];
+		}
+	}
+	*p = '\0';
+	return out;
+}
+
+char *
+wire_guid(char out[GUID_TEXT])
+{
+	struct guid	 g;
+
+	arc4random_buf(g.b, sizeof(g.b));
+	g.b[6] = (uint8_t)((g.b[6] & 0x0f) | 0x40);
+	g.b[8] = (uint8_t)((g.b[8] & 0x3f) | 0x80);
+	return guid_format(out, &g);
+}
+
+int64_t
+wire_retry_after(const char *value, int64_t now)
+{
+	const char	*why, *end;
+	struct tm	 tm = { 0 };
+	int64_t		 n;
+
+	if (*value != '\0' && value[strspn(value, "0123456789")] == '\0')
+		return num_parse(value, 0, WIRE_WAIT_MAX, &n, &why) ? n : WIRE_WAIT_MAX;
+	end = strptime(value, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+	if (end == NULL || *end != '\0')
+		return -1;
+	n = (int64_t)timegm(&tm) - now;
+	return n < 0 ? 0 : n > WIRE_WAIT_MAX ? WIRE_WAIT_MAX : n;
+}
+
+int64_t
+wire_backoff(int attempt)
+{
+	int64_t	 ceiling = BACKOFF_FIRST;
+
+	while (--attempt > 0 && ceiling < BACKOFF_CEILING)
+		ceiling *= 2;
+	if (ceiling > BACKOFF_CEILING)
+		ceiling = BACKOFF_CEILING;
+	return (int64_t)arc4random_uniform((uint32_t)ceiling + 1);
+}
+
+/* Length of the host without a final :443. */
+static size_t
+bare_length(const char *host, size_t len)
+{
+	return len > 4 && memcmp(host + len - 4, ":443", 4) == 0 ? len - 4 : len;
+}
+
+bool
+wire_same_host(const char *url, const char *host)
+{
+	size_t	 n, want = bare_length(host, strlen(host));
+
+	if (strncasecmp(url, "https://", 8) != 0)
+		return false;
+	url += 8;
+	/* Everything up to the path is the authority: a "user@" makes it another
+	 * host, and so does anything else that is not literally ours. */
+	n = bare_length(url, strcspn(url, "/?#"));
+	return n == want && strncasecmp(url, host, n) == 0;
+}
+
+int64_t
+wire_clock(void)
+{
+	struct timespec	 ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+void
+wire_sleep(int64_t ms)
+{
+	struct timespec	 ts = { ms / 1000, (ms % 1000) * 1000000 };
+
+	while (nanosleep(&ts, &ts) == -1 && errno == EINTR)
+		;
+}
