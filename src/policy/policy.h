@@ -19,6 +19,24 @@
 #define POLICY_ATTRS	32	/* reply attributes of one decision */
 #define POLICY_REASON	256
 
+/* All that a decision replies, each attribute as `Name op "value",` and a
+ * newline with quotes and backslashes escaped, stays below this: FreeRADIUS
+ * 3.2.1 has 1,024 bytes for an answer that it cannot parse. */
+#define POLICY_REPLY	960
+
+/* Limits of a rules file.  Each is some ten times what a large site needs. */
+#define POLICY_FILE	(1024 * 1024)	/* bytes */
+#define POLICY_RULES	20000
+#define POLICY_LABELS	4096
+#define POLICY_NESTING	64		/* parentheses, and labels in labels */
+#define POLICY_NAME	128		/* bytes in the name of a rule or a label */
+#define POLICY_VALUE	252		/* bytes in a reply value: RFC 2868 keeps one for the tag */
+#define POLICY_ERRORS	10000		/* after so many errors the rest is not read */
+
+/* An answer that is so much newer than our clock has no age that could be
+ * believed, and counts as never checked where age matters. */
+#define POLICY_SKEW	300		/* seconds */
+
 struct policy;
 
 /* Called with one whole message, "file:line:column: what", for each error. */
@@ -78,6 +96,10 @@ const struct match_order *policy_match_order(const struct policy *p);
 
 /* Answers of this age and older are `stale` (stale-after; seconds). */
 int64_t	 policy_stale_after(const struct policy *p);
+
+/* How many rules and labels there are. */
+size_t	 policy_rules(const struct policy *p);
+size_t	 policy_labels(const struct policy *p);
 
 /* Decides.  Never fails: where no rule matches the file's no-match action does,
  * by default deny. */

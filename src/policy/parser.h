@@ -1,0 +1,61 @@
+/*
+ * What the parts of the parser share.  For src/policy only.
+ *
+ * Recursive descent over nac-rules(5).  A slip that leaves the grammar clear (an
+ * unknown label, a bad value) is reported and parsing goes on; one that does not
+ * makes a function return false or NULL, and the rest of the statement is
+ * passed over.  Every false or NULL has been reported.
+ */
+#ifndef POLICY_PARSER_H
+#define POLICY_PARSER_H
+
+#include "policy/lexer.h"
+#include "policy/rules.h"
+
+struct parser {
+	const char	*name;		/* of the file, for messages */
+	policy_report	 report;
+	void		*arg;
+	int		 errors;
+	struct lexer	 lx;
+	struct token	 t;		/* the current token */
+	struct policy	*pol;
+	struct rule	**tail;
+	bool		 has_order, has_stale, has_no_match;
+};
+
+/* Zeroed memory that lives as long as the policy; no memory ends the program. */
+void	*policy_alloc(struct policy *p, size_t size);
+
+/* A copy in the arena of what a token says. */
+const char *parser_text(struct parser *p, const struct token *t);
+
+void	 parser_next(struct parser *p);
+
+/* Whether the current token is this word, not quoted. */
+bool	 parser_at(const struct parser *p, const char *word);
+
+/* Reports `what "token"`; the second with a suggestion when near is not NULL. */
+void	 parser_fault(struct parser *p, const struct token *t, const char *what);
+void	 parser_near(struct parser *p, const struct token *t, const char *what,
+	    const char *near);
+
+/* Reports that the current token is not what was expected; returns false. */
+bool	 parser_expected(struct parser *p, const char *what);
+
+/* The word nearest to a token, out of words and, unless words alone are wanted,
+ * the names of the labels; NULL when none is near. */
+const char *parser_guess(struct parser *p, const struct token *t,
+	    const char *const *words, size_t n, bool labels);
+
+/* The label a token names; NULL when there is none. */
+struct label *parser_label(const struct parser *p, const char *text, size_t len);
+
+/* Reports a label that is not there, or not of the kind that is wanted. */
+void	 parser_no_label(struct parser *p, const struct token *t, const struct label *l);
+
+/* Parse a condition, and what stands behind `with` or `gives`. */
+struct node *condition_parse(struct parser *p);
+struct gift *reply_parse(struct parser *p);
+
+#endif
