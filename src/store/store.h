@@ -35,8 +35,11 @@ enum store_rc {
 struct store *store_open(const char *dir, enum store_mode mode, char why[STORE_WHY]);
 void	 store_close(struct store *s);
 
-/* The reason of the last STORE_ERROR. */
+/* The reason of the last STORE_ERROR: one sentence, and an errno (EACCES, EINVAL
+ * not ours or another format, EBADMSG damaged, ENOSPC, EROFS, EAGAIN, ...).
+ * store_open() leaves the same in errno; ENOENT there: no store yet. */
 const char *store_why(const struct store *s);
+int	 store_errno(const struct store *s);
 
 /*
  * Looks a device up by the identifiers in id, in the given order; a GUID as
@@ -49,5 +52,50 @@ const char *store_why(const struct store *s);
  */
 enum store_rc store_find(struct store *s, const struct identity *id,
 	    const struct match_order *order, struct answer *out);
+
+/*
+ * Files an answer of Intune's: under its device, by its id, with Entra id, name
+ * and MACs as further keys; what those keys were before is dropped.  Unregistered
+ * or ambiguous is filed under everything that was asked: a stored device that was
+ * asked for by its id becomes unregistered and keeps its facts.
+ *
+ * STORE_FOUND: filed.  STORE_NOTFOUND: not filed, as what is stored is newer or
+ * there is nothing to file it under.  *before, unless NULL, is what was stored of
+ * the same device or under the same keys (state pending: nothing).
+ */
+enum store_rc store_put(struct store *s, const struct answer *a, struct answer *before);
+
+/*
+ * Runs fn in one write transaction, whose end is the moment when the changes are
+ * on disk.  When fn returns STORE_ERROR nothing is changed.  When the store had
+ * to be made larger fn is run again from the start.  Returns what fn did.
+ */
+typedef enum store_rc (*store_fn)(struct store *s, void *arg);
+enum store_rc store_transact(struct store *s, store_fn fn, void *arg);
+
+/*
+ * Calls fn for every stored answer: devices, then the answers without one, whose
+ * `asked` says what was asked.  A value that is damaged comes as a NULL answer
+ * with why; the others go on.  No transaction is held while fn runs, so that
+ * fn may take its time; what is filed meanwhile may or may not come.
+ * STORE_FOUND at the end, STORE_NOTFOUND when fn returned false.
+ */
+typedef bool (*store_answer_fn)(const struct answer *a, const char *why, void *arg);
+enum store_rc store_each(struct store *s, store_answer_fn fn, void *arg);
+
+/* Removes the answers that Intune gave before `limit`, with their keys.  Adds to
+ * the counts. */
+enum store_rc store_prune(struct store *s, int64_t limit, size_t *devices, size_t *others);
+
+/* What LMDB says of itself. */
+struct store_size {
+	uint64_t	 file;		/* bytes */
+	uint64_t	 map;		/* bytes the file may grow to before the map grows */
+	unsigned int	 readers;	/* slots taken, ours and dead ones included */
+	unsigned int	 readers_max;
+	size_t		 entries;	/* answers */
+	size_t		 clients;
+};
+enum store_rc store_sizes(struct store *s, struct store_size *out);
 
 #endif

@@ -1,0 +1,536 @@
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <lmdb.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "store/db.h"
+
+#define DB_MODE_DATA	0640	/* the group reads */
+#define DB_MODE_LOCK	0660	/* a reader, too, enters itself in the lock file */
+#define DB_MODE_DIR	02770	/* setgid: new files get the folder's group */
+
+size_t	 db_map = DB_MAP;
+
+/* In the order of enum db. */
+static const struct {
+	const char	*name;
+	unsigned int	 flags;
+} dbs[DB_COUNT] = {
+	{ "meta", 0 }, { "dev", 0 }, { "key", MDB_DUPSORT }, { "client", 0 },
+};
+
+enum store_rc
+db_fault(struct store *s, int err, const char *fmt, ...)
+{
+	char	 what[STORE_WHY], dir[TEXT_SHOWN];
+	va_list	 ap;
+
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	text_safe(dir, sizeof(dir), s->dir, strlen(s->dir));
+	/* Cut rather than fail: the folder's name and the start say enough. */
+	snprintf(s->why, sizeof(s->why), "%s: %.*s", dir, STORE_WHY - TEXT_SHOWN - 3, what);
+	s->err = err;
+	return STORE_ERROR;
+}
+
+/* An error of LMDB's, as a sentence and an errno. */
+static enum store_rc
+lmdb_fault(struct store *s, const char *doing, int rc)
+{
+	if (rc > 0)
+		return db_fault(s, rc, "%s: %s", doing, strerror(rc));
+	switch (rc) {
+	case MDB_READERS_FULL:
+		return db_fault(s, EAGAIN, "%s: all %d reader slots are taken", doing, DB_READERS);
+	case MDB_INVALID:
+		return db_fault(s, EINVAL, "data.mdb is no LMDB file");
+	case MDB_VERSION_MISMATCH:
+		return db_fault(s, EINVAL, "data.mdb was made by another LMDB version");
+	case MDB_MAP_FULL:
+		s->full = true;
+		return db_fault(s, ENOSPC, "%s: the map is full", doing);
+	default:
+		return db_fault(s, EBADMSG, "%s: the store is damaged: %s", doing,
+		    mdb_strerror(rc));
+	}
+}
+
+static char *
+path_of(const struct store *s, const char *name)
+{
+	char	*path;
+
+	return asprintf(&path, "%s/%s", s->dir, name) == -1 ? NULL : path;
+}
+
+/*
+ * Makes one file of the environment with exactly this mode, whatever the umask,
+ * and with the group of the folder, so that the hook's user gets in.  LMDB takes
+ * an empty file for a new one.
+ */
+static enum store_rc
+make_file(struct store *s, const char *name, mode_t mode, gid_t group)
+{
+	char	*path = path_of(s, name);
+	int	 fd, rc = STORE_FOUND;
+
+	if (path == NULL)
+		return db_fault(s, ENOMEM, "%s", strerror(ENOMEM));
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+	if (fd == -1 && errno != EEXIST)
+		rc = db_fault(s, errno, "%s: %s", name, strerror(errno));
+	else if (fd != -1) {
+		/* A group we are not in stays as the kernel chose it. */
+		if (fchown(fd, (uid_t)-1, group) == -1 && errno != EPERM)
+			rc = db_fault(s, errno, "%s: %s", name, strerror(errno));
+		else if (fchmod(fd, mode) == -1)
+			rc = db_fault(s, errno, "%s: %s", name, strerror(errno));
+		close(fd);
+	}
+	free(path);
+	return rc;
+}
+
+static enum store_rc
+make_files(struct store *s)
+{
+	struct stat	 st;
+	bool		 made = mkdir(s->dir, DB_MODE_DIR) == 0;
+
+	if (!made && errno != EEXIST)
+		return db_fault(s, errno, "%s", strerror(errno));
+	/* mkdir() obeys the umask. */
+	if (made && chmod(s->dir, DB_MODE_DIR) == -1)
+		return db_fault(s, errno, "%s", strerror(errno));
+	if (stat(s->dir, &st) == -1)
+		return db_fault(s, errno, "%s", strerror(errno));
+	if (!S_ISDIR(st.st_mode))
+		return db_fault(s, ENOTDIR, "is no folder");
+	if (make_file(s, "lock.mdb", DB_MODE_LOCK, st.st_gid) == STORE_ERROR)
+		return STORE_ERROR;
+	return make_file(s, "data.mdb", DB_MODE_DATA, st.st_gid);
+}
+
+/* A reader's store must be there; says which of its parts is in the way. */
+static enum store_rc
+look_at_files(struct store *s)
+{
+	struct stat	 st;
+	char		*path = path_of(s, "data.mdb");
+	enum store_rc	 rc = STORE_FOUND;
+
+	if (path == NULL)
+		return db_fault(s, ENOMEM, "%s", strerror(ENOMEM));
+	if (stat(path, &st) == -1)
+		rc = errno == ENOENT || errno == ENOTDIR ?
+		    db_fault(s, ENOENT, "there is no store here (nac-cache put makes it)") :
+		    db_fault(s, errno, "data.mdb: %s", strerror(errno));
+	else if (!S_ISREG(st.st_mode))
+		rc = db_fault(s, EINVAL, "data.mdb is no regular file");
+	else if (st.st_size == 0)
+		rc = db_fault(s, ENOENT, "the store is empty (nac-cache put fills it)");
+	free(path);
+	return rc;
+}
+
+/* Which file refused us: a reader needs to write the lock file. */
+static enum store_rc
+permission_fault(struct store *s, enum store_mode mode)
+{
+	static const struct { const char *name; int read, write; } want[] = {
+		{ "data.mdb", R_OK, R_OK | W_OK }, { "lock.mdb", R_OK | W_OK, R_OK | W_OK },
+	};
+	size_t	 i;
+	char	*path;
+	int	 no;
+
+	for (i = 0; i < 2; i++) {
+		if ((path = path_of(s, want[i].name)) == NULL)
+			break;
+		no = eaccess(path, mode == STORE_WRITE ? want[i].write : want[i].read);
+		free(path);
+		if (no == -1)
+			return db_fault(s, EACCES, "%s: Permission denied (it belongs to a user "
+			    "or group that this program does not run as)", want[i].name);
+	}
+	return db_fault(s, EACCES, "%s", strerror(EACCES));
+}
+
+/* The bytes that the newest transaction says the file has, and those it has. */
+static int
+sizes(struct store *s, off_t *want, off_t *got)
+{
+	MDB_envinfo	 info;
+	MDB_stat	 stat;
+	struct stat	 st;
+	int		 fd;
+
+	mdb_env_info(s->env, &info);
+	mdb_env_stat(s->env, &stat);
+	if (mdb_env_get_fd(s->env, &fd) != 0 || fstat(fd, &st) == -1)
+		return -1;
+	*want = (off_t)(info.me_last_pgno + 1) * (off_t)stat.ms_psize;
+	*got = st.st_size;
+	return 0;
+}
+
+/* LMDB may leave pages at the end that it never wrote; the file gets its whole
+ * length all the same, so that a reader can tell a truncated one. */
+static enum store_rc
+stretch(struct store *s)
+{
+	off_t	 want, got;
+	int	 fd;
+
+	if (sizes(s, &want, &got) == -1 || mdb_env_get_fd(s->env, &fd) != 0 ||
+	    (got < want && ftruncate(fd, want) == -1))
+		return db_fault(s, errno, "data.mdb: %s", strerror(errno));
+	return STORE_FOUND;
+}
+
+/* Touching a page behind the end of a file kills with SIGBUS. */
+static enum store_rc
+check_length(struct store *s)
+{
+	struct timespec	 pause = { 0, 5000000 };
+	off_t		 want, got;
+	int		 tries;
+
+	/* A writer may be between its commit and its stretch(). */
+	for (tries = 0; tries < 5; tries++) {
+		if (sizes(s, &want, &got) == -1)
+			return db_fault(s, errno, "data.mdb: %s", strerror(errno));
+		if (got >= want)
+			return STORE_FOUND;
+		nanosleep(&pause, NULL);
+	}
+	return db_fault(s, EBADMSG, "the store is damaged: data.mdb is cut short "
+	    "(%lld bytes of %lld)", (long long)got, (long long)want);
+}
+
+/* Begins a transaction; a full table of readers is swept once, and a map that
+ * another process has made larger is followed. */
+static int
+begin(struct store *s, unsigned int flags)
+{
+	int	 rc, tries, dead;
+
+	for (tries = 0; tries < 4; tries++) {
+		rc = mdb_txn_begin(s->env, NULL, flags, &s->txn);
+		if (rc == MDB_READERS_FULL && tries == 0)
+			mdb_reader_check(s->env, &dead);
+		else if (rc != MDB_MAP_RESIZED || mdb_env_set_mapsize(s->env, 0) != 0)
+			break;
+	}
+	if (rc != 0)
+		s->txn = NULL;
+	return rc;
+}
+
+static enum store_rc
+check_format(struct store *s, bool fresh)
+{
+	static const char	 key[] = "format";
+	struct bytes		 v;
+	enum store_rc		 rc;
+
+	if (fresh)
+		return db_put(s, DB_META, key, 6, DB_FORMAT, strlen(DB_FORMAT));
+	if ((rc = db_get(s, DB_META, key, 6, &v)) == STORE_ERROR)
+		return rc;
+	if (rc == STORE_FOUND && v.n == strlen(DB_FORMAT) && memcmp(v.p, DB_FORMAT, v.n) == 0)
+		return STORE_FOUND;
+	if (rc == STORE_FOUND && v.n > 11 && memcmp(v.p, DB_FORMAT, 11) == 0)
+		return db_fault(s, EINVAL, "the store has format %.*s, and this program knows "
+		    "only %s: move it away and fill a new one", (int)(v.n - 11 < 20 ? v.n - 11 : 20),
+		    (const char *)v.p + 11, &DB_FORMAT[11]);
+	return db_fault(s, EINVAL, "data.mdb is no store of intune-nac");
+}
+
+/* Opens (a writer: makes) the databases and checks the format. */
+static enum store_rc
+open_dbs(struct store *s, enum store_mode mode)
+{
+	unsigned int	 make = mode == STORE_WRITE ? MDB_CREATE : 0;
+	MDB_stat	 st;
+	bool		 fresh;
+	int		 i, rc;
+
+	if ((rc = begin(s, make ? 0 : MDB_RDONLY)) != 0)
+		return lmdb_fault(s, "opening", rc);
+	/* Only an environment without any database is made ours. */
+	fresh = false;
+	if (make != 0 && (rc = mdb_dbi_open(s->txn, NULL, 0, &s->dbi[0])) == 0 &&
+	    (rc = mdb_stat(s->txn, s->dbi[0], &st)) == 0)
+		fresh = st.ms_entries == 0;
+	for (i = 0; rc == 0 && i < DB_COUNT; i++) {
+		rc = mdb_dbi_open(s->txn, dbs[i].name, dbs[i].flags | (fresh ? make : 0), &s->dbi[i]);
+		if (rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE)
+			db_fault(s, EINVAL, "data.mdb is no store of intune-nac");
+		else if (rc != 0)
+			lmdb_fault(s, "opening", rc);
+		else if (i == DB_META && check_format(s, fresh) == STORE_ERROR)
+			rc = -1;
+	}
+	if (rc != 0) {
+		mdb_txn_abort(s->txn);
+		s->txn = NULL;
+		return STORE_ERROR;
+	}
+	rc = mdb_txn_commit(s->txn);
+	s->txn = NULL;
+	return rc == 0 ? STORE_FOUND : lmdb_fault(s, "opening", rc);
+}
+
+static enum store_rc
+open_env(struct store *s, enum store_mode mode)
+{
+	/* A reader starts with a map as small as the data: it then also opens
+	 * where address space is limited.  begin() follows when it grows. */
+	size_t		 map = mode == STORE_WRITE ? db_map : 1;
+	unsigned int	 flags = MDB_NOTLS | MDB_NORDAHEAD;
+	int		 rc, dead;
+
+	if (mode == STORE_READ)
+		flags |= MDB_RDONLY;
+	if ((rc = mdb_env_create(&s->env)) != 0) {
+		s->env = NULL;
+		return lmdb_fault(s, "opening", rc);
+	}
+	if ((rc = mdb_env_set_mapsize(s->env, map)) != 0 ||
+	    (rc = mdb_env_set_maxreaders(s->env, DB_READERS)) != 0 ||
+	    (rc = mdb_env_set_maxdbs(s->env, DB_COUNT)) != 0 ||
+	    (rc = mdb_env_open(s->env, s->dir, flags, DB_MODE_DATA)) != 0)
+		return rc == EACCES ? permission_fault(s, mode) : lmdb_fault(s, "opening", rc);
+	if (mode == STORE_READ)
+		return check_length(s);
+	/* Readers that were killed pin old pages and hold slots. */
+	if ((rc = mdb_reader_check(s->env, &dead)) != 0)
+		return lmdb_fault(s, "looking for dead readers", rc);
+	return stretch(s);
+}
+
+struct store *
+store_open(const char *dir, enum store_mode mode, char why[STORE_WHY])
+{
+	struct store	*s;
+	int		 err;
+
+	if ((s = calloc(1, sizeof(*s))) == NULL || (s->dir = strdup(dir)) == NULL) {
+		snprintf(why, STORE_WHY, "%s", strerror(ENOMEM));
+		free(s);
+		errno = ENOMEM;
+		return NULL;
+	}
+	if ((mode == STORE_WRITE ? make_files(s) : look_at_files(s)) != STORE_ERROR &&
+	    open_env(s, mode) != STORE_ERROR && open_dbs(s, mode) != STORE_ERROR)
+		return s;
+	memcpy(why, s->why, STORE_WHY);
+	err = s->err;
+	store_close(s);
+	errno = err;
+	return NULL;
+}
+
+void
+store_close(struct store *s)
+{
+	if (s == NULL)
+		return;
+	if (s->txn != NULL)
+		mdb_txn_abort(s->txn);
+	if (s->env != NULL)
+		mdb_env_close(s->env);
+	free(s->dir);
+	free(s);
+}
+
+const char *
+store_why(const struct store *s)
+{
+	return s->why;
+}
+
+int
+store_errno(const struct store *s)
+{
+	return s->err;
+}
+
+enum store_rc
+db_enter(struct store *s)
+{
+	int	 rc;
+
+	if (s->txn == NULL && (rc = begin(s, MDB_RDONLY)) != 0)
+		return lmdb_fault(s, "reading", rc);
+	s->depth++;
+	return STORE_FOUND;
+}
+
+void
+db_leave(struct store *s)
+{
+	if (--s->depth > 0 || s->writing)
+		return;
+	mdb_txn_abort(s->txn);
+	s->txn = NULL;
+}
+
+/* Doubles the map, which nothing may be using. */
+static enum store_rc
+grow(struct store *s)
+{
+	MDB_envinfo	 info;
+	int		 rc;
+
+	mdb_env_info(s->env, &info);
+	if ((rc = mdb_env_set_mapsize(s->env, info.me_mapsize * 2)) != 0)
+		return lmdb_fault(s, "making the map larger", rc);
+	return STORE_FOUND;
+}
+
+enum store_rc
+store_transact(struct store *s, store_fn fn, void *arg)
+{
+	enum store_rc	 rc;
+	int		 err;
+
+	if (s->writing)
+		return fn(s, arg);
+	do {
+		s->full = false;
+		if ((err = begin(s, 0)) != 0)
+			return lmdb_fault(s, "writing", err);
+		s->writing = true;
+		rc = fn(s, arg);
+		s->writing = false;
+		if (rc == STORE_ERROR)
+			mdb_txn_abort(s->txn);
+		else if ((err = mdb_txn_commit(s->txn)) != 0)
+			rc = lmdb_fault(s, "writing", err);
+		s->txn = NULL;
+	} while (rc == STORE_ERROR && s->full && grow(s) != STORE_ERROR);
+	if (rc != STORE_ERROR && stretch(s) == STORE_ERROR)
+		rc = STORE_ERROR;
+	return rc;
+}
+
+static MDB_val
+val_of(const void *p, size_t n)
+{
+	MDB_val	 v;
+
+	/* LMDB's type has no const, but it does not write here. */
+	memset(&v, 0, sizeof(v));
+	v.mv_size = n;
+	memcpy(&v.mv_data, &p, sizeof(p));
+	return v;
+}
+
+static enum store_rc
+result(struct store *s, const char *doing, int rc, const MDB_val *v, struct bytes *out)
+{
+	if (rc == MDB_NOTFOUND)
+		return STORE_NOTFOUND;
+	if (rc != 0)
+		return lmdb_fault(s, doing, rc);
+	if (out != NULL) {
+		out->p = v->mv_data;
+		out->n = v->mv_size;
+	}
+	return STORE_FOUND;
+}
+
+enum store_rc
+db_get(struct store *s, enum db db, const void *key, size_t klen, struct bytes *out)
+{
+	MDB_val	 k = val_of(key, klen), v = { 0, NULL };
+
+	return result(s, "reading", mdb_get(s->txn, s->dbi[db], &k, &v), &v, out);
+}
+
+enum store_rc
+db_put(struct store *s, enum db db, const void *key, size_t klen, const void *val,
+    size_t vlen)
+{
+	MDB_val	 k = val_of(key, klen), v = val_of(val, vlen);
+
+	return result(s, "writing", mdb_put(s->txn, s->dbi[db], &k, &v, 0), NULL, NULL);
+}
+
+enum store_rc
+db_del(struct store *s, enum db db, const void *key, size_t klen, const void *val,
+    size_t vlen)
+{
+	MDB_val	 k = val_of(key, klen), v = val_of(val, vlen);
+
+	return result(s, "writing",
+	    mdb_del(s->txn, s->dbi[db], &k, val != NULL ? &v : NULL), NULL, NULL);
+}
+
+enum store_rc
+db_after(struct store *s, enum db db, const void *key, size_t klen, struct bytes *k,
+    struct bytes *v)
+{
+	MDB_val		 kv = val_of(key, klen), vv = { 0, NULL };
+	MDB_cursor	*c;
+	enum store_rc	 rc;
+	int		 err;
+
+	if ((err = mdb_cursor_open(s->txn, s->dbi[db], &c)) != 0)
+		return lmdb_fault(s, "reading", err);
+	err = mdb_cursor_get(c, &kv, &vv, klen == 0 ? MDB_FIRST : MDB_SET_RANGE);
+	if (err == 0 && klen != 0 && kv.mv_size == klen && memcmp(kv.mv_data, key, klen) == 0)
+		err = mdb_cursor_get(c, &kv, &vv, MDB_NEXT_NODUP);
+	if ((rc = result(s, "reading", err, &kv, k)) == STORE_FOUND)
+		rc = result(s, "reading", err, &vv, v);
+	mdb_cursor_close(c);
+	return rc;
+}
+
+enum store_rc
+db_dup(struct store *s, const void *key, size_t klen, const struct bytes *last,
+    struct bytes *out)
+{
+	MDB_val		 k = val_of(key, klen), v = val_of(last->p, last->n);
+	MDB_cursor	*c;
+	enum store_rc	 rc;
+	int		 err;
+
+	if ((err = mdb_cursor_open(s->txn, s->dbi[DB_KEY], &c)) != 0)
+		return lmdb_fault(s, "reading", err);
+	if (last->n == 0)
+		err = mdb_cursor_get(c, &k, &v, MDB_SET_KEY);
+	else {
+		err = mdb_cursor_get(c, &k, &v, MDB_GET_BOTH_RANGE);
+		if (err == 0 && v.mv_size == last->n &&
+		    memcmp(v.mv_data, last->p, last->n) == 0)
+			err = mdb_cursor_get(c, &k, &v, MDB_NEXT_DUP);
+	}
+	rc = result(s, "reading", err, &v, out);
+	mdb_cursor_close(c);
+	return rc;
+}
+
+enum store_rc
+db_count(struct store *s, enum db db, size_t *out)
+{
+	MDB_stat	 st;
+	int		 rc;
+
+	if ((rc = mdb_stat(s->txn, s->dbi[db], &st)) != 0)
+		return lmdb_fault(s, "reading", rc);
+	*out = st.ms_entries;
+	return STORE_FOUND;
+}

@@ -1,0 +1,94 @@
+/*
+ * What the store needs of LMDB, and nothing more; db.c alone knows lmdb.h.
+ * This header is for the files of src/store/.
+ *
+ *	meta	"format" -> text, "cursor.NAME" -> a place in the journal
+ *	dev	"i:" + 16 bytes of the Intune id -> packed answer
+ *		"x:g:" + GUID, "x:n:" + folded name, "x:m:" + 6 bytes
+ *		-> packed answer that names no stored device
+ *	key	"e:" + 16 bytes of the Entra id, "n:" + folded name, "m:" + 6
+ *		bytes -> key in dev (more than one: duplicates are kept sorted)
+ *	client	id -> version, seen, place in the journal, JSON text
+ */
+#ifndef STORE_DB_H
+#define STORE_DB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "store/store.h"
+
+#define DB_FORMAT	"intune-nac 1"
+
+/* A million devices take 700 MB.  The file is sparse and grows as it is filled;
+ * this is address space only.  It doubles when it is full. */
+#if defined(__LP64__)
+#define DB_MAP		(8ULL << 30)
+#else
+#define DB_MAP		(512UL << 20)
+#endif
+
+/* LMDB's own 126 slots are used up by as many killed readers.  The first
+ * opener's number holds, so every opener gives the same. */
+#define DB_READERS	1024
+
+#define DB_KEY_MAX	511	/* of LMDB */
+
+enum db { DB_META, DB_DEV, DB_KEY, DB_CLIENT, DB_COUNT };
+
+struct MDB_env;
+struct MDB_txn;
+
+struct store {
+	struct MDB_env	*env;
+	struct MDB_txn	*txn;		/* the open one, or NULL */
+	unsigned int	 dbi[DB_COUNT];
+	int		 depth;		/* how often the transaction was entered */
+	bool		 writing;	/* it is a write transaction */
+	bool		 full;		/* the map was full: grow and try again */
+	int		 err;		/* errno of the last error */
+	char		*dir;
+	char		 why[STORE_WHY];
+};
+
+struct bytes {
+	const unsigned char	*p;	/* valid until the transaction ends or writes */
+	size_t			 n;
+};
+
+/* The size of the map of a new writer: DB_MAP, but a test makes it small. */
+extern size_t	 db_map;
+
+/* Leaves "dir: what" and err behind; returns STORE_ERROR. */
+enum store_rc	 db_fault(struct store *s, int err, const char *fmt, ...)
+		    __attribute__((format(printf, 3, 4)));
+
+/* Opens and closes a read transaction; inside another transaction they nest.
+ * db_enter() returns STORE_FOUND or STORE_ERROR. */
+enum store_rc	 db_enter(struct store *s);
+void		 db_leave(struct store *s);
+
+/* One value. */
+enum store_rc	 db_get(struct store *s, enum db db, const void *key, size_t klen,
+		    struct bytes *out);
+
+/* Adds or replaces a value; in DB_KEY adds a duplicate. */
+enum store_rc	 db_put(struct store *s, enum db db, const void *key, size_t klen,
+		    const void *val, size_t vlen);
+
+/* Deletes a key, or with val one duplicate of it.  STORE_NOTFOUND: was not there. */
+enum store_rc	 db_del(struct store *s, enum db db, const void *key, size_t klen,
+		    const void *val, size_t vlen);
+
+/* The first entry behind key (klen 0: the first of all). */
+enum store_rc	 db_after(struct store *s, enum db db, const void *key, size_t klen,
+		    struct bytes *k, struct bytes *v);
+
+/* The duplicate behind *last of one key of DB_KEY; an empty *last: the first. */
+enum store_rc	 db_dup(struct store *s, const void *key, size_t klen,
+		    const struct bytes *last, struct bytes *out);
+
+/* How many entries a database has. */
+enum store_rc	 db_count(struct store *s, enum db db, size_t *out);
+
+#endif

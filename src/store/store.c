@@ -1,0 +1,607 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "store/db.h"
+#include "store/pack.h"
+
+/* A key of `dev` or `key`: a prefix of two or four bytes and what it is about. */
+struct key {
+	unsigned char	 b[4 + 256];
+	size_t		 n;
+};
+
+/* Secondary keys of one device: Entra id, name, two MACs. */
+#define DEVICE_KEYS	4
+
+/* One search through the identifiers of an identity. */
+struct search {
+	struct store	*s;
+	struct answer	*out;
+	struct answer	 no;		/* the newest "no such device" so far */
+	bool		 has_no;
+};
+
+static struct key
+key_of(const char *prefix, const void *data, size_t n)
+{
+	struct key	 k;
+	size_t		 plen = strlen(prefix);
+
+	if (n > sizeof(k.b) - plen)
+		n = sizeof(k.b) - plen;
+	memcpy(k.b, prefix, plen);
+	memcpy(k.b + plen, data, n);
+	k.n = plen + n;
+	return k;
+}
+
+static struct key
+guid_key(const char *prefix, const struct guid *g)
+{
+	return key_of(prefix, g->b, GUID_LEN);
+}
+
+static struct key
+name_key(const char *prefix, const char *name)
+{
+	char	 folded[256];
+
+	device_fold_name(folded, sizeof(folded), name);
+	return key_of(prefix, folded, strlen(folded));
+}
+
+static struct key
+mac_key(const char *prefix, const uint8_t mac[MAC_LEN])
+{
+	return key_of(prefix, mac, MAC_LEN);
+}
+
+static bool
+mac_is_usable(const uint8_t mac[MAC_LEN])
+{
+	return mac_is_station(mac) && !mac_is_random(mac);
+}
+
+static bool
+is_no(const struct answer *a)
+{
+	return a->state == COMPLIANCE_UNREGISTERED;
+}
+
+/* Reads the answer under a key of `dev`. */
+static enum store_rc
+get_answer(struct store *s, const void *key, size_t klen, struct answer *out)
+{
+	struct bytes	 v;
+	const char	*why;
+	char		 shown[TEXT_SHOWN];
+	enum store_rc	 rc;
+
+	if ((rc = db_get(s, DB_DEV, key, klen, &v)) != STORE_FOUND)
+		return rc;
+	if (unpack_answer(v.p, v.n, out, &why))
+		return STORE_FOUND;
+	return db_fault(s, EBADMSG, "the store is damaged: the value of \"%s\" %s",
+	    text_safe(shown, sizeof(shown), key, klen), why);
+}
+
+static enum store_rc
+put_answer(struct store *s, const struct key *k, const struct answer *a)
+{
+	unsigned char	 buf[PACK_MAX];
+
+	return db_put(s, DB_DEV, k->b, k->n, buf, pack_answer(buf, a));
+}
+
+static void
+note_no(struct search *q, const struct answer *a)
+{
+	if (!q->has_no || a->checked > q->no.checked)
+		q->no = *a;
+	q->has_no = true;
+}
+
+/*
+ * The registered devices under one key.  With newest, which is for Entra ids, of
+ * several the one that spoke to Intune last is the one in use; otherwise several
+ * are ambiguous.
+ */
+static enum store_rc
+search_devices(struct search *q, const struct key *k, bool newest)
+{
+	struct bytes	 dup = { NULL, 0 };
+	struct answer	 a;
+	size_t		 live = 0;
+	enum store_rc	 rc;
+
+	while ((rc = db_dup(q->s, k->b, k->n, &dup, &dup)) == STORE_FOUND) {
+		if ((rc = get_answer(q->s, dup.p, dup.n, &a)) == STORE_ERROR)
+			return rc;
+		/* A key without its device: a damaged store, but no wrong answer. */
+		if (rc == STORE_NOTFOUND)
+			continue;
+		if (is_no(&a)) {
+			note_no(q, &a);
+			continue;
+		}
+		if (live++ == 0 || (newest && a.device.last_sync > q->out->device.last_sync))
+			*q->out = a;
+		if (live > 1 && !newest) {
+			/* As old as the older of the two. */
+			int64_t	 checked = a.checked < q->out->checked ? a.checked : q->out->checked;
+
+			memset(q->out, 0, sizeof(*q->out));
+			q->out->state = COMPLIANCE_AMBIGUOUS;
+			q->out->checked = checked;
+			return STORE_FOUND;
+		}
+	}
+	if (rc == STORE_ERROR)
+		return rc;
+	return live > 0 ? STORE_FOUND : STORE_NOTFOUND;
+}
+
+/* The answer that is filed under what was asked: ambiguous, or none such. */
+static enum store_rc
+search_asked(struct search *q, const struct key *k)
+{
+	struct answer	 a;
+	enum store_rc	 rc;
+
+	if ((rc = get_answer(q->s, k->b, k->n, &a)) != STORE_FOUND)
+		return rc;
+	if (is_no(&a)) {
+		note_no(q, &a);
+		return STORE_NOTFOUND;
+	}
+	*q->out = a;
+	return STORE_FOUND;
+}
+
+static enum store_rc
+search_key(struct search *q, struct key asked, struct key devices, enum match by,
+    enum id_space space)
+{
+	enum store_rc	 rc;
+
+	if ((rc = search_asked(q, &asked)) == STORE_NOTFOUND &&
+	    (rc = search_devices(q, &devices, by == MATCH_GUID)) == STORE_FOUND)
+		q->out->id_space = space;
+	if (rc == STORE_FOUND)
+		q->out->matched_by = by;
+	return rc;
+}
+
+static enum store_rc
+search_guid(struct search *q, const struct guid *g)
+{
+	struct key	 k = guid_key("i:", g);
+	struct answer	 a;
+	enum store_rc	 rc;
+
+	if ((rc = get_answer(q->s, k.b, k.n, &a)) == STORE_ERROR)
+		return rc;
+	if (rc == STORE_FOUND) {
+		a.matched_by = MATCH_GUID;
+		a.id_space = ID_SPACE_INTUNE;
+		if (!is_no(&a)) {
+			*q->out = a;
+			return rc;
+		}
+		note_no(q, &a);
+	}
+	return search_key(q, guid_key("x:g:", g), guid_key("e:", g), MATCH_GUID, ID_SPACE_ENTRA);
+}
+
+/* Tries all identifiers of one kind; *any tells whether there is one. */
+static enum store_rc
+search_kind(struct search *q, const struct identity *id, enum match by, bool *any)
+{
+	enum store_rc	 rc = STORE_NOTFOUND;
+	size_t		 i;
+
+	*any = false;
+	if (by == MATCH_GUID)
+		for (i = 0; i < id->nguid && rc == STORE_NOTFOUND; i++) {
+			*any = true;
+			rc = search_guid(q, &id->guid[i].guid);
+		}
+	else if (by == MATCH_NAME)
+		for (i = 0; i < id->nname && rc == STORE_NOTFOUND; i++) {
+			*any = true;
+			rc = search_key(q, name_key("x:n:", id->name[i].text),
+			    name_key("n:", id->name[i].text), by, ID_SPACE_NONE);
+		}
+	else if (by == MATCH_MAC && id->has_mac && mac_is_usable(id->mac)) {
+		*any = true;
+		rc = search_key(q, mac_key("x:m:", id->mac), mac_key("m:", id->mac), by,
+		    ID_SPACE_NONE);
+	}
+	return rc;
+}
+
+/*
+ * The first registered device in the given order is the answer.  When there is
+ * none, "no such device" counts only if it was said of the most trusted kind of
+ * identifier that the identity has: a MAC that was asked about before its device
+ * was enrolled says nothing about the certificate it shows now.
+ */
+static enum store_rc
+search_all(struct search *q, const struct identity *id, const struct match_order *order)
+{
+	struct answer	 no;
+	bool		 any, decided = false, has_no = false;
+	enum store_rc	 rc;
+	size_t		 i;
+
+	for (i = 0; i < 3 && order->by[i] != MATCH_NONE; i++) {
+		if ((rc = search_kind(q, id, order->by[i], &any)) != STORE_NOTFOUND)
+			return rc;
+		if (any && !decided) {
+			decided = true;
+			if ((has_no = q->has_no))
+				no = q->no;
+		}
+	}
+	memset(q->out, 0, sizeof(*q->out));
+	if (!has_no)
+		return STORE_NOTFOUND;
+	*q->out = no;
+	return STORE_FOUND;
+}
+
+enum store_rc
+store_find(struct store *s, const struct identity *id, const struct match_order *order,
+    struct answer *out)
+{
+	struct search	 q = { .s = s, .out = out };
+	enum store_rc	 rc;
+
+	memset(out, 0, sizeof(*out));
+	if (id->ambiguous) {
+		out->state = COMPLIANCE_AMBIGUOUS;
+		out->source = SOURCE_CACHE;
+		return STORE_FOUND;
+	}
+	if (db_enter(s) == STORE_ERROR)
+		return STORE_ERROR;
+	if ((rc = search_all(&q, id, order)) == STORE_FOUND)
+		out->source = SOURCE_CACHE;
+	else
+		memset(out, 0, sizeof(*out));
+	db_leave(s);
+	return rc;
+}
+
+/* The keys, beside its id, under which a device is found; x says which prefixes:
+ * those of `key`, or those of answers without a device. */
+static size_t
+keys_of(const struct device *d, bool x, struct key keys[DEVICE_KEYS])
+{
+	size_t	 n = 0;
+
+	if (d->has_entra_id && !guid_is_zero(&d->entra_id))
+		keys[n++] = guid_key(x ? "x:g:" : "e:", &d->entra_id);
+	if (d->name[0] != '\0')
+		keys[n++] = name_key(x ? "x:n:" : "n:", d->name);
+	if (d->has_wifi_mac && mac_is_usable(d->wifi_mac))
+		keys[n++] = mac_key(x ? "x:m:" : "m:", d->wifi_mac);
+	if (d->has_ethernet_mac && mac_is_usable(d->ethernet_mac))
+		keys[n++] = mac_key(x ? "x:m:" : "m:", d->ethernet_mac);
+	return n;
+}
+
+static bool
+same_key(const struct key *a, const struct key *b)
+{
+	return a->n == b->n && memcmp(a->b, b->b, a->n) == 0;
+}
+
+/* Deletes the keys of old that the device does not have any more (now NULL: all). */
+static enum store_rc
+drop_keys(struct store *s, const struct key *primary, const struct device *old,
+    const struct device *now)
+{
+	struct key	 had[DEVICE_KEYS], has[DEVICE_KEYS];
+	size_t		 nhad = keys_of(old, false, had), i, j;
+	size_t		 nhas = now != NULL ? keys_of(now, false, has) : 0;
+
+	for (i = 0; i < nhad; i++) {
+		for (j = 0; j < nhas && !same_key(&had[i], &has[j]); j++)
+			;
+		if (j == nhas && db_del(s, DB_KEY, had[i].b, had[i].n, primary->b,
+		    primary->n) == STORE_ERROR)
+			return STORE_ERROR;
+	}
+	return STORE_FOUND;
+}
+
+/* Intune has said at `checked` that the devices under this key, but for keep
+ * (NULL: without exception), are not found by it. */
+static enum store_rc
+drop_devices(struct store *s, const struct key *k, const struct key *keep, int64_t checked)
+{
+	unsigned char	 last[DB_KEY_MAX];
+	struct bytes	 dup = { last, 0 };
+	struct answer	 a;
+	enum store_rc	 rc;
+
+	while ((rc = db_dup(s, k->b, k->n, &dup, &dup)) == STORE_FOUND) {
+		/* A deletion moves the page that dup points into. */
+		memcpy(last, dup.p, dup.n);
+		dup.p = last;
+		if (keep != NULL && keep->n == dup.n && memcmp(keep->b, last, dup.n) == 0)
+			continue;
+		if ((rc = get_answer(s, last, dup.n, &a)) == STORE_ERROR)
+			return rc;
+		if (rc == STORE_FOUND && a.checked > checked)
+			continue;
+		if (db_del(s, DB_KEY, k->b, k->n, last, dup.n) == STORE_ERROR)
+			return STORE_ERROR;
+	}
+	return rc == STORE_ERROR ? rc : STORE_FOUND;
+}
+
+/* Marks one stored device, unless Intune has seen it since. */
+static enum store_rc
+mark_no(struct store *s, const struct key *k, const struct answer *a, struct answer *before)
+{
+	struct answer	 old;
+	enum store_rc	 rc;
+
+	if ((rc = get_answer(s, k->b, k->n, &old)) != STORE_FOUND)
+		return rc;
+	if (before != NULL && before->state == COMPLIANCE_PENDING)
+		*before = old;
+	if (old.checked > a->checked)
+		return STORE_NOTFOUND;
+	old.state = COMPLIANCE_UNREGISTERED;
+	old.checked = a->checked;
+	old.source = a->source;
+	return put_answer(s, k, &old);
+}
+
+/* Intune has no device of this GUID in either space.  STORE_FOUND: one was stored. */
+static enum store_rc
+unregister_guid(struct store *s, const struct guid *g, const struct answer *a,
+    struct answer *before)
+{
+	struct key	 k = guid_key("i:", g), e = guid_key("e:", g), dev;
+	struct bytes	 dup = { dev.b, 0 };
+	enum store_rc	 rc, any;
+
+	if ((any = mark_no(s, &k, a, before)) == STORE_ERROR)
+		return any;
+	while ((rc = db_dup(s, e.b, e.n, &dup, &dup)) == STORE_FOUND) {
+		if (dup.n > sizeof(dev.b))
+			return db_fault(s, EBADMSG, "the store is damaged: a key is too long");
+		memcpy(dev.b, dup.p, dup.n);
+		dev.n = dup.n;
+		dup.p = dev.b;
+		if (mark_no(s, &dev, a, before) == STORE_ERROR)
+			return STORE_ERROR;
+		any = STORE_FOUND;
+	}
+	return rc == STORE_ERROR ? rc : any;
+}
+
+/* Files an answer that names no device under one thing that was asked. */
+static enum store_rc
+put_asked(struct store *s, const struct key *k, const struct answer *a, struct answer *before)
+{
+	struct answer	 old;
+	enum store_rc	 rc;
+
+	if ((rc = get_answer(s, k->b, k->n, &old)) == STORE_ERROR)
+		return rc;
+	if (rc == STORE_FOUND) {
+		if (before != NULL && before->state == COMPLIANCE_PENDING)
+			*before = old;
+		if (old.checked > a->checked)
+			return STORE_NOTFOUND;
+	}
+	return put_answer(s, k, a);
+}
+
+/* The keys of one asked identifier; false when it is none that is ever found. */
+static bool
+asked_keys(const struct asked *q, struct key *x, struct key *devices, struct guid *g)
+{
+	uint8_t	 mac[MAC_LEN];
+
+	switch (q->by) {
+	case MATCH_GUID:
+		if (!guid_parse(q->value, g) || guid_is_zero(g))
+			return false;
+		*x = guid_key("x:g:", g);
+		*devices = guid_key("e:", g);
+		return true;
+	case MATCH_NAME:
+		*x = name_key("x:n:", q->value);
+		*devices = name_key("n:", q->value);
+		return q->value[0] != '\0';
+	case MATCH_MAC:
+		if (!mac_parse(q->value, mac) || !mac_is_usable(mac))
+			return false;
+		*x = mac_key("x:m:", mac);
+		*devices = mac_key("m:", mac);
+		return true;
+	case MATCH_NONE:
+		break;
+	}
+	return false;
+}
+
+/* "No such device" for one asked identifier. */
+static enum store_rc
+put_no(struct store *s, const struct asked *q, const struct answer *a, struct answer *before)
+{
+	struct bytes	 none = { NULL, 0 }, dup;
+	struct key	 x, devices;
+	struct guid	 g;
+	enum store_rc	 rc;
+
+	if (!asked_keys(q, &x, &devices, &g))
+		return STORE_NOTFOUND;
+	if (q->by == MATCH_GUID) {
+		if ((rc = unregister_guid(s, &g, a, before)) != STORE_NOTFOUND)
+			return rc;
+		/* Stored, but Intune has seen it since. */
+		devices = guid_key("i:", &g);
+		if ((rc = db_get(s, DB_DEV, devices.b, devices.n, &dup)) != STORE_NOTFOUND)
+			return rc == STORE_ERROR ? rc : STORE_NOTFOUND;
+		return put_asked(s, &x, a, before);
+	}
+	if (drop_devices(s, &devices, NULL, a->checked) == STORE_ERROR)
+		return STORE_ERROR;
+	if ((rc = db_dup(s, devices.b, devices.n, &none, &dup)) != STORE_NOTFOUND)
+		return rc == STORE_ERROR ? rc : STORE_NOTFOUND;
+	return put_asked(s, &x, a, before);
+}
+
+/*
+ * Unregistered, ambiguous, or the rare answer whose device has no id: filed under
+ * what was asked.  Of an ambiguous one the identifiers of other kinds, which are
+ * tried before the one that matched, have found nothing.
+ */
+static enum store_rc
+put_without_device(struct store *s, const struct answer *a, struct answer *before)
+{
+	struct answer	 bare = *a, no = { .state = COMPLIANCE_UNREGISTERED };
+	struct key	 x, devices;
+	struct guid	 g;
+	enum store_rc	 rc, any = STORE_NOTFOUND;
+	size_t		 i;
+
+	no.checked = a->checked;
+	no.source = a->source;
+	if (a->state == COMPLIANCE_UNREGISTERED)
+		bare = no;
+	for (i = 0; i < a->nasked; i++) {
+		if (is_no(&bare) ||
+		    (a->matched_by != MATCH_NONE && a->asked[i].by != a->matched_by))
+			rc = put_no(s, &a->asked[i], &no, before);
+		else if (asked_keys(&a->asked[i], &x, &devices, &g))
+			rc = put_asked(s, &x, &bare, before);
+		else
+			rc = STORE_NOTFOUND;
+		if (rc == STORE_ERROR)
+			return rc;
+		if (rc == STORE_FOUND)
+			any = rc;
+	}
+	return any;
+}
+
+/*
+ * Files the device under one of its keys, and drops what the answer refutes:
+ * "no such device" always; "ambiguous" when Intune was asked for this very key
+ * and named one device; then other devices' claims to the key are void, too.
+ */
+static enum store_rc
+put_key(struct store *s, const struct key *primary, const struct key *k, const struct key *x,
+    const struct answer *a)
+{
+	bool		 sole = k->b[0] == (a->matched_by == MATCH_NAME ? 'n' :
+			    a->matched_by == MATCH_MAC ? 'm' : '\0');
+	struct answer	 old;
+	enum store_rc	 rc;
+
+	if ((rc = get_answer(s, x->b, x->n, &old)) == STORE_ERROR)
+		return rc;
+	if (rc == STORE_FOUND && old.checked > a->checked && is_no(&old))
+		return STORE_NOTFOUND;
+	if (rc == STORE_FOUND && old.checked <= a->checked &&
+	    (sole || k->b[0] == 'e' || old.state != COMPLIANCE_AMBIGUOUS) &&
+	    db_del(s, DB_DEV, x->b, x->n, NULL, 0) == STORE_ERROR)
+		return STORE_ERROR;
+	if (sole && drop_devices(s, k, primary, a->checked) == STORE_ERROR)
+		return STORE_ERROR;
+	return db_put(s, DB_KEY, k->b, k->n, primary->b, primary->n);
+}
+
+/* GUIDs that were asked for and are not the device's own led nowhere. */
+static enum store_rc
+put_other_guids(struct store *s, const struct answer *a)
+{
+	const struct device	*d = &a->device;
+	struct answer		 no = { .state = COMPLIANCE_UNREGISTERED };
+	struct guid		 g;
+	size_t			 i;
+
+	no.checked = a->checked;
+	no.source = a->source;
+	for (i = 0; i < a->nasked; i++) {
+		if (a->asked[i].by != MATCH_GUID || !guid_parse(a->asked[i].value, &g) ||
+		    guid_equal(&g, &d->id) || (d->has_entra_id && guid_equal(&g, &d->entra_id)))
+			continue;
+		if (put_no(s, &a->asked[i], &no, NULL) == STORE_ERROR)
+			return STORE_ERROR;
+	}
+	return STORE_FOUND;
+}
+
+static enum store_rc
+put_device(struct store *s, const struct answer *a, struct answer *before)
+{
+	struct key	 primary = guid_key("i:", &a->device.id);
+	struct key	 x = guid_key("x:g:", &a->device.id);
+	struct key	 keys[DEVICE_KEYS], xs[DEVICE_KEYS];
+	struct answer	 old;
+	enum store_rc	 rc;
+	size_t		 i, n;
+
+	if ((rc = get_answer(s, primary.b, primary.n, &old)) == STORE_ERROR)
+		return rc;
+	if (rc == STORE_NOTFOUND &&
+	    (rc = get_answer(s, x.b, x.n, &old)) == STORE_ERROR)
+		return rc;
+	if (rc == STORE_FOUND) {
+		if (before != NULL)
+			*before = old;
+		if (old.checked > a->checked)
+			return STORE_NOTFOUND;
+		if (drop_keys(s, &primary, &old.device, &a->device) == STORE_ERROR)
+			return STORE_ERROR;
+	}
+	if (db_del(s, DB_DEV, x.b, x.n, NULL, 0) == STORE_ERROR ||
+	    put_answer(s, &primary, a) == STORE_ERROR)
+		return STORE_ERROR;
+	n = keys_of(&a->device, false, keys);
+	keys_of(&a->device, true, xs);
+	for (i = 0; i < n; i++)
+		if (put_key(s, &primary, &keys[i], &xs[i], a) == STORE_ERROR)
+			return STORE_ERROR;
+	return put_other_guids(s, a);
+}
+
+struct put_args {
+	const struct answer	*a;
+	struct answer		*before;
+};
+
+static enum store_rc
+put_one(struct store *s, void *arg)
+{
+	struct put_args	*p = arg;
+
+	/* Run again after the store has grown, it must start afresh. */
+	if (p->before != NULL)
+		memset(p->before, 0, sizeof(*p->before));
+	if (p->a->state == COMPLIANCE_PENDING)
+		return STORE_NOTFOUND;
+	if (p->a->has_device && p->a->device.has_id && !guid_is_zero(&p->a->device.id))
+		return put_device(s, p->a, p->before);
+	return put_without_device(s, p->a, p->before);
+}
+
+enum store_rc
+store_put(struct store *s, const struct answer *a, struct answer *before)
+{
+	struct put_args	 p = { a, before };
+
+	return store_transact(s, put_one, &p);
+}

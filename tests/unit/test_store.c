@@ -1,0 +1,575 @@
+/* The device store: what is found under which identifier after which answers. */
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <lmdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "store/db.h"
+#include "store/pack.h"
+#include "check.h"
+
+#define NOW	1700000000
+
+static char		 dir[] = "/tmp/test_store.XXXXXX";
+static const struct match_order order = MATCH_ORDER_DEFAULT;
+
+/* Device n: GUIDs, name and MACs are made from the number. */
+static struct answer
+device(int n, enum compliance state, int64_t checked)
+{
+	struct answer	 a = { .state = state, .source = SOURCE_GRAPH, .checked = checked };
+	struct device	*d = &a.device;
+
+	a.has_device = d->has_id = d->has_entra_id = d->has_wifi_mac = d->has_ethernet_mac = true;
+	memset(d->id.b, 0x10, GUID_LEN);
+	memset(d->entra_id.b, 0xe0, GUID_LEN);
+	memcpy(d->id.b, &n, sizeof(n));
+	memcpy(d->entra_id.b, &n, sizeof(n));
+	memcpy(d->wifi_mac + 2, &n, sizeof(n));
+	memcpy(d->ethernet_mac + 2, &n, sizeof(n));
+	d->wifi_mac[1] = 1;
+	d->ethernet_mac[1] = 2;
+	snprintf(d->name, sizeof(d->name), "LAPTOP-%d", n);
+	snprintf(d->os, sizeof(d->os), "Windows");
+	snprintf(d->owner, sizeof(d->owner), "company");
+	d->last_sync = checked - 100;
+	d->grace_until = INT64_MAX;
+	d->encrypted = true;
+	return a;
+}
+
+static struct identity
+by_guid(const struct guid *g)
+{
+	struct identity	 id;
+
+	memset(&id, 0, sizeof(id));
+	id.guid[0].guid = *g;
+	id.nguid = 1;
+	return id;
+}
+
+static struct identity
+by_name(const char *name)
+{
+	struct identity	 id;
+
+	memset(&id, 0, sizeof(id));
+	snprintf(id.name[0].text, sizeof(id.name[0].text), "%s", name);
+	id.nname = 1;
+	return id;
+}
+
+static struct identity
+by_mac(const uint8_t mac[MAC_LEN])
+{
+	struct identity	 id;
+
+	memset(&id, 0, sizeof(id));
+	id.has_mac = true;
+	memcpy(id.mac, mac, MAC_LEN);
+	return id;
+}
+
+static void
+ask(struct answer *a, enum match by, const char *value)
+{
+	a->asked[a->nasked].by = by;
+	snprintf(a->asked[a->nasked++].value, sizeof(a->asked[0].value), "%s", value);
+}
+
+static void
+ask_guid(struct answer *a, const struct guid *g)
+{
+	char	 text[GUID_TEXT];
+
+	ask(a, MATCH_GUID, guid_format(text, g));
+}
+
+static struct answer
+state_answer(enum compliance state, int64_t checked)
+{
+	struct answer	 a = { .state = state, .source = SOURCE_GRAPH, .checked = checked };
+
+	return a;
+}
+
+static enum compliance
+look(struct store *s, struct identity id)
+{
+	struct answer	 a;
+
+	if (store_find(s, &id, &order, &a) == STORE_ERROR) {
+		printf("# %s\n", store_why(s));
+		return COMPLIANCE_COUNT;
+	}
+	return a.state;
+}
+
+/* A store in a folder of its own. */
+static struct store *
+fresh(void)
+{
+	static int	 n;
+	char		 path[64], why[STORE_WHY] = "";
+	struct store	*s;
+
+	snprintf(path, sizeof(path), "%s/%d", dir, n++);
+	s = store_open(path, STORE_WRITE, why);
+	if (s == NULL)
+		printf("# %s\n", why);
+	return s;
+}
+
+static void
+test_pack(void)
+{
+	struct answer	 a = device(7, COMPLIANCE_GRACE, NOW), b;
+	unsigned char	 buf[PACK_MAX], bad[PACK_MAX];
+	const char	*why = NULL;
+	size_t		 n, i, refused = 0;
+
+	memset(a.device.name, 'n', 255);
+	memset(a.device.user, 'u', 255);
+	memset(a.device.model, 'm', 127);
+	n = pack_answer(buf, &a);
+	CHECK(n < PACK_MAX && unpack_answer(buf, n, &b, &why));
+	CHECK(memcmp(&a.device, &b.device, sizeof(a.device)) == 0);
+	CHECK(b.state == COMPLIANCE_GRACE && b.checked == NOW && b.source == SOURCE_GRAPH);
+	for (i = 0; i < n; i++)
+		refused += !unpack_answer(buf, i, &b, &why);
+	CHECK(refused == n);
+	CHECK(b.state == COMPLIANCE_PENDING && !b.has_device);
+	memcpy(bad, buf, n);
+	bad[n] = 0;
+	CHECK(!unpack_answer(bad, n + 1, &b, &why));
+	CHECK_STR(why, "has bytes left over");
+	bad[0] = PACK_VERSION + 1;
+	CHECK(!unpack_answer(bad, n, &b, &why));
+	CHECK_STR(why, "is of another version");
+	memcpy(bad, buf, n);
+	bad[1] = COMPLIANCE_COUNT;
+	CHECK(!unpack_answer(bad, n, &b, &why));
+	bad[1] = 0;
+	bad[5] = 2;		/* an id without a device */
+	CHECK(!unpack_answer(bad, 14, &b, &why));
+	CHECK(unpack_int((const unsigned char *)"\xff\xff\xff\xff\xff\xff\xff\xff") == -1);
+}
+
+static void
+test_find(void)
+{
+	struct store	*s = fresh();
+	struct answer	 a = device(1, COMPLIANCE_COMPLIANT, NOW), out, before;
+	struct identity	 id;
+	struct guid	 zero;
+	uint8_t		 random[MAC_LEN] = { 2, 0, 0, 0, 0, 1 };
+
+	CHECK(look(s, by_guid(&a.device.id)) == COMPLIANCE_PENDING);
+	CHECK(store_put(s, &a, &before) == STORE_FOUND && before.state == COMPLIANCE_PENDING);
+	id = by_guid(&a.device.id);
+	CHECK(store_find(s, &id, &order, &out) == STORE_FOUND);
+	CHECK(out.matched_by == MATCH_GUID && out.id_space == ID_SPACE_INTUNE);
+	CHECK(out.source == SOURCE_CACHE && out.checked == NOW);
+	CHECK(memcmp(&out.device, &a.device, sizeof(a.device)) == 0);
+	id = by_guid(&a.device.entra_id);
+	CHECK(store_find(s, &id, &order, &out) == STORE_FOUND && out.id_space == ID_SPACE_ENTRA);
+	id = by_name("laptop-1");
+	CHECK(store_find(s, &id, &order, &out) == STORE_FOUND && out.matched_by == MATCH_NAME);
+	id = by_mac(a.device.ethernet_mac);
+	CHECK(store_find(s, &id, &order, &out) == STORE_FOUND && out.matched_by == MATCH_MAC);
+	CHECK(look(s, by_mac(a.device.wifi_mac)) == COMPLIANCE_COMPLIANT);
+	CHECK(look(s, by_name("laptop-10")) == COMPLIANCE_PENDING);
+
+	/* What must match nothing. */
+	memset(&zero, 0, sizeof(zero));
+	a = device(2, COMPLIANCE_COMPLIANT, NOW);
+	a.device.entra_id = zero;
+	memcpy(a.device.wifi_mac, random, MAC_LEN);
+	memset(a.device.ethernet_mac, 0, MAC_LEN);
+	CHECK(store_put(s, &a, NULL) == STORE_FOUND);
+	CHECK(look(s, by_guid(&zero)) == COMPLIANCE_PENDING);
+	CHECK(look(s, by_mac(random)) == COMPLIANCE_PENDING);
+	CHECK(look(s, by_mac(a.device.ethernet_mac)) == COMPLIANCE_PENDING);
+	memset(&id, 0, sizeof(id));
+	CHECK(look(s, id) == COMPLIANCE_PENDING);
+	id.ambiguous = true;
+	CHECK(look(s, id) == COMPLIANCE_AMBIGUOUS);
+	store_close(s);
+}
+
+static void
+test_order(void)
+{
+	struct store		*s = fresh();
+	struct answer		 a = device(1, COMPLIANCE_COMPLIANT, NOW), out;
+	struct answer		 b = device(2, COMPLIANCE_NONCOMPLIANT, NOW);
+	struct identity		 id = by_guid(&a.device.id);
+	const struct match_order mac_first = { { MATCH_MAC, MATCH_NAME, MATCH_GUID } };
+	const struct match_order name_only = { { MATCH_NAME, MATCH_NONE, MATCH_GUID } };
+
+	store_put(s, &a, NULL);
+	store_put(s, &b, NULL);
+	id.has_mac = true;
+	memcpy(id.mac, b.device.wifi_mac, MAC_LEN);
+	CHECK(store_find(s, &id, &order, &out) == STORE_FOUND && out.matched_by == MATCH_GUID &&
+	    out.state == COMPLIANCE_COMPLIANT);
+	CHECK(store_find(s, &id, &mac_first, &out) == STORE_FOUND && out.matched_by == MATCH_MAC &&
+	    out.state == COMPLIANCE_NONCOMPLIANT);
+	CHECK(store_find(s, &id, &name_only, &out) == STORE_NOTFOUND);
+	store_close(s);
+}
+
+static void
+test_moved_keys(void)
+{
+	struct store	*s = fresh();
+	struct answer	 a = device(1, COMPLIANCE_COMPLIANT, NOW), b, before;
+	uint8_t		 old[MAC_LEN];
+
+	memcpy(old, a.device.wifi_mac, MAC_LEN);
+	store_put(s, &a, NULL);
+	b = a;
+	b.checked = NOW + 10;
+	b.state = COMPLIANCE_NONCOMPLIANT;
+	snprintf(b.device.name, sizeof(b.device.name), "renamed");
+	b.device.wifi_mac[5] ^= 0x55;
+	b.device.has_entra_id = false;
+	CHECK(store_put(s, &b, &before) == STORE_FOUND);
+	CHECK(before.state == COMPLIANCE_COMPLIANT && before.checked == NOW);
+	CHECK(look(s, by_name("LAPTOP-1")) == COMPLIANCE_PENDING);
+	CHECK(look(s, by_mac(old)) == COMPLIANCE_PENDING);
+	CHECK(look(s, by_guid(&a.device.entra_id)) == COMPLIANCE_PENDING);
+	CHECK(look(s, by_name("Renamed")) == COMPLIANCE_NONCOMPLIANT);
+	CHECK(look(s, by_mac(b.device.wifi_mac)) == COMPLIANCE_NONCOMPLIANT);
+	/* An answer that was on its way for long changes nothing. */
+	CHECK(store_put(s, &a, &before) == STORE_NOTFOUND && before.checked == NOW + 10);
+	CHECK(look(s, by_guid(&a.device.id)) == COMPLIANCE_NONCOMPLIANT);
+	CHECK(look(s, by_name("LAPTOP-1")) == COMPLIANCE_PENDING);
+	a.state = COMPLIANCE_PENDING;
+	a.checked = NOW + 20;
+	CHECK(store_put(s, &a, NULL) == STORE_NOTFOUND);
+	store_close(s);
+}
+
+static void
+test_ambiguous(void)
+{
+	struct store	*s = fresh();
+	struct answer	 a = device(1, COMPLIANCE_COMPLIANT, NOW);
+	struct answer	 b = device(2, COMPLIANCE_NONCOMPLIANT, NOW + 1), c, out;
+	struct identity	 id;
+
+	snprintf(b.device.name, sizeof(b.device.name), "laptop-1");
+	memcpy(b.device.ethernet_mac, a.device.wifi_mac, MAC_LEN);
+	b.device.entra_id = a.device.entra_id;
+	store_put(s, &a, NULL);
+	store_put(s, &b, NULL);
+	id = by_name("LAPTOP-1");
+	CHECK(store_find(s, &id, &order, &out) == STORE_FOUND);
+	CHECK(out.state == COMPLIANCE_AMBIGUOUS && !out.has_device && out.checked == NOW);
+	CHECK(out.matched_by == MATCH_NAME);
+	CHECK(look(s, by_mac(a.device.wifi_mac)) == COMPLIANCE_AMBIGUOUS);
+	/* Of two with one Entra id the one that synced last. */
+	CHECK(look(s, by_guid(&a.device.entra_id)) == COMPLIANCE_NONCOMPLIANT);
+	CHECK(look(s, by_guid(&a.device.id)) == COMPLIANCE_COMPLIANT);
+	/* The ambiguous name is not got round by a MAC that matches one device. */
+	id.has_mac = true;
+	memcpy(id.mac, a.device.ethernet_mac, MAC_LEN);
+	CHECK(store_find(s, &id, &order, &out) == STORE_FOUND && out.state == COMPLIANCE_AMBIGUOUS);
+
+	/* One of them leaves Intune: the other is meant. */
+	c = state_answer(COMPLIANCE_UNREGISTERED, NOW + 5);
+	ask_guid(&c, &b.device.id);
+	CHECK(store_put(s, &c, NULL) == STORE_FOUND);
+	CHECK(look(s, by_name("laptop-1")) == COMPLIANCE_COMPLIANT);
+	CHECK(look(s, by_guid(&b.device.entra_id)) == COMPLIANCE_COMPLIANT);
+	CHECK(look(s, by_guid(&b.device.id)) == COMPLIANCE_UNREGISTERED);
+	/* Intune names one device for the name: the other has lost it. */
+	b.checked = NOW + 6;
+	store_put(s, &b, NULL);
+	CHECK(look(s, by_name("laptop-1")) == COMPLIANCE_AMBIGUOUS);
+	b.checked = NOW + 7;
+	b.matched_by = MATCH_NAME;
+	store_put(s, &b, NULL);
+	CHECK(look(s, by_name("laptop-1")) == COMPLIANCE_NONCOMPLIANT);
+	CHECK(look(s, by_mac(a.device.wifi_mac)) == COMPLIANCE_AMBIGUOUS);
+	store_close(s);
+}
+
+static void
+test_said_ambiguous(void)
+{
+	struct store	*s = fresh();
+	struct answer	 a = state_answer(COMPLIANCE_AMBIGUOUS, NOW), before;
+	struct answer	 d = device(1, COMPLIANCE_COMPLIANT, NOW + 1);
+
+	a.matched_by = MATCH_NAME;
+	ask_guid(&a, &d.device.entra_id);
+	ask(&a, MATCH_NAME, "laptop-1");
+	CHECK(store_put(s, &a, &before) == STORE_FOUND && before.state == COMPLIANCE_PENDING);
+	CHECK(look(s, by_name("laptop-1")) == COMPLIANCE_AMBIGUOUS);
+	CHECK(look(s, by_guid(&d.device.entra_id)) == COMPLIANCE_UNREGISTERED);
+	/* A device with that name, found by its id, does not make the name unique; */
+	d.matched_by = MATCH_GUID;
+	store_put(s, &d, NULL);
+	CHECK(look(s, by_name("laptop-1")) == COMPLIANCE_AMBIGUOUS);
+	CHECK(look(s, by_guid(&d.device.entra_id)) == COMPLIANCE_COMPLIANT);
+	/* found by that name it does. */
+	d.matched_by = MATCH_NAME;
+	d.checked++;
+	store_put(s, &d, NULL);
+	CHECK(look(s, by_name("laptop-1")) == COMPLIANCE_COMPLIANT);
+	CHECK(store_put(s, &a, &before) == STORE_FOUND);
+	store_close(s);
+}
+
+static void
+test_unregistered(void)
+{
+	struct store	*s = fresh();
+	struct answer	 a = device(1, COMPLIANCE_COMPLIANT, NOW), no, before, out;
+	struct identity	 id;
+
+	store_put(s, &a, NULL);
+	/* Too old to count. */
+	no = state_answer(COMPLIANCE_UNREGISTERED, NOW - 1);
+	ask_guid(&no, &a.device.id);
+	ask(&no, MATCH_NAME, "laptop-1");
+	CHECK(store_put(s, &no, &before) == STORE_NOTFOUND);
+	CHECK(look(s, by_guid(&a.device.id)) == COMPLIANCE_COMPLIANT);
+	CHECK(look(s, by_name("laptop-1")) == COMPLIANCE_COMPLIANT);
+	/* By id: marked, and the facts stay. */
+	no = state_answer(COMPLIANCE_UNREGISTERED, NOW + 1);
+	ask_guid(&no, &a.device.id);
+	CHECK(store_put(s, &no, &before) == STORE_FOUND);
+	CHECK(before.state == COMPLIANCE_COMPLIANT);
+	id = by_guid(&a.device.entra_id);
+	CHECK(store_find(s, &id, &order, &out) == STORE_FOUND && strcmp(out.device.name, "LAPTOP-1") == 0);
+	CHECK(out.state == COMPLIANCE_UNREGISTERED && out.checked == NOW + 1);
+	/* Back again. */
+	a.checked = NOW + 2;
+	CHECK(store_put(s, &a, &before) == STORE_FOUND && before.state == COMPLIANCE_UNREGISTERED);
+	CHECK(look(s, by_guid(&a.device.id)) == COMPLIANCE_COMPLIANT);
+	/* By Entra id. */
+	no = state_answer(COMPLIANCE_UNREGISTERED, NOW + 3);
+	ask_guid(&no, &a.device.entra_id);
+	CHECK(store_put(s, &no, NULL) == STORE_FOUND);
+	CHECK(look(s, by_guid(&a.device.id)) == COMPLIANCE_UNREGISTERED);
+	/* By name and MAC: only these keys. */
+	a.checked = NOW + 4;
+	store_put(s, &a, NULL);
+	no = state_answer(COMPLIANCE_UNREGISTERED, NOW + 5);
+	ask(&no, MATCH_NAME, "Laptop-1");
+	ask(&no, MATCH_MAC, "00:01:01:00:00:00");
+	CHECK(store_put(s, &no, NULL) == STORE_FOUND);
+	CHECK(look(s, by_name("laptop-1")) == COMPLIANCE_UNREGISTERED);
+	CHECK(look(s, by_mac(a.device.wifi_mac)) == COMPLIANCE_UNREGISTERED);
+	CHECK(look(s, by_mac(a.device.ethernet_mac)) == COMPLIANCE_COMPLIANT);
+	CHECK(look(s, by_guid(&a.device.id)) == COMPLIANCE_COMPLIANT);
+	/* An answer from before does not bring the name back, a later one does. */
+	a.checked = NOW + 4;
+	store_put(s, &a, NULL);
+	CHECK(look(s, by_name("laptop-1")) == COMPLIANCE_UNREGISTERED);
+	a.checked = NOW + 6;
+	store_put(s, &a, NULL);
+	CHECK(look(s, by_name("laptop-1")) == COMPLIANCE_COMPLIANT);
+	CHECK(look(s, by_mac(a.device.wifi_mac)) == COMPLIANCE_COMPLIANT);
+	store_close(s);
+}
+
+static void
+test_no_trust(void)
+{
+	struct store	*s = fresh();
+	struct answer	 a = device(1, COMPLIANCE_COMPLIANT, NOW), b = device(2, COMPLIANCE_ERROR, NOW);
+	struct answer	 no = state_answer(COMPLIANCE_UNREGISTERED, NOW), out;
+	struct identity	 id = by_guid(&a.device.id);
+
+	/* The MAC was asked before the device was enrolled; its certificate was not. */
+	id.has_mac = true;
+	memcpy(id.mac, a.device.wifi_mac, MAC_LEN);
+	ask(&no, MATCH_MAC, "00:01:01:00:00:00");
+	CHECK(store_put(s, &no, NULL) == STORE_FOUND);
+	CHECK(store_find(s, &id, &order, &out) == STORE_NOTFOUND);
+	CHECK(out.state == COMPLIANCE_PENDING && !out.has_device);
+	/* The GUID was asked, the name was not: unregistered all the same. */
+	no = state_answer(COMPLIANCE_UNREGISTERED, NOW);
+	ask_guid(&no, &a.device.id);
+	CHECK(store_put(s, &no, NULL) == STORE_FOUND);
+	snprintf(id.name[0].text, sizeof(id.name[0].text), "laptop-2");
+	id.nname = 1;
+	CHECK(store_find(s, &id, &order, &out) == STORE_FOUND && out.state == COMPLIANCE_UNREGISTERED);
+	/* Enrolled anew under the same name: the answer says so of the old GUID, too. */
+	b.matched_by = MATCH_NAME;
+	b.checked++;
+	ask_guid(&b, &a.device.id);
+	ask(&b, MATCH_NAME, "laptop-2");
+	CHECK(store_put(s, &b, NULL) == STORE_FOUND);
+	CHECK(store_find(s, &id, &order, &out) == STORE_FOUND && out.state == COMPLIANCE_ERROR);
+	CHECK(out.matched_by == MATCH_NAME);
+	a.checked = NOW + 2;
+	store_put(s, &a, NULL);
+	CHECK(look(s, by_guid(&a.device.id)) == COMPLIANCE_COMPLIANT);
+	b.checked = NOW + 3;
+	store_put(s, &b, NULL);
+	CHECK(look(s, by_guid(&a.device.id)) == COMPLIANCE_UNREGISTERED);
+	/* Nothing to file it under. */
+	no = state_answer(COMPLIANCE_UNREGISTERED, NOW);
+	ask(&no, MATCH_MAC, "02:00:00:00:00:01");
+	ask(&no, MATCH_MAC, "rubbish");
+	ask(&no, MATCH_GUID, "rubbish");
+	CHECK(store_put(s, &no, NULL) == STORE_NOTFOUND);
+	store_close(s);
+}
+
+static enum store_rc
+fill(struct store *s, void *arg)
+{
+	struct answer	 a;
+	int		 i, *n = arg;
+
+	for (i = 0; i < *n; i++) {
+		a = device(i + 1, COMPLIANCE_COMPLIANT, NOW);
+		memset(a.device.user, 'u', 200);
+		if (store_put(s, &a, NULL) == STORE_ERROR)
+			return STORE_ERROR;
+	}
+	return STORE_FOUND;
+}
+
+static enum store_rc
+fill_and_fail(struct store *s, void *arg)
+{
+	fill(s, arg);
+	return STORE_ERROR;
+}
+
+static void
+test_growth(void)
+{
+	struct store	*s, *r;
+	struct answer	 a = device(1, COMPLIANCE_COMPLIANT, NOW);
+	char		 path[64], why[STORE_WHY];
+	int		 n = 3000;
+
+	db_map = 256 * 1024;
+	s = fresh();
+	db_map = DB_MAP;
+	snprintf(path, sizeof(path), "%s", s->dir);
+	CHECK(store_transact(s, fill_and_fail, &n) == STORE_ERROR);
+	CHECK(look(s, by_guid(&a.device.id)) == COMPLIANCE_PENDING);
+	r = store_open(path, STORE_READ, why);
+	CHECK(r != NULL && look(r, by_guid(&a.device.id)) == COMPLIANCE_PENDING);
+	CHECK(store_transact(s, fill, &n) == STORE_FOUND);
+	/* A reader that was there before the map grew follows. */
+	CHECK(look(r, by_guid(&a.device.id)) == COMPLIANCE_COMPLIANT);
+	CHECK(look(r, by_name("laptop-3000")) == COMPLIANCE_COMPLIANT);
+	store_close(r);
+	store_close(s);
+}
+
+static void
+test_damage(void)
+{
+	struct store	*s = fresh();
+	struct answer	 a = device(1, COMPLIANCE_COMPLIANT, NOW);
+	struct identity	 id = by_guid(&a.device.id);
+	char		 path[64], file[96], why[STORE_WHY];
+	MDB_txn		*txn;
+	MDB_val		 k = { 0, NULL }, v = { 0, NULL };
+	char		 key[18] = "i:", junk[] = "junk";
+	int		 fd, n = 300;
+
+	store_put(s, &a, NULL);
+	memcpy(key + 2, a.device.id.b, GUID_LEN);
+	k.mv_data = key;
+	k.mv_size = sizeof(key);
+	v.mv_data = junk;
+	v.mv_size = 4;
+	mdb_txn_begin(s->env, NULL, 0, &txn);
+	mdb_put(txn, s->dbi[DB_DEV], &k, &v, 0);
+	mdb_txn_commit(txn);
+	CHECK(store_find(s, &id, &order, &a) == STORE_ERROR && a.state == COMPLIANCE_PENDING);
+	CHECK(strstr(store_why(s), "the store is damaged") != NULL);
+	CHECK(store_errno(s) == EBADMSG);
+	CHECK(look(s, by_name("laptop-1")) == COMPLIANCE_COUNT);
+
+	/* Another format. */
+	k.mv_data = strcpy(key, "format");
+	k.mv_size = 6;
+	v.mv_data = strcpy(file, "intune-nac 2");
+	v.mv_size = 12;
+	mdb_txn_begin(s->env, NULL, 0, &txn);
+	mdb_put(txn, s->dbi[DB_META], &k, &v, 0);
+	mdb_txn_commit(txn);
+	snprintf(path, sizeof(path), "%s", s->dir);
+	store_close(s);
+	CHECK(store_open(path, STORE_READ, why) == NULL && errno == EINVAL);
+	CHECK(strstr(why, "has format 2, and this program knows only 1") != NULL);
+	CHECK(store_open(path, STORE_WRITE, why) == NULL && errno == EINVAL);
+
+	/* No LMDB file, an empty one, a truncated one. */
+	snprintf(file, sizeof(file), "%s/data.mdb", path);
+	fd = open(file, O_WRONLY | O_TRUNC);
+	CHECK(store_open(path, STORE_READ, why) == NULL && errno == ENOENT);
+	CHECK(write(fd, path, sizeof(path)) == sizeof(path));
+	CHECK(store_open(path, STORE_READ, why) == NULL && errno == EINVAL);
+	CHECK(store_open(path, STORE_WRITE, why) == NULL && errno == EINVAL);
+	close(fd);
+	CHECK((s = fresh()) != NULL && store_transact(s, fill, &n) == STORE_FOUND);
+	snprintf(path, sizeof(path), "%s", s->dir);
+	snprintf(file, sizeof(file), "%s/data.mdb", path);
+	store_close(s);
+	CHECK((s = store_open(path, STORE_READ, why)) != NULL);
+	store_close(s);
+	CHECK(truncate(file, 3 * 4096) == 0);
+	CHECK(store_open(path, STORE_READ, why) == NULL && errno == EBADMSG);
+	CHECK(strstr(why, "cut short") != NULL);
+	CHECK(store_open("/nonexistent/nac", STORE_READ, why) == NULL && errno == ENOENT);
+	CHECK(store_open("/nonexistent/nac", STORE_WRITE, why) == NULL && errno == ENOENT);
+}
+
+static void
+test_modes(void)
+{
+	struct stat	 st;
+	char		 path[64], file[96], why[STORE_WHY];
+	mode_t		 old = umask(077);
+
+	snprintf(path, sizeof(path), "%s/modes", dir);
+	store_close(store_open(path, STORE_WRITE, why));
+	umask(old);
+	CHECK(stat(path, &st) == 0 && (st.st_mode & 07777) == 02770);
+	snprintf(file, sizeof(file), "%s/data.mdb", path);
+	CHECK(stat(file, &st) == 0 && (st.st_mode & 07777) == 0640);
+	snprintf(file, sizeof(file), "%s/lock.mdb", path);
+	CHECK(stat(file, &st) == 0 && (st.st_mode & 07777) == 0660);
+}
+
+int
+main(void)
+{
+	char	 cmd[64];
+
+	if (mkdtemp(dir) == NULL)
+		return 1;
+	test_pack();
+	test_find();
+	test_order();
+	test_moved_keys();
+	test_ambiguous();
+	test_said_ambiguous();
+	test_unregistered();
+	test_no_trust();
+	test_growth();
+	test_damage();
+	test_modes();
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
+	CHECK(system(cmd) == 0);
+	return check_done();
+}
