@@ -1,0 +1,567 @@
+#include <err.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sysexits.h>
+
+#include "base/digest.h"
+#include "base/text.h"
+#include "base/when.h"
+#include "intune/graph.h"
+#include "intune/token.h"
+#include "intune/wire.h"
+
+#define ANSWER_MAX	(16 * 1024 * 1024)	/* bytes; a page of 1000 devices has 1.2 MB */
+#define PAGES_MAX	10000			/* 10 million devices */
+#define TRIES_MAX	8			/* of one request, should no deadline end it */
+#define REFUSED		60000	/* ms for which a refused credential is not tried again */
+#define JITTER		250	/* ms at most behind a Retry-After: we are not alone */
+#define WHY		1400
+
+struct graph {
+	const struct settings	*set;
+	struct http		*http;
+	struct token		 token;
+	int64_t			 deadline;	/* ms that one request may take */
+	int64_t			 not_before;	/* wire_clock(): Graph has asked for silence */
+	int64_t			 refused_until;	/* wire_clock(): our credential is no good, */
+	struct token_error	 refused;	/* because of this */
+	int			 status;
+	char			 why[WHY];
+};
+
+struct graph *
+graph_new(const struct settings *set, struct http *http, int64_t deadline)
+{
+	struct graph	*g;
+
+	if ((g = calloc(1, sizeof(*g))) == NULL)
+		err(EX_OSERR, NULL);
+	g->set = set;
+	g->http = http;
+	g->deadline = deadline * 1000;
+	return g;
+}
+
+void
+graph_free(struct graph *g)
+{
+	if (g == NULL)
+		return;
+	token_wipe(&g->token);
+	free(g);
+}
+
+const char *
+graph_why(const struct graph *g)
+{
+	return g->why;
+}
+
+int
+graph_status(const struct graph *g)
+{
+	return g->status;
+}
+
+enum graph_end
+graph_fail(struct graph *g, int status, const char *fmt, ...)
+{
+	va_list	 ap;
+
+	g->status = status;
+	va_start(ap, fmt);
+	vsnprintf(g->why, sizeof(g->why), fmt, ap);
+	va_end(ap);
+	return GRAPH_FAILED;
+}
+
+/* Sleeps until when (wire_clock) if that is before the end. */
+static bool
+wait_until(int64_t when, int64_t end)
+{
+	int64_t	 now = wire_clock();
+
+	if (when <= now)
+		return true;
+	if (when > end)
+		return false;
+	wire_sleep(when - now);
+	return true;
+}
+
+static void
+remember_refusal(struct graph *g, const struct token_error *e)
+{
+	g->refused = *e;
+	g->refused_until = wire_clock() + REFUSED;
+}
+
+/* Sees to it that there is a token.  refused: the one that Graph did not take. */
+static bool
+have_token(struct graph *g, const char *refused, int64_t end)
+{
+	struct token_error	 e;
+	struct token		 next;
+
+	if (refused == NULL && token_fresh(&g->token, when_now()))
+		return true;
+	/* A wrong secret in a stream of records must not become a hail of requests. */
+	if (wire_clock() < g->refused_until) {
+		graph_fail(g, g->refused.status, "%s", g->refused.text);
+		return false;
+	}
+	while (!token_get(g->set, g->http, refused, &next, &e)) {
+		if (e.wait > 0 && wait_until(wire_clock() + e.wait * 1000 + JITTER, end))
+			continue;
+		if (e.status == EX_NOPERM || e.status == EX_CONFIG)
+			remember_refusal(g, &e);
+		graph_fail(g, e.status, "%s", e.text);
+		return false;
+	}
+	token_wipe(&g->token);
+	g->token = next;
+	return true;
+}
+
+/* Graph's error object in an answer; NULL when the answer is not Graph's own. */
+static const json_t *
+error_of(const json_t *o)
+{
+	const json_t	*e = json_object_get(o, "error");
+
+	return json_is_string(json_object_get(e, "code")) ? e : NULL;
+}
+
+static const char *
+string_of(const json_t *o, const char *key)
+{
+	const char	*s = json_string_value(json_object_get(o, key));
+
+	return s != NULL ? s : "";
+}
+
+static enum graph_end
+refuse(struct graph *g, const struct http_answer *a, const json_t *o)
+{
+	const json_t	*e = error_of(o);
+	const char	*hint = "", *code, *message;
+	char		 shown[64], text[320];
+	int		 status;
+
+	if (a->status == 401 || a->status == 403) {
+		status = EX_NOPERM;
+		hint = "; has the application DeviceManagementManagedDevices.Read.All, with "
+		    "an administrator's consent (intune-token --info)?";
+	} else if (a->status == 429 || a->status >= 500)
+		status = EX_TEMPFAIL;
+	else
+		status = EX_UNAVAILABLE;
+	if (e == NULL)
+		return graph_fail(g, status, "%s: HTTP %ld, and no answer of Graph's",
+		    g->set->graph, a->status);
+	code = string_of(e, "code");
+	message = string_of(e, "message");
+	return graph_fail(g, status, "%s: HTTP %ld %s: %s (request-id %s)%s", g->set->graph,
+	    a->status, text_safe(shown, sizeof(shown), code, strlen(code)),
+	    text_safe(text, sizeof(text), message, strlen(message)),
+	    a->request_id[0] != '\0' ? a->request_id : "none", hint);
+}
+
+/* Whether the same request may go better in a while. */
+static bool
+passing(long status)
+{
+	return status == 429 || status == 500 || status == 502 || status == 503 ||
+	    status == 504;
+}
+
+/* Remembers what Retry-After asks for, or plans the backoff; when to try again. */
+static int64_t
+next_try(struct graph *g, const struct http_answer *a, int attempt)
+{
+	int64_t	 wait = wire_retry_after(a->retry_after, when_now());
+
+	if (wait <= 0)
+		return wire_clock() + wire_backoff(attempt);
+	g->not_before = wire_clock() + wait * 1000 + arc4random_uniform(JITTER + 1);
+	return g->not_before;
+}
+
+/* What the answer is: an end, or GRAPH_OK with *out.  Takes 200 and the final
+ * failures; 401 and the passing ones have been seen to. */
+static enum graph_end
+conclude(struct graph *g, const struct http_answer *a, json_t **out)
+{
+	enum graph_end	 end = GRAPH_OK;
+	json_error_t	 je;
+	json_t		*o;
+	char		 text[160];
+
+	o = json_loadb(a->body != NULL ? a->body : "", a->len, JSON_REJECT_DUPLICATES, &je);
+	if (a->status == 200 && json_is_object(o) && error_of(o) == NULL) {
+		*out = o;
+		return GRAPH_OK;
+	}
+	if (a->status == 200)
+		end = graph_fail(g, EX_TEMPFAIL, "%s: the answer is no JSON object: %s",
+		    g->set->graph, o == NULL ?
+		    text_safe(text, sizeof(text), je.text, strlen(je.text)) : "it is an error");
+	else if (a->status == 404 && error_of(o) != NULL)
+		end = GRAPH_ABSENT;
+	else
+		end = refuse(g, a, o);
+	json_decref(o);
+	return end;
+}
+
+/* A new token was refused like the one before: the next one would be, too. */
+static void
+refused_anew(struct graph *g)
+{
+	struct token_error	 e = { g->status, -1, "" };
+
+	text_copy(e.text, sizeof(e.text), g->why);
+	remember_refusal(g, &e);
+}
+
+static enum graph_end
+give_up(struct graph *g, const struct http_answer *a, int attempt)
+{
+	json_error_t	 je;
+	json_t		*o;
+	size_t		 n;
+
+	if (a->status != 0) {
+		o = json_loadb(a->body != NULL ? a->body : "", a->len, 0, &je);
+		refuse(g, a, o);
+		json_decref(o);
+	}
+	n = strlen(g->why);
+	snprintf(g->why + n, sizeof(g->why) - n, "; gave up after %d %s", attempt,
+	    attempt == 1 ? "try" : "tries");
+	return GRAPH_FAILED;
+}
+
+static enum graph_end
+request(struct graph *g, const char *url, const char *post, json_t **out)
+{
+	int64_t			 end = wire_clock() + g->deadline, again;
+	struct http_request	 rq = { url, post, post != NULL ? strlen(post) : 0,
+				    "application/json", NULL, ANSWER_MAX };
+	struct http_answer	 a;
+	enum http_end		 he;
+	enum graph_end		 ge;
+	bool			 renewed = false;
+	char			 why[HTTP_WHY];
+	int			 attempt;
+
+	*out = NULL;
+	for (attempt = 1;; attempt++) {
+		if (!wait_until(g->not_before, end))
+			return graph_fail(g, EX_TEMPFAIL, "%s: has asked to be left alone "
+			    "for %lld s more", g->set->graph,
+			    (long long)(g->not_before - wire_clock()) / 1000 + 1);
+		if (!have_token(g, NULL, end))
+			return GRAPH_FAILED;
+		rq.bearer = g->token.text;
+		he = http_do(g->http, &rq, &a, why);
+		if (he == HTTP_DONE && a.status == 401 && !renewed) {
+			/* Somebody else may have renewed it already: then that one. */
+			http_clear(&a);
+			renewed = true;
+			if (!have_token(g, g->token.text, end))
+				return GRAPH_FAILED;
+			continue;
+		}
+		if (he == HTTP_DONE && !passing(a.status)) {
+			ge = conclude(g, &a, out);
+			if (a.status == 401)
+				refused_anew(g);
+			http_clear(&a);
+			return ge;
+		}
+		if (he != HTTP_DONE)
+			graph_fail(g, http_status(he), "%s", why);
+		if (he == HTTP_UNREACHABLE)
+			return GRAPH_FAILED;
+		again = next_try(g, &a, attempt);
+		if (attempt == TRIES_MAX || again > end) {
+			ge = give_up(g, &a, attempt);
+			http_clear(&a);
+			return ge;
+		}
+		http_clear(&a);
+		wait_until(again, end);
+	}
+}
+
+enum graph_end
+graph_call(struct graph *g, const char *path, const char *post, json_t **out)
+{
+	enum graph_end	 end;
+	char		*url = NULL;
+
+	if (asprintf(&url, "https://%s/v1.0/%s", g->set->graph, path) == -1)
+		err(EX_OSERR, NULL);
+	end = request(g, url, post, out);
+	free(url);
+	return end;
+}
+
+enum graph_end
+graph_device(struct graph *g, const struct guid *id, struct managed *out)
+{
+	enum graph_end	 end;
+	json_t		*o;
+	char		 path[sizeof(MANAGED_SELECT) + 128], text[GUID_TEXT], why[128];
+
+	snprintf(path, sizeof(path), "deviceManagement/managedDevices/%s?$select=%s",
+	    guid_format(text, id), MANAGED_SELECT);
+	if ((end = graph_call(g, path, NULL, &o)) != GRAPH_OK)
+		return end;
+	if (!managed_parse(o, out, why, sizeof(why)))
+		end = graph_fail(g, EX_TEMPFAIL, "%s: answers with %s", g->set->graph, why);
+	else if (!guid_equal(&out->device.id, id))
+		end = graph_fail(g, EX_TEMPFAIL, "%s: answers with another device than %s",
+		    g->set->graph, text);
+	json_decref(o);
+	return end;
+}
+
+bool
+graph_page(const json_t *page, const json_t **items, const char **next)
+{
+	const json_t	*link = json_object_get(page, "@odata.nextLink");
+
+	*items = json_object_get(page, "value");
+	*next = json_string_value(link);
+	return json_is_array(*items) &&
+	    (link == NULL || json_is_null(link) || json_is_string(link));
+}
+
+/* The pages seen of one list, by digest: a link that comes back is a loop. */
+struct seen {
+	uint64_t	*digest;
+	size_t		 n;
+};
+
+static bool
+seen_before(struct seen *seen, const char *url)
+{
+	uint64_t	 h = digest_add(DIGEST_START, url, strlen(url));
+	size_t		 i;
+
+	for (i = 0; i < seen->n; i++)
+		if (seen->digest[i] == h)
+			return true;
+	seen->digest = reallocarray(seen->digest, seen->n + 1, sizeof(h));
+	if (seen->digest == NULL)
+		err(EX_OSERR, NULL);
+	seen->digest[seen->n++] = h;
+	return false;
+}
+
+/* One page; *next is the following one's URL, for the caller to free, or NULL. */
+static enum graph_end
+one_page(struct graph *g, const char *url, graph_item item, void *arg, char **next)
+{
+	const json_t	*items, *o;
+	const char	*link;
+	enum graph_end	 end;
+	json_t		*page;
+	size_t		 i;
+
+	*next = NULL;
+	if ((end = request(g, url, NULL, &page)) != GRAPH_OK)
+		return end == GRAPH_ABSENT ? graph_fail(g, EX_TEMPFAIL,
+		    "%s: a page of the list is not found", g->set->graph) : end;
+	if (!graph_page(page, &items, &link))
+		end = graph_fail(g, EX_TEMPFAIL, "%s: the answer is no list", g->set->graph);
+	else
+		json_array_foreach(items, i, o)
+			if (!item(o, arg)) {
+				end = GRAPH_FAILED;
+				break;
+			}
+	if (end == GRAPH_OK && link != NULL && (*next = strdup(link)) == NULL)
+		err(EX_OSERR, NULL);
+	json_decref(page);
+	return end;
+}
+
+enum graph_end
+graph_list(struct graph *g, const char *path, graph_item item, void *arg)
+{
+	struct seen	 seen = { NULL, 0 };
+	enum graph_end	 end = GRAPH_OK;
+	char		*url = NULL, *next, shown[TEXT_SHOWN];
+
+	if (asprintf(&url, "https://%s/v1.0/%s", g->set->graph, path) == -1)
+		err(EX_OSERR, NULL);
+	while (url != NULL && end == GRAPH_OK) {
+		next = NULL;
+		if (!wire_same_host(url, g->set->graph))
+			end = graph_fail(g, EX_TEMPFAIL, "%s: the list goes on at another "
+			    "host, which is not asked: %s", g->set->graph,
+			    text_safe(shown, sizeof(shown), url, strlen(url)));
+		else if (seen_before(&seen, url) || seen.n > PAGES_MAX)
+			end = graph_fail(g, EX_TEMPFAIL, "%s: the list goes round in circles",
+			    g->set->graph);
+		else
+			end = one_page(g, url, item, arg, &next);
+		free(url);
+		url = next;
+	}
+	free(url);
+	free(seen.digest);
+	return end;
+}
+
+/* The text of a $batch for those of ids that are still open. */
+static char *
+batch_text(const struct guid *ids, const bool *open, size_t n, const char *property)
+{
+	json_t	*requests = json_array(), *o;
+	char	 text[GUID_TEXT], url[256], number[24], *out;
+	size_t	 i;
+
+	for (i = 0; i < n; i++) {
+		if (!open[i])
+			continue;
+		snprintf(number, sizeof(number), "%zu", i);
+		snprintf(url, sizeof(url), "/deviceManagement/managedDevices/%s?$select=id,%s",
+		    guid_format(text, &ids[i]), property);
+		json_array_append_new(requests, json_pack("{s:s, s:s, s:s}", "id", number,
+		    "method", "GET", "url", url));
+	}
+	if ((o = json_pack("{s:o}", "requests", requests)) == NULL ||
+	    (out = json_dumps(o, JSON_COMPACT)) == NULL)
+		err(EX_OSERR, NULL);
+	json_decref(o);
+	return out;
+}
+
+/* Retry-After of one item; header names have no case. */
+static const char *
+item_retry_after(const json_t *response)
+{
+	const char	*key;
+	json_t		*headers = json_object_get(response, "headers"), *v;
+
+	json_object_foreach(headers, key, v)
+		if (strcasecmp(key, "Retry-After") == 0 && json_is_string(v))
+			return json_string_value(v);
+	return "";
+}
+
+struct batch {
+	struct graph		*g;
+	const struct guid	*ids;
+	bool			 open[GRAPH_BATCH];
+	size_t			 n;
+	int			 attempt;
+	int64_t			 again;		/* when the throttled ones may be asked */
+	graph_item		 item;
+	void			*arg;
+};
+
+/* Index of the request that response answers; -1 when it answers none. */
+static int
+batch_index(const struct batch *b, const json_t *response)
+{
+	const char	*id = string_of(response, "id");
+	char		 number[24];
+	size_t		 i;
+
+	for (i = 0; i < b->n; i++) {
+		snprintf(number, sizeof(number), "%zu", i);
+		if (b->open[i] && strcmp(id, number) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+static enum graph_end
+batch_item(struct batch *b, const json_t *response)
+{
+	const json_t		*body = json_object_get(response, "body");
+	struct http_answer	 a = { 0 };
+	struct guid		 id;
+	int64_t			 again;
+	int			 i = batch_index(b, response);
+
+	a.status = (long)json_integer_value(json_object_get(response, "status"));
+	if (i == -1)
+		return graph_fail(b->g, EX_TEMPFAIL,
+		    "%s: a $batch answers what was not asked", b->g->set->graph);
+	if (passing(a.status)) {
+		text_copy(a.retry_after, sizeof(a.retry_after), item_retry_after(response));
+		refuse(b->g, &a, body);
+		again = next_try(b->g, &a, b->attempt);
+		if (again > b->again)
+			b->again = again;
+		return GRAPH_OK;
+	}
+	b->open[i] = false;
+	if (a.status == 404 && error_of(body) != NULL)
+		return GRAPH_OK;
+	if (a.status != 200)
+		return refuse(b->g, &a, body);
+	if (!guid_parse(string_of(body, "id"), &id) || !guid_equal(&id, &b->ids[i]))
+		return graph_fail(b->g, EX_TEMPFAIL, "%s: a $batch answers with another device",
+		    b->g->set->graph);
+	return b->item(body, b->arg) ? GRAPH_OK : GRAPH_FAILED;
+}
+
+static enum graph_end
+batch_once(struct batch *b, const char *property)
+{
+	json_t		*answer, *responses, *o;
+	enum graph_end	 end;
+	size_t		 i;
+	char		*text = batch_text(b->ids, b->open, b->n, property);
+
+	end = graph_call(b->g, "$batch", text, &answer);
+	free(text);
+	if (end != GRAPH_OK)
+		return end == GRAPH_ABSENT ? graph_fail(b->g, EX_UNAVAILABLE,
+		    "%s: has no $batch", b->g->set->graph) : end;
+	responses = json_object_get(answer, "responses");
+	if (!json_is_array(responses))
+		end = graph_fail(b->g, EX_TEMPFAIL, "%s: a $batch without responses",
+		    b->g->set->graph);
+	else
+		json_array_foreach(responses, i, o)
+			if ((end = batch_item(b, o)) != GRAPH_OK)
+				break;
+	json_decref(answer);
+	return end;
+}
+
+enum graph_end
+graph_batch(struct graph *g, const struct guid *ids, size_t n, const char *property,
+    graph_item item, void *arg)
+{
+	struct batch	 b = { .g = g, .ids = ids, .n = n, .item = item, .arg = arg };
+	int64_t		 end = wire_clock() + g->deadline;
+	enum graph_end	 ge;
+	size_t		 i, left = n;
+
+	for (i = 0; i < n; i++)
+		b.open[i] = true;
+	for (b.attempt = 1; left > 0; b.attempt++) {
+		graph_fail(g, EX_TEMPFAIL, "%s: a $batch does not answer all that was asked",
+		    g->set->graph);
+		b.again = wire_clock() + (b.attempt > 1 ? wire_backoff(b.attempt) : 0);
+		if ((ge = batch_once(&b, property)) != GRAPH_OK)
+			return ge;
+		for (i = left = 0; i < n; i++)
+			left += b.open[i];
+		if (left > 0 && (b.attempt == TRIES_MAX || !wait_until(b.again, end)))
+			return GRAPH_FAILED;
+	}
+	return GRAPH_OK;
+}

@@ -1,0 +1,307 @@
+#include <err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "base/text.h"
+#include "base/when.h"
+#include "intune/query.h"
+#include "intune/wire.h"
+
+#define CANDIDATES	32	/* different devices that are told apart for one identifier */
+
+/* The devices that match one identifier, or one kind of them. */
+struct candidates {
+	const char	*where;
+	struct guid	 id[CANDIDATES];
+	size_t		 n;
+	struct managed	 best;		/* the last to sync */
+	bool		 tie;		/* another one did so at the same time */
+};
+
+/* What a filtered list is checked against: the server may ignore the filter. */
+struct filter {
+	struct query		*q;
+	struct candidates	*c;
+	const struct guid	*entra;		/* one of these two */
+	const char		*name;		/* folded */
+	size_t			 foreign;
+};
+
+static void
+candidate(struct candidates *c, const struct managed *m)
+{
+	size_t	 i;
+
+	for (i = 0; i < c->n && i < CANDIDATES; i++)
+		if (guid_equal(&c->id[i], &m->device.id))
+			return;
+	if (c->n < CANDIDATES)
+		c->id[c->n] = m->device.id;
+	if (c->n == 0 || m->device.last_sync > c->best.device.last_sync) {
+		c->best = *m;
+		c->tie = false;
+	} else if (m->device.last_sync == c->best.device.last_sync)
+		c->tie = true;
+	c->n++;
+}
+
+static void
+asked(struct answer *a, enum match by, const char *value)
+{
+	if (a->nasked == ANSWER_ASKED)
+		return;
+	a->asked[a->nasked].by = by;
+	text_copy(a->asked[a->nasked].value, sizeof(a->asked[0].value), value);
+	a->nasked++;
+}
+
+static bool
+on_filtered(const json_t *item, void *arg)
+{
+	struct filter	*f = arg;
+	struct managed	 m;
+	char		 why[128], name[sizeof(m.device.name)];
+	bool		 same;
+
+	if (!managed_parse(item, &m, why, sizeof(why))) {
+		graph_fail(f->q->graph, EX_TEMPFAIL, "Graph answers with %s", why);
+		return false;
+	}
+	if (f->entra != NULL)
+		same = m.device.has_entra_id && guid_equal(&m.device.entra_id, f->entra);
+	else
+		same = strcmp(device_fold_name(name, sizeof(name), m.device.name), f->name) == 0;
+	if (same)
+		candidate(f->c, &m);
+	else
+		f->foreign++;
+	return true;
+}
+
+/* $filter=property eq 'value', and a look at everything that comes back. */
+static enum graph_end
+filtered(struct filter *f, const char *property, const char *value)
+{
+	enum graph_end	 end;
+	char		*text = NULL, *escaped, *path = NULL, *doubled, *p;
+
+	if ((doubled = malloc(strlen(value) * 2 + 1)) == NULL)
+		err(EX_OSERR, NULL);
+	for (p = doubled; *value != '\0'; value++) {
+		if (*value == '\'')
+			*p++ = '\'';
+		*p++ = *value;
+	}
+	*p = '\0';
+	if (asprintf(&text, "%s eq '%s'", property, doubled) == -1)
+		err(EX_OSERR, NULL);
+	escaped = wire_escape(text);
+	if (asprintf(&path, "deviceManagement/managedDevices?$filter=%s&$select=%s", escaped,
+	    MANAGED_SELECT) == -1)
+		err(EX_OSERR, NULL);
+	end = graph_list(f->q->graph, path, on_filtered, f);
+	if (f->foreign > 0 && !f->q->warned) {
+		warnx("Graph has ignored a filter on %s and sent %zu other devices: dropped",
+		    property, f->foreign);
+		f->q->warned = true;
+	}
+	free(path);
+	free(escaped);
+	free(text);
+	free(doubled);
+	return end;
+}
+
+/* Each GUID as Intune device id, then as Entra device id. */
+static enum graph_end
+by_guid(struct query *q, const struct identity *id, struct candidates *c, struct answer *a)
+{
+	struct filter	 f = { q, c, NULL, NULL, 0 };
+	struct managed	 m;
+	enum graph_end	 end;
+	char		 text[GUID_TEXT];
+	size_t		 i;
+
+	for (i = 0; i < id->nguid && c->n == 0 && a->nasked < ANSWER_ASKED; i++) {
+		asked(a, MATCH_GUID, guid_format(text, &id->guid[i].guid));
+		end = graph_device(q->graph, &id->guid[i].guid, &m);
+		if (end == GRAPH_OK) {
+			candidate(c, &m);
+			a->id_space = ID_SPACE_INTUNE;
+		} else if (end == GRAPH_ABSENT) {
+			f.entra = &id->guid[i].guid;
+			end = filtered(&f, "azureADDeviceId", text);
+			a->id_space = c->n > 0 ? ID_SPACE_ENTRA : ID_SPACE_NONE;
+		}
+		if (end != GRAPH_OK)
+			return end;
+	}
+	return GRAPH_OK;
+}
+
+/* All names together: a short name that is one device and a full name that is
+ * another are two devices. */
+static enum graph_end
+by_name(struct query *q, const struct identity *id, struct candidates *c, struct answer *a)
+{
+	struct filter	 f = { q, c, NULL, NULL, 0 };
+	enum graph_end	 end;
+	char		 name[IDENTITY_TEXT];
+	size_t		 i;
+
+	for (i = 0; i < id->nname && a->nasked < ANSWER_ASKED; i++) {
+		f.name = device_fold_name(name, sizeof(name), id->name[i].text);
+		asked(a, MATCH_NAME, name);
+		if ((end = filtered(&f, "deviceName", id->name[i].text)) != GRAPH_OK)
+			return end;
+	}
+	return GRAPH_OK;
+}
+
+static bool
+same_mac(bool has, const uint8_t a[MAC_LEN], const uint8_t b[MAC_LEN])
+{
+	return has && memcmp(a, b, MAC_LEN) == 0;
+}
+
+/* Gets the devices that the inventory names, and sees whether they still have
+ * that address.  wiFiMacAddress has been seen null in the answer to a GET. */
+static enum graph_end
+look_up_hits(struct query *q, const uint8_t mac[MAC_LEN], struct candidates *c)
+{
+	struct inventory_hit	 hit[INVENTORY_HITS];
+	struct managed		 m;
+	struct device		*d = &m.device;
+	enum graph_end		 end;
+	size_t			 i, n = inventory_find(q->inventory, mac, hit);
+
+	for (i = 0; i < n; i++) {
+		end = graph_device(q->graph, &hit[i].id, &m);
+		if (end == GRAPH_FAILED)
+			return end;
+		if (end == GRAPH_ABSENT)
+			continue;
+		if (!hit[i].wired && !d->has_wifi_mac) {
+			memcpy(d->wifi_mac, mac, MAC_LEN);
+			d->has_wifi_mac = true;
+		}
+		if (same_mac(d->has_wifi_mac, d->wifi_mac, mac) ||
+		    same_mac(d->has_ethernet_mac, d->ethernet_mac, mac))
+			candidate(c, &m);
+	}
+	return GRAPH_OK;
+}
+
+static enum graph_end
+by_mac(struct query *q, const struct identity *id, struct candidates *c, struct answer *a)
+{
+	enum graph_end	 end, listed;
+	char		 text[MAC_TEXT];
+	bool		 again;
+
+	if (!id->has_mac || a->nasked == ANSWER_ASKED)
+		return GRAPH_OK;
+	mac_format(text, id->mac, MAC_COLON);
+	if (mac_is_random(id->mac) || !mac_is_station(id->mac)) {
+		if (q->verbose > 0)
+			warnx("%s: %s is %s: not asked", c->where, text, mac_is_random(id->mac) ?
+			    "a random address" : "no station's address");
+		return GRAPH_OK;
+	}
+	asked(a, MATCH_MAC, text);
+	listed = inventory_refresh(q->inventory, false, &again);
+	if ((end = look_up_hits(q, id->mac, c)) != GRAPH_OK || c->n > 0)
+		return end;
+	/* The device may be new. */
+	if (listed == GRAPH_OK && !again) {
+		listed = inventory_refresh(q->inventory, true, &again);
+		if (listed == GRAPH_OK && again)
+			end = look_up_hits(q, id->mac, c);
+	}
+	/* Nothing is as old as the list it is not in. */
+	a->checked = inventory_when(q->inventory);
+	return listed == GRAPH_OK ? end : listed;
+}
+
+static void
+take(struct answer *a, const struct managed *m, const char *where)
+{
+	char	 text[GUID_TEXT];
+
+	a->state = m->state;
+	a->has_device = true;
+	a->device = m->device;
+	a->checked = when_now();
+	if (m->odd_state[0] != '\0')
+		warnx("%s: %s: Graph says complianceState \"%s\", which is new: taken as "
+		    "error", where, guid_format(text, &m->device.id), m->odd_state);
+}
+
+static void
+decide(const struct query *q, const struct candidates *c, enum match by, struct answer *a)
+{
+	char	 text[GUID_TEXT];
+
+	a->matched_by = by;
+	if (c->n == 1 || (q->newest && !c->tie)) {
+		take(a, &c->best, c->where);
+		if (c->n > 1)
+			warnx("%s: %zu devices match by %s: taking the newest, %s", c->where,
+			    c->n, match_name(by), guid_format(text, &c->best.device.id));
+		return;
+	}
+	a->state = COMPLIANCE_AMBIGUOUS;
+	a->checked = when_now();
+	if (q->verbose > 0)
+		warnx("%s: %zu devices match by %s", c->where, c->n, match_name(by));
+}
+
+enum graph_end
+query_answer(struct query *q, const struct identity *id, const char *where,
+    struct answer *a)
+{
+	struct candidates	 c = { .where = where };
+	enum graph_end		 end = GRAPH_OK;
+	size_t			 i;
+
+	memset(a, 0, sizeof(*a));
+	a->source = SOURCE_GRAPH;
+	a->state = COMPLIANCE_UNREGISTERED;
+	if (id->ambiguous) {
+		a->state = COMPLIANCE_AMBIGUOUS;
+		a->checked = when_now();
+		return GRAPH_OK;
+	}
+	for (i = 0; i < 3 && q->order.by[i] != MATCH_NONE; i++) {
+		switch (q->order.by[i]) {
+		case MATCH_GUID:
+			end = by_guid(q, id, &c, a);
+			break;
+		case MATCH_NAME:
+			end = by_name(q, id, &c, a);
+			break;
+		default:
+			end = by_mac(q, id, &c, a);
+		}
+		if (end != GRAPH_OK)
+			return end;
+		if (c.n > 0) {
+			decide(q, &c, q->order.by[i], a);
+			return GRAPH_OK;
+		}
+	}
+	if (a->checked == 0)
+		a->checked = when_now();
+	return GRAPH_OK;
+}
+
+void
+query_listed(const struct managed *m, int64_t now, struct answer *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->source = SOURCE_GRAPH;
+	take(out, m, "--all");
+	out->checked = now;
+}
