@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC2154 # bats sets stderr
 # What is true of every program: libraries, manual page, --help, completion,
 # installation, and how each meets bad input.
 

@@ -4,6 +4,7 @@ bats_require_minimum_version 1.5.0
 export NAC_ROOT LC_ALL=C.UTF-8
 
 # What a failed test prints about the last `run`.
+# shellcheck disable=SC2154 # bats sets them
 show() {
 	printf 'status %s\n--- stdout\n%s\n--- stderr\n%s\n' "$status" "$output" "${stderr-}"
 }
