@@ -3,13 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "store/journal.h"
 
 #define JOURNAL_MODE	0640	/* the group reads: nac-cache may run as another user */
@@ -20,16 +21,15 @@ static int
 make(const char *path, int flags)
 {
 	struct stat	 st;
-	char		*copy;
+	char		 copy[PATH_MAX];
 	int		 fd, rc;
 
 	if ((fd = open(path, flags | O_CREAT | O_EXCL, JOURNAL_MODE)) == -1)
 		return -1;
-	if ((copy = strdup(path)) != NULL) {
+	if (text_copy(copy, sizeof(copy), path)) {
 		rc = stat(dirname(copy), &st);
 		if (rc == 0 && fchown(fd, (uid_t)-1, st.st_gid) == -1)
 			errno = 0;	/* a group we are not in: as the kernel chose */
-		free(copy);
 	}
 	if (fchmod(fd, JOURNAL_MODE) == -1) {
 		rc = errno;
