@@ -1,0 +1,499 @@
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/text.h"
+#include "base/when.h"
+#include "radius/env.h"
+
+#define ENV_VALUE	1024	/* no value is longer than the server's whole entry */
+
+struct reader {
+	struct identity	*id;
+	struct session	*s;
+	char		*note;
+	bool		 certificate;	/* a field of a client certificate was there */
+	bool		 eap_message;
+	bool		 eap_type;
+	bool		 tunnelled;	/* the inside of a TTLS or PEAP tunnel */
+	bool		 mac_clash;
+};
+
+/* An attribute we read.  Either take() gets its value, or the value is copied
+ * into the session at this place. */
+struct attribute {
+	const char	*name;		/* of the dictionary */
+	void		(*take)(struct reader *r, const char *value);
+	size_t		 offset, size;
+};
+
+/* Adds a sentence; one that does not fit any more is left out whole. */
+static void
+add_note(struct reader *r, const char *name, const char *what)
+{
+	size_t	 len = strlen(r->note);
+	int	 n;
+
+	n = snprintf(r->note + len, ENV_NOTE - len, "%s%s %s", len > 0 ? "; " : "", name, what);
+	if (n < 0 || (size_t)n >= ENV_NOTE - len)
+		r->note[len] = '\0';
+}
+
+/*
+ * Copies a value of session unless there is one: RFC 2865 section 5.44 allows
+ * each of them once at most, so a second one is a fault of the NAS or a proxy.
+ */
+static void
+copy_once(struct reader *r, const char *name, char *dst, size_t size, const char *value)
+{
+	if (dst[0] != '\0') {
+		if (strcmp(dst, value) != 0)
+			add_note(r, name, "is given twice, the first one is used");
+		return;
+	}
+	if (!text_copy(dst, size, value)) {
+		dst[0] = '\0';
+		add_note(r, name, "is too long and not used");
+	}
+}
+
+static void
+take_user(struct reader *r, const char *value)
+{
+	const char	*at;
+	size_t		 n;
+
+	copy_once(r, "User-Name", r->s->user, sizeof(r->s->user), value);
+	if (r->s->realm[0] != '\0')
+		return;
+	if ((at = strrchr(r->s->user, '@')) != NULL) {
+		text_copy(r->s->realm, sizeof(r->s->realm), at + 1);
+	} else if ((at = strchr(r->s->user, '\\')) != NULL) {
+		n = (size_t)(at - r->s->user);
+		memcpy(r->s->realm, r->s->user, n);
+		r->s->realm[n] = '\0';
+	}
+}
+
+/* A NAS that is also named by an IPv4 address is known by that one. */
+static void
+take_nas_ipv6(struct reader *r, const char *value)
+{
+	if (r->s->nas_ip[0] == '\0')
+		text_copy(r->s->nas_ip, sizeof(r->s->nas_ip), value);
+}
+
+static void
+take_nas_ip(struct reader *r, const char *value)
+{
+	if (strchr(r->s->nas_ip, ':') != NULL)
+		r->s->nas_ip[0] = '\0';
+	copy_once(r, "NAS-IP-Address", r->s->nas_ip, sizeof(r->s->nas_ip), value);
+}
+
+static void
+take_port_type(struct reader *r, const char *value)
+{
+	/* VALUE names of FreeRADIUS' dictionary, and IANA's numbers. */
+	static const struct {
+		const char	*word;
+		enum medium	 medium;
+	} words[] = {
+		{ "Ethernet", MEDIUM_WIRED }, { "15", MEDIUM_WIRED },
+		{ "Wireless-802.11", MEDIUM_WIRELESS }, { "19", MEDIUM_WIRELESS },
+		{ "Wireless-Other", MEDIUM_WIRELESS }, { "18", MEDIUM_WIRELESS },
+		{ "Virtual", MEDIUM_VPN }, { "5", MEDIUM_VPN },
+	};
+	size_t	 i;
+
+	copy_once(r, "NAS-Port-Type", r->s->nas_port_type, sizeof(r->s->nas_port_type), value);
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcasecmp(r->s->nas_port_type, words[i].word) == 0)
+			r->s->medium = words[i].medium;
+}
+
+static void
+take_calling(struct reader *r, const char *value)
+{
+	uint8_t	 mac[MAC_LEN];
+
+	copy_once(r, "Calling-Station-Id", r->s->calling, sizeof(r->s->calling), value);
+	/* A VPN gives an IP address here, a modem a telephone number. */
+	if (!mac_parse(value, mac) || !mac_is_station(mac))
+		return;
+	if (r->id->has_mac && memcmp(r->id->mac, mac, MAC_LEN) != 0)
+		r->mac_clash = true;
+	memcpy(r->id->mac, mac, MAC_LEN);
+	r->id->has_mac = true;
+}
+
+/* "AA-BB-CC-DD-EE-FF:ssid" (RFC 3580 section 3.20); the SSID may have colons. */
+static void
+take_called(struct reader *r, const char *value)
+{
+	uint8_t	 mac[MAC_LEN];
+	size_t	 n;
+
+	copy_once(r, "Called-Station-Id", r->s->called, sizeof(r->s->called), value);
+	n = mac_scan(r->s->called, mac);
+	if (n > 0 && r->s->called[n] == ':' && r->s->ssid[0] == '\0')
+		text_copy(r->s->ssid, sizeof(r->s->ssid), r->s->called + n + 1);
+}
+
+static int
+hexval(char c)
+{
+	const char	 digits[] = "0123456789abcdef";
+	const char	*p = c != '\0' ? strchr(digits, tolower((unsigned char)c)) : NULL;
+
+	return p != NULL ? (int)(p - digits) : -1;
+}
+
+/* Octets come as 0x...; where they are text, as text is better to read and to
+ * send back (RFC 4372: the CUI is opaque). */
+static void
+take_cui(struct reader *r, const char *value)
+{
+	char	 text[SESSION_TEXT];
+	size_t	 i, n = strlen(value);
+	int	 hi, lo;
+
+	if (strncmp(value, "0x", 2) == 0 && n > 2 && n % 2 == 0 && n / 2 <= sizeof(text)) {
+		for (i = 2; i < n; i += 2) {
+			hi = hexval(value[i]);
+			lo = hexval(value[i + 1]);
+			if (hi < 0 || lo < 0 || !isprint(hi << 4 | lo))
+				break;
+			text[i / 2 - 1] = (char)(hi << 4 | lo);
+		}
+		if (i == n) {
+			text[n / 2 - 1] = '\0';
+			value = text;
+		}
+	}
+	copy_once(r, "Chargeable-User-Identity", r->s->cui, sizeof(r->s->cui), value);
+}
+
+static void
+take_avpair(struct reader *r, const char *value)
+{
+	static const char	 key[] = "audit-session-id=";
+
+	if (strncasecmp(value, key, sizeof(key) - 1) == 0)
+		copy_once(r, "audit-session-id", r->s->audit_session_id,
+		    sizeof(r->s->audit_session_id), value + sizeof(key) - 1);
+}
+
+static void
+take_eap_type(struct reader *r, const char *value)
+{
+	r->eap_type = true;
+	r->id->eap = eap_parse(value);
+}
+
+static void
+take_eap_message(struct reader *r, const char *value)
+{
+	(void)value;
+	r->eap_message = true;
+}
+
+static void
+take_proxied_to(struct reader *r, const char *value)
+{
+	(void)value;
+	r->tunnelled = true;
+}
+
+static void
+take_cn(struct reader *r, const char *value)
+{
+	r->certificate = true;
+	identity_add_cn(r->id, value, FOUND_CN);
+}
+
+static void
+take_san_dns(struct reader *r, const char *value)
+{
+	r->certificate = true;
+	identity_add_cn(r->id, value, FOUND_SAN_DNS);
+}
+
+static void
+take_san_uri(struct reader *r, const char *value)
+{
+	r->certificate = true;
+	identity_add_uri(r->id, value, strlen(value));
+}
+
+static void
+take_san_text(struct reader *r, const char *value)
+{
+	r->certificate = true;
+	identity_add_san_text(r->id, value);
+}
+
+static void
+take_upn(struct reader *r, const char *value)
+{
+	r->certificate = true;
+	if (r->id->upn[0] == '\0')
+		text_copy(r->id->upn, sizeof(r->id->upn), value);
+}
+
+static void
+take_subject(struct reader *r, const char *value)
+{
+	r->certificate = true;
+	text_copy(r->id->subject, sizeof(r->id->subject), value);
+}
+
+static void
+take_issuer(struct reader *r, const char *value)
+{
+	r->certificate = true;
+	text_copy(r->id->issuer, sizeof(r->id->issuer), value);
+}
+
+static void
+take_serial(struct reader *r, const char *value)
+{
+	size_t	 i, n = strlen(value);
+
+	r->certificate = true;
+	if (n >= sizeof(r->id->serial))
+		return;
+	for (i = 0; i < n; i++)
+		if (hexval(value[i]) < 0)
+			return;
+	for (i = 0; i <= n; i++)
+		r->id->serial[i] = (char)tolower((unsigned char)value[i]);
+}
+
+static void
+take_valid_since(struct reader *r, const char *value)
+{
+	r->certificate = true;
+	r->id->not_before = env_asn1_time(value);
+}
+
+static void
+take_expiration(struct reader *r, const char *value)
+{
+	r->certificate = true;
+	r->id->not_after = env_asn1_time(value);
+}
+
+#define COPY(name, field)	{ name, NULL, offsetof(struct session, field), \
+				    sizeof(((struct session *)0)->field) }
+#define CERT			"TLS-Client-Cert-"
+
+static const struct attribute attributes[] = {
+	{ "User-Name", take_user, 0, 0 },
+	{ "NAS-IP-Address", take_nas_ip, 0, 0 },
+	{ "NAS-IPv6-Address", take_nas_ipv6, 0, 0 },
+	{ "NAS-Port-Type", take_port_type, 0, 0 },
+	{ "Calling-Station-Id", take_calling, 0, 0 },
+	{ "Called-Station-Id", take_called, 0, 0 },
+	{ "Chargeable-User-Identity", take_cui, 0, 0 },
+	{ "Cisco-AVPair", take_avpair, 0, 0 },
+	{ "EAP-Type", take_eap_type, 0, 0 },
+	{ "EAP-Message", take_eap_message, 0, 0 },
+	{ "FreeRADIUS-Proxied-To", take_proxied_to, 0, 0 },
+	COPY("NAS-Identifier", nas_id),
+	COPY("NAS-Port", nas_port),
+	COPY("NAS-Port-Id", nas_port_id),
+	COPY("Acct-Session-Id", acct_session_id),
+	COPY("Acct-Multi-Session-Id", acct_multi_session_id),
+	COPY("Framed-IP-Address", framed_ip),
+	/* What Debian's policy rewrite_called_station_id makes of the SSID. */
+	COPY("Called-Station-SSID", ssid),
+	{ CERT "Common-Name", take_cn, 0, 0 },
+	{ CERT "Subject-Alt-Name-Dns", take_san_dns, 0, 0 },
+	{ CERT "Subject-Alt-Name-Uri", take_san_uri, 0, 0 },
+	{ CERT "Subject-Alt-Name-Upn", take_upn, 0, 0 },
+	/* In the request when the server's dictionary knows this name. */
+	{ CERT "X509v3-Subject-Alternative-Name", take_san_text, 0, 0 },
+	{ CERT "Subject", take_subject, 0, 0 },
+	{ CERT "Issuer", take_issuer, 0, 0 },
+	{ CERT "Serial", take_serial, 0, 0 },
+	{ CERT "Valid-Since", take_valid_since, 0, 0 },
+	{ CERT "Expiration", take_expiration, 0, 0 },
+};
+
+/* Whether a variable's name of len bytes is that of an attribute, in either of
+ * its two spellings. */
+static bool
+same_name(const char *var, size_t len, const char *name)
+{
+	size_t	 i;
+	char	 c;
+
+	for (i = 0; i < len && name[i] != '\0'; i++) {
+		c = name[i] == '-' && var[i] == '_' ? '_' : name[i];
+		if (toupper((unsigned char)var[i]) != toupper((unsigned char)c))
+			return false;
+	}
+	return i == len && name[i] == '\0';
+}
+
+static const struct attribute *
+find(const char *var, size_t len)
+{
+	size_t	 i;
+
+	for (i = 0; i < sizeof(attributes) / sizeof(attributes[0]); i++)
+		if (same_name(var, len, attributes[i].name))
+			return &attributes[i];
+	return NULL;
+}
+
+/* The name of shell_escape = yes: no small letter and no hyphen. */
+static bool
+is_escaped_style(const char *var, size_t len)
+{
+	size_t	 i;
+
+	for (i = 0; i < len; i++)
+		if (islower((unsigned char)var[i]) || var[i] == '-')
+			return false;
+	return true;
+}
+
+/* Octal \ooo; a byte of more than 8 bits is none. */
+static int
+octal(const char *s)
+{
+	int	 i, v = 0;
+
+	for (i = 0; i < 3; i++) {
+		if (s[i] < '0' || s[i] > '7')
+			return -1;
+		v = v * 8 + (s[i] - '0');
+	}
+	return v <= 0xff ? v : -1;
+}
+
+/*
+ * Undoes what shell_escape does to a string: "..." with \" \\ \r \n \t and
+ * \ooo.  A value without quotes (a number, an address, octets) is copied.
+ * Returns NULL, or what is wrong with it.
+ */
+static const char *
+unquote(char out[ENV_VALUE], const char *s)
+{
+	static const char	 bad[] = "is badly quoted and not used";
+	size_t			 o = 0;
+	int			 v;
+
+	if (*s != '"') {
+		text_copy(out, ENV_VALUE, s);
+		return NULL;
+	}
+	for (s++; *s != '"'; s++) {
+		if (*s == '\0' || o == ENV_VALUE - 1)
+			return bad;
+		if (*s != '\\') {
+			out[o++] = *s;
+			continue;
+		}
+		s++;
+		if ((v = octal(s)) >= 0)
+			s += 2;
+		else if (*s == '"' || *s == '\\')
+			v = *s;
+		else if (*s == 'n' || *s == 'r' || *s == 't')
+			v = *s == 'n' ? '\n' : *s == 'r' ? '\r' : '\t';
+		else
+			return bad;
+		if (v == 0)
+			return "holds a NUL byte and is not used";
+		out[o++] = (char)v;
+	}
+	out[o] = '\0';
+	return s[1] == '\0' ? NULL : bad;
+}
+
+static void
+read_entry(struct reader *r, const char *entry)
+{
+	const struct attribute	*a;
+	const char		*eq = strchr(entry, '='), *fault = NULL;
+	char			 value[ENV_VALUE];
+	size_t			 n;
+
+	if (eq == NULL)
+		return;
+	n = (size_t)(eq - entry);
+	if ((a = find(entry, n)) == NULL)
+		return;
+	if (strlen(entry) >= ENV_CUT)
+		fault = "is too long for the server's environment and not used";
+	else if (is_escaped_style(entry, n))
+		fault = unquote(value, eq + 1);
+	else
+		text_copy(value, sizeof(value), eq + 1);
+	if (fault != NULL) {
+		add_note(r, a->name, fault);
+		return;
+	}
+	if (a->take != NULL)
+		a->take(r, value);
+	else
+		copy_once(r, a->name, (char *)r->s + a->offset, a->size, value);
+}
+
+void
+env_read(char *const *envp, int64_t now, struct identity *id, struct session *s,
+    char note[ENV_NOTE])
+{
+	struct reader	 r = { .id = id, .s = s, .note = note };
+
+	memset(id, 0, sizeof(*id));
+	memset(s, 0, sizeof(*s));
+	note[0] = '\0';
+	s->seen = now;
+	for (; *envp != NULL; envp++)
+		read_entry(&r, *envp);
+	if (r.mac_clash) {
+		id->has_mac = false;
+		add_note(&r, "Calling-Station-Id", "names two devices and is no identity");
+	}
+	/*
+	 * Outside check-eap-tls the server need not say which method it was.
+	 * Only EAP-TLS asks for a certificate by default, and only TTLS carries
+	 * something in its tunnel that is not EAP (RFC 5281 section 11).
+	 */
+	if (!r.eap_type) {
+		if (r.certificate)
+			id->eap = EAP_TLS;
+		else if (r.eap_message)
+			id->eap = EAP_OTHER;
+		else if (r.tunnelled)
+			id->eap = EAP_TTLS;
+	}
+}
+
+int64_t
+env_asn1_time(const char *text)
+{
+	char	 rfc3339[WHEN_TEXT];
+	size_t	 i, n = strlen(text);
+	int64_t	 t;
+
+	if ((n != 13 && n != 15) || text[n - 1] != 'Z')
+		return 0;
+	for (i = 0; i < n - 1; i++)
+		if (!isdigit((unsigned char)text[i]))
+			return 0;
+	/* Two digits mean 1950 to 2049. */
+	if (n == 13)
+		snprintf(rfc3339, sizeof(rfc3339), "%s%.2s", text[0] >= '5' ? "19" : "20", text);
+	else
+		snprintf(rfc3339, sizeof(rfc3339), "%.4s", text);
+	text += n - 11;
+	snprintf(rfc3339 + 4, sizeof(rfc3339) - 4, "-%.2s-%.2sT%.2s:%.2s:%.2sZ", text, text + 2,
+	    text + 4, text + 6, text + 8);
+	return when_parse(rfc3339, &t) ? t : 0;
+}
