@@ -1,0 +1,245 @@
+/*
+ * radius-hook: what FreeRADIUS' rlm_exec runs for each authentication.
+ * Environment in, reply pairs and exit status 0 or 1 out.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "base/cli.h"
+#include "base/num.h"
+#include "base/text.h"
+#include "base/when.h"
+#include "radius/env.h"
+#include "radius/hook.h"
+#include "radius/rescue.h"
+#include "radius/safe_exit.h"
+#include "store/journal.h"
+#include "store/store.h"
+
+static const char usage[] =
+"usage: radius-hook [-c file] [--rules file] [--state-dir dir] [--journal file]\n"
+"                   [--fallback quarantine|deny] [--quarantine-vlan n] [--record]\n"
+"The exec hook for FreeRADIUS: reads its environment, looks the device up in the\n"
+"local store, applies the rules, prints reply pairs.  Exit 0 accepts, 1 rejects.\n"
+"  -c, --config FILE      nac.conf(5) (default /etc/intune-nac/nac.conf)\n"
+"      --rules FILE       nac-rules(5) (default /etc/intune-nac/site.rules)\n"
+"      --state-dir DIR    the device store (default /var/lib/intune-nac)\n"
+"      --journal FILE     one line each (default journal.ndjson in that folder)\n"
+"      --fallback WORD    quarantine (default) or deny, when something is broken\n"
+"      --quarantine-vlan N  VLAN of that answer (default 1)\n"
+"      --record           print the record instead, and write no journal\n"
+"      --no-safe-exit     end at once: FreeRADIUS loses 100 ms and some answers\n"
+"  -h, --help             this text\n"
+"      --version          print the version\n";
+
+enum { OPT_RULES = 256, OPT_STATE, OPT_JOURNAL, OPT_FALLBACK, OPT_VLAN, OPT_RECORD,
+    OPT_NO_SAFE_EXIT, OPT_VERSION };
+
+static const struct option options[] = {
+	{ "config", required_argument, NULL, 'c' },
+	{ "rules", required_argument, NULL, OPT_RULES },
+	{ "state-dir", required_argument, NULL, OPT_STATE },
+	{ "journal", required_argument, NULL, OPT_JOURNAL },
+	{ "fallback", required_argument, NULL, OPT_FALLBACK },
+	{ "quarantine-vlan", required_argument, NULL, OPT_VLAN },
+	{ "record", no_argument, NULL, OPT_RECORD },
+	{ "no-safe-exit", no_argument, NULL, OPT_NO_SAFE_EXIT },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ NULL, 0, NULL, 0 }
+};
+
+struct settings {
+	struct hook_options	 hook;
+	bool			 record;
+	bool			 safe;
+	char			 fault[TEXT_SHOWN + 64];	/* in the command line, or "" */
+};
+
+/* Large: not on the stack. */
+static struct hook	 hook;
+
+static void
+wrong(struct settings *set, const char *what, const char *word)
+{
+	char	 shown[TEXT_SHOWN];
+
+	if (set->fault[0] == '\0')
+		snprintf(set->fault, sizeof(set->fault), "command line: %s \"%s\"", what,
+		    text_safe(shown, sizeof(shown), word, strlen(word)));
+}
+
+static void
+parse_fallback(struct settings *set, const char *word)
+{
+	if (strcmp(word, "quarantine") == 0)
+		set->hook.fallback = FALLBACK_QUARANTINE;
+	else {
+		/* Nobody knows what was meant: the narrower of the two. */
+		set->hook.fallback = FALLBACK_DENY;
+		if (strcmp(word, "deny") != 0)
+			wrong(set, "--fallback is quarantine or deny, not", word);
+	}
+}
+
+static void
+parse_vlan(struct settings *set, const char *word)
+{
+	const char	*why;
+	int64_t		 n;
+
+	if (num_parse(word, 1, 4094, &n, &why))
+		set->hook.quarantine_vlan = (int)n;
+	else
+		wrong(set, "--quarantine-vlan is 1 to 4094, not", word);
+}
+
+/* A mistake in the command line is noted, and the fallback answers: a usage
+ * message as the answer would reject everybody. */
+static void
+parse(struct settings *set, int argc, char **argv)
+{
+	int	 c;
+
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, "c:h", options, NULL)) != -1)
+		switch (c) {
+		case 'c':
+			set->hook.conf = optarg;
+			break;
+		case OPT_RULES:
+			set->hook.rules = optarg;
+			break;
+		case OPT_STATE:
+			set->hook.state_dir = optarg;
+			break;
+		case OPT_JOURNAL:
+			set->hook.journal = optarg;
+			break;
+		case OPT_FALLBACK:
+			parse_fallback(set, optarg);
+			break;
+		case OPT_VLAN:
+			parse_vlan(set, optarg);
+			break;
+		case OPT_RECORD:
+			set->record = true;
+			break;
+		case OPT_NO_SAFE_EXIT:
+			set->safe = false;
+			break;
+		case OPT_VERSION:
+			cli_version();
+		case 'h':
+			cli_help(usage);
+		default:
+			wrong(set, "no such option, or its argument is missing:",
+			    argv[optind - 1]);
+		}
+	if (optind < argc)
+		wrong(set, "takes no argument:", argv[optind]);
+}
+
+/* The journal cannot be written: tell the system log and whoever looks. */
+static void
+tell(const char *what)
+{
+	char	 safe[HOOK_WHY];
+
+	text_safe(safe, sizeof(safe), what, strlen(what));
+	fprintf(stderr, "radius-hook: %s\n", safe);
+	openlog("radius-hook", LOG_PID | LOG_NDELAY, LOG_DAEMON);
+	syslog(LOG_ERR, "%s", safe);
+}
+
+static int
+exit_code(const struct hook *h)
+{
+	return h->accept ? SAFE_EXIT_ACCEPT : SAFE_EXIT_REJECT;
+}
+
+/*
+ * Prepares what goes out when the program cannot go on: first by the command
+ * line alone, then with settings, identity and session.
+ */
+static void
+prepare_early(const struct hook_options *o)
+{
+	static char		 answer[REPLY_MAX];
+	static const char	 line[] = "{\"journal\":1";
+
+	hook.fallback_vlan = o->fallback == FALLBACK_DENY ? 0 :
+	    o->quarantine_vlan != 0 ? o->quarantine_vlan : HOOK_VLAN;
+	hook_fallback(&hook, "");
+	memcpy(answer, hook.reply, hook.reply_len);
+	rescue_answer(answer, hook.reply_len, exit_code(&hook));
+	rescue_log(o->journal != NULL ? o->journal : STORE_DIR "/" HOOK_JOURNAL, line,
+	    sizeof(line) - 1);
+}
+
+static void
+prepare_late(int64_t now)
+{
+	static char	 answer[REPLY_MAX], line[JOURNAL_LINE];
+	size_t		 len;
+
+	hook_fallback(&hook, "ended early");
+	memcpy(answer, hook.reply, hook.reply_len);
+	rescue_answer(answer, hook.reply_len, exit_code(&hook));
+	if ((len = hook_record(&hook, now, HOOK_JOURNAL_OPEN, line, sizeof(line))) > 0)
+		rescue_log(hook.journal, line, len);
+}
+
+/* For people and tests: the record on standard output.  Returns the status. */
+static int
+print_record(int64_t now)
+{
+	static char	 text[JOURNAL_LINE];
+	size_t		 len;
+
+	hook_decide(&hook, now);
+	len = hook_record(&hook, now, HOOK_RECORD, text, sizeof(text));
+	if (len == 0 || printf("%.*s\n", (int)len, text) < 0 || fflush(stdout) == EOF) {
+		fprintf(stderr, "radius-hook: standard output: %s\n", strerror(errno));
+		return SAFE_EXIT_REJECT;
+	}
+	return exit_code(&hook);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct settings	 set = { .safe = true };
+	char		 why[HOOK_WHY];
+	int64_t		 now = when_now();
+	int		 self = safe_exit_prepare();
+
+	signal(SIGPIPE, SIG_IGN);
+	parse(&set, argc, argv);
+	if (!set.record)
+		prepare_early(&set.hook);
+	hook_settings(&hook, &set.hook);
+	if (set.fault[0] != '\0')
+		hook_broken(&hook, set.fault);
+	env_read(environ, now, &hook.id, &hook.session, hook.note);
+	if (set.record)
+		return print_record(now);
+
+	prepare_late(now);
+	hook_decide(&hook, now);
+	/* A journal that is full or not ours changes no decision. */
+	if (hook_journal(&hook, now, why) == -1) {
+		tell(why);
+		if (hook.error[0] != '\0')
+			tell(hook.error);
+	}
+	rescue_stop();
+	if (!set.safe)
+		plain_exit(hook.reply, hook.reply_len, exit_code(&hook));
+	safe_exit(self, hook.reply, hook.reply_len, exit_code(&hook));
+}

@@ -1,0 +1,201 @@
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/jsonw.h"
+#include "base/text.h"
+#include "radius/hook.h"
+#include "store/journal.h"
+#include "store/store.h"
+
+/* The first of several errors and how many there were. */
+struct complaint {
+	char	 first[HOOK_WHY];
+	int	 count;
+};
+
+static void
+complain(void *arg, const char *message)
+{
+	struct complaint	*c = arg;
+
+	if (c->count++ == 0)
+		text_copy(c->first, sizeof(c->first), message);
+}
+
+void
+hook_broken(struct hook *h, const char *why)
+{
+	if (h->error[0] == '\0')
+		text_copy(h->error, sizeof(h->error), why);
+}
+
+static void
+broken_file(struct hook *h, struct complaint *c)
+{
+	size_t	 len = strlen(c->first);
+
+	if (c->count > 1)
+		snprintf(c->first + len, sizeof(c->first) - len, " (and %d more)", c->count - 1);
+	hook_broken(h, c->count > 0 ? c->first : "no reason given");
+}
+
+/* A path that would be cut is another file. */
+static void
+set_path(struct hook *h, char dst[PATH_MAX], const char *path)
+{
+	if (!text_copy(dst, PATH_MAX, path)) {
+		dst[0] = '\0';
+		hook_broken(h, "a path of the configuration is too long");
+	}
+}
+
+static const char *
+setting(const struct conf *conf, const char *option, const char *key, const char *fallback)
+{
+	if (option != NULL)
+		return option;
+	return conf != NULL ? conf_get(conf, key, fallback) : fallback;
+}
+
+void
+hook_settings(struct hook *h, const struct hook_options *o)
+{
+	struct complaint	 c = { .count = 0 };
+	struct conf		*conf;
+	const char		*path;
+	char			 in_state[PATH_MAX + sizeof(HOOK_JOURNAL) + 1];
+	bool			 deny;
+
+	memset(h, 0, sizeof(*h));
+	if ((conf = conf_load(o->conf, complain, &c)) == NULL)
+		broken_file(h, &c);
+	set_path(h, h->rules, setting(conf, o->rules, "rules", HOOK_RULES));
+	set_path(h, h->state_dir, setting(conf, o->state_dir, "state_dir", STORE_DIR));
+	if ((path = setting(conf, o->journal, "journal", NULL)) == NULL) {
+		snprintf(in_state, sizeof(in_state), "%s/%s", h->state_dir, HOOK_JOURNAL);
+		path = in_state;
+	}
+	set_path(h, h->journal, path);
+
+	deny = o->fallback == FALLBACK_DENY || (o->fallback == FALLBACK_UNSET &&
+	    strcmp(setting(conf, NULL, "fallback", "quarantine"), "deny") == 0);
+	h->fallback_vlan = o->quarantine_vlan;
+	if (h->fallback_vlan == 0)
+		h->fallback_vlan = conf != NULL ?
+		    (int)conf_int(conf, "quarantine_vlan", HOOK_VLAN) : HOOK_VLAN;
+	if (deny)
+		h->fallback_vlan = 0;
+	conf_free(conf);
+}
+
+void
+hook_fallback(struct hook *h, const char *broken)
+{
+	char	 reason[POLICY_REASON], why[REPLY_WHY];
+
+	snprintf(reason, sizeof(reason), "fallback: %.*s", (int)sizeof(reason) - 16, broken);
+	reply_fallback(&h->decision, h->fallback_vlan, reason);
+	/* Three short attributes or none: this cannot fail. */
+	h->reply_len = reply_format(h->reply, &h->decision, why);
+	h->accept = h->decision.action == ACTION_ALLOW;
+}
+
+static int
+look_up(struct hook *h)
+{
+	struct store	*store;
+	char		 why[STORE_WHY];
+	int		 rc = -1;
+
+	if ((store = store_open(h->state_dir, STORE_READ, why)) == NULL) {
+		hook_broken(h, why);
+		return -1;
+	}
+	if (store_find(store, &h->id, policy_match_order(h->policy), &h->answer) == STORE_ERROR)
+		hook_broken(h, store_why(store));
+	else {
+		h->looked_up = true;
+		rc = 0;
+	}
+	/* Before anything forks: an environment of LMDB must not be inherited. */
+	store_close(store);
+	return rc;
+}
+
+/* Returns 0; or -1 when something is broken, and h->error says what. */
+static int
+decide(struct hook *h, int64_t now)
+{
+	struct complaint	 c = { .count = 0 };
+	struct facts		 f = { &h->id, &h->session, &h->answer, now };
+	char			 why[REPLY_WHY];
+
+	if (h->error[0] != '\0')
+		return -1;
+	if ((h->policy = policy_load(h->rules, complain, &c)) == NULL) {
+		broken_file(h, &c);
+		return -1;
+	}
+	if (look_up(h) == -1)
+		return -1;
+	policy_decide(h->policy, &f, &h->decision);
+	if ((h->reply_len = reply_format(h->reply, &h->decision, why)) == 0) {
+		hook_broken(h, why);
+		return -1;
+	}
+	h->accept = h->decision.action == ACTION_ALLOW;
+	return 0;
+}
+
+void
+hook_decide(struct hook *h, int64_t now)
+{
+	if (decide(h, now) == -1)
+		hook_fallback(h, h->error);
+}
+
+size_t
+hook_record(const struct hook *h, int64_t now, enum hook_form form, char *buf,
+    size_t size)
+{
+	struct jsonw	 w;
+
+	jw_init(&w, buf, size);
+	jw_object(&w, NULL);
+	if (form != HOOK_RECORD)
+		/* The first member: with the brace it is JOURNAL_MARK. */
+		jw_int(&w, "journal", 1);
+	identity_write(&w, &h->id);
+	session_write(&w, &h->session);
+	if (h->looked_up)
+		answer_write(&w, &h->answer, now);
+	decision_write(&w, &h->decision, now);
+	jw_opt(&w, "note", h->note);
+	jw_opt(&w, "error", h->error);
+	if (form != HOOK_JOURNAL_OPEN)
+		jw_end_object(&w);
+	return jw_done(&w) != NULL ? w.len : 0;
+}
+
+int
+hook_journal(const struct hook *h, int64_t now, char why[HOOK_WHY])
+{
+	static char	 line[JOURNAL_LINE];
+	size_t		 len;
+
+	if ((len = hook_record(h, now, HOOK_JOURNAL_LINE, line, sizeof(line))) == 0)
+		snprintf(why, HOOK_WHY, "the journal line is longer than %d bytes", JOURNAL_LINE);
+	else if (journal_append(h->journal, line, len) == -1)
+		snprintf(why, HOOK_WHY, "%.*s: %s", HOOK_WHY - 128, h->journal, strerror(errno));
+	else
+		return 0;
+	return -1;
+}
+
+void
+hook_close(struct hook *h)
+{
+	policy_free(h->policy);
+	h->policy = NULL;
+}
