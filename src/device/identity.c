@@ -221,8 +221,8 @@ device_token(const char *s, size_t len, size_t *skip, struct guid *g)
 	return has_prefix(mark, n, ENTRA_MARK) && guid_token(s + *skip, GUID_CHARS, g);
 }
 
-static void
-add_sid(struct identity *id, const char *s, size_t len)
+void
+identity_add_sid(struct identity *id, const char *s, size_t len)
 {
 	size_t	 i;
 
@@ -262,7 +262,7 @@ take_uri(struct identity *id, const char *uri, size_t len, struct seen *seen)
 		comma = memchr(uri + skip, ',', len - skip);
 		n = comma != NULL ? (size_t)(comma - uri) : len;
 		if (skip > 0)
-			add_sid(id, uri + skip, n - skip);
+			identity_add_sid(id, uri + skip, n - skip);
 		else if (device_token(uri, n, &skip, &g)) {
 			snprintf(form, sizeof(form), "%.*s", (int)(skip < sizeof(form) ?
 			    skip : sizeof(form) - 1), uri);
@@ -390,11 +390,10 @@ write_lists(struct jsonw *w, const struct identity *id)
 }
 
 void
-identity_write(struct jsonw *w, const struct identity *id)
+identity_write_fields(struct jsonw *w, const struct identity *id)
 {
 	char	 text[MAC_TEXT];
 
-	jw_object(w, "identity");
 	write_lists(w, id);
 	if (id->has_mac) {
 		jw_str(w, "mac", mac_format(text, id->mac, MAC_COLON));
@@ -414,5 +413,12 @@ identity_write(struct jsonw *w, const struct identity *id)
 		jw_time(w, "not_after", id->not_after);
 	if (id->eap != EAP_NONE)
 		jw_str(w, "eap", eap_name(id->eap));
+}
+
+void
+identity_write(struct jsonw *w, const struct identity *id)
+{
+	jw_object(w, "identity");
+	identity_write_fields(w, id);
 	jw_end_object(w);
 }

@@ -101,6 +101,10 @@ void	 identity_add_cn(struct identity *id, const char *cn, enum found found);
  */
 void	 identity_add_uri(struct identity *id, const char *uri, size_t len);
 
+/* Keeps a SID of len bytes that is one by its form, unless there is one already:
+ * from the extension 1.3.6.1.4.1.311.25.2, which goes before the URI. */
+void	 identity_add_sid(struct identity *id, const char *sid, size_t len);
+
 /*
  * Takes OpenSSL's one-line text of a whole subjectAltName apart ("DNS:…, URI:…,
  * othername: UPN::…").  The text is not escaped, so somebody who chooses one
@@ -117,7 +121,9 @@ const char *eap_name(enum eap eap);
 /* From "tls", "TLS", "EAP-TLS", "13"; EAP_OTHER for other words, EAP_NONE for "". */
 enum eap eap_parse(const char *text);
 
-/* Writes the `identity` member of nac-record(5). */
+/* Writes the `identity` member of nac-record(5); or its fields alone, for who
+ * has more to put into it. */
 void	 identity_write(struct jsonw *w, const struct identity *id);
+void	 identity_write_fields(struct jsonw *w, const struct identity *id);
 
 #endif
