@@ -13,7 +13,7 @@ CC_ALL	 = $(CC) -D_GNU_SOURCE -DNAC_SHARE='"$(PREFIX)/share/intune-nac"' -Isrc $
 LD_ALL	 = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SAN) $(LDFLAGS)
 
 # One line a program: the libraries it may carry.  A bats test compares ldd.
-PKGS_certid		:= libcrypto jansson
+PKGS_certid		:= libcrypto
 PKGS_intune-token	:= libcurl libcrypto jansson
 PKGS_intune-query	:= libcurl libcrypto jansson
 PKGS_nac-decide		:= jansson

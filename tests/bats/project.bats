@@ -10,7 +10,7 @@ programs=(certid intune-token intune-query nac-decide nac-cache coa-send radius-
 # The table of DESIGN: what each compiled program may link beside libc.
 libraries() {
 	case $1 in
-	certid) echo 'libcrypto libjansson' ;;
+	certid) echo 'libcrypto' ;;
 	intune-token | intune-query) echo 'libcurl libcrypto libjansson' ;;
 	nac-decide) echo 'libjansson' ;;
 	nac-cache) echo 'liblmdb libjansson' ;;
