@@ -42,12 +42,18 @@ take_timeout(struct settings *set, const char *value)
 	return 0;
 }
 
-/* A password on the command line is one that ps(1) shows. */
+/* A password here is one that ps(1) or a readable nac.conf shows. */
+static bool
+proxy_ok(const char *proxy)
+{
+	return proxy == NULL || strchr(proxy, '@') == NULL;
+}
+
 static int
 take_proxy(struct settings *set, char *value)
 {
-	if (strchr(value, '@') != NULL) {
-		warnx("--proxy: a password belongs in nac.conf, not on the command line");
+	if (!proxy_ok(value)) {
+		warnx("--proxy: takes no user and password; set https_proxy for that");
 		return EX_USAGE;
 	}
 	set->proxy = value;
@@ -188,6 +194,9 @@ check_names(const struct settings *set)
 		return complain(set, "authority is no host or host:port");
 	if (!made_of(set->graph, HOST_BYTES))
 		return complain(set, "graph is no host or host:port");
+	if (!proxy_ok(set->proxy))
+		return complain(set, "proxy takes no user and password; set https_proxy for "
+		    "that in the environment");
 	if (set->timeout < 1 || set->timeout > SETTINGS_TIMEOUT_MAX)
 		return complain(set, "timeout must be between 1s and 10m");
 	return 0;
