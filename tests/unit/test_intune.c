@@ -1,0 +1,322 @@
+/* What needs no server of src/intune: small parsers and their limits. */
+#include <jansson.h>
+#include <stdlib.h>
+#include <sysexits.h>
+
+#include "base/when.h"
+#include "check.h"
+#include "intune/entra.h"
+#include "intune/graph.h"
+#include "intune/jwt.h"
+#include "intune/managed.h"
+#include "intune/settings.h"
+#include "intune/tokencache.h"
+#include "intune/wire.h"
+
+#define NOW	INT64_C(1795000000)	/* 2026-11-18T11:06:40Z */
+
+static void
+test_wire(void)
+{
+	struct guid	 g;
+	char		*s, text[GUID_TEXT], again[GUID_TEXT];
+	int		 i;
+
+	s = wire_escape("deviceName eq 'O''Brien & Söhne/1+%'");
+	CHECK_STR(s, "deviceName%20eq%20%27O%27%27Brien%20%26%20S%C3%B6hne%2F1%2B%25%27");
+	free(s);
+	CHECK(guid_parse(wire_guid(text), &g) && text[14] == '4');
+	CHECK(strchr("89ab", text[19]) != NULL);
+	CHECK(strcmp(text, wire_guid(again)) != 0);
+	CHECK(wire_retry_after("17", NOW) == 17);
+	CHECK(wire_retry_after("0", NOW) == 0);
+	CHECK(wire_retry_after("99999999999999999999", NOW) == WIRE_WAIT_MAX);
+	CHECK(wire_retry_after("Wed, 18 Nov 2026 11:07:10 GMT", NOW) == 30);
+	CHECK(wire_retry_after("Wed, 18 Nov 2026 11:06:00 GMT", NOW) == 0);
+	CHECK(wire_retry_after("Wed, 18 Nov 2099 11:06:00 GMT", NOW) == WIRE_WAIT_MAX);
+	CHECK(wire_retry_after("", NOW) == -1);
+	CHECK(wire_retry_after("-5", NOW) == -1);
+	CHECK(wire_retry_after("5 seconds", NOW) == -1);
+	CHECK(wire_retry_after("Wed, 18 Nov 2026 11:07:10 GMT and more", NOW) == -1);
+	for (i = 1; i < 40; i++)
+		if (wire_backoff(i) < 0 || wire_backoff(i) > 20000 || wire_backoff(1) > 500)
+			break;
+	CHECK(i == 40);
+}
+
+static void
+test_same_host(void)
+{
+	CHECK(wire_same_host("https://graph.microsoft.com/v1.0/x", "graph.microsoft.com"));
+	CHECK(wire_same_host("HTTPS://Graph.Microsoft.Com/v1.0/x", "graph.microsoft.com"));
+	CHECK(wire_same_host("https://graph.microsoft.com:443/x", "graph.microsoft.com"));
+	CHECK(wire_same_host("https://graph.microsoft.com?x", "graph.microsoft.com:443"));
+	CHECK(wire_same_host("https://127.0.0.1:4430/x", "127.0.0.1:4430"));
+	CHECK(!wire_same_host("http://graph.microsoft.com/x", "graph.microsoft.com"));
+	CHECK(!wire_same_host("https://graph.microsoft.com:444/x", "graph.microsoft.com"));
+	CHECK(!wire_same_host("https://127.0.0.1:443/x", "127.0.0.1:4430"));
+	CHECK(!wire_same_host("https://graph.microsoft.com@evil.example/x", "graph.microsoft.com"));
+	CHECK(!wire_same_host("https://graph.microsoft.com:x@evil.example/", "graph.microsoft.com"));
+	CHECK(!wire_same_host("https://graph.microsoft.com.evil.example/x", "graph.microsoft.com"));
+	CHECK(!wire_same_host("https://evil.example/graph.microsoft.com", "graph.microsoft.com"));
+	CHECK(!wire_same_host("https://graph.microsoft.com\\@evil.example/", "graph.microsoft.com"));
+	CHECK(!wire_same_host("//graph.microsoft.com/x", "graph.microsoft.com"));
+	CHECK(!wire_same_host("/v1.0/x", "graph.microsoft.com"));
+	CHECK(!wire_same_host("", "graph.microsoft.com"));
+}
+
+/* Feeds an answer to entra_answer(); true when it gave a token. */
+static bool
+answer(long http, const char *body, const char *retry_after, struct token *t,
+    struct token_error *e)
+{
+	memset(e, 0, sizeof(*e));
+	return entra_answer(http, body, strlen(body), retry_after, NOW, t, e);
+}
+
+static void
+test_token_good(void)
+{
+	struct token_error	 e;
+	struct token		 t;
+
+	CHECK(answer(200, "{\"token_type\":\"Bearer\",\"expires_in\":3599,"
+	    "\"ext_expires_in\":3599,\"access_token\":\"aa.bb.cc\"}", "", &t, &e));
+	CHECK_STR(t.text, "aa.bb.cc");
+	CHECK(t.obtained == NOW && t.expires == NOW + 3599);
+	token_wipe(&t);
+	CHECK(t.text == NULL);
+	CHECK(answer(200, "{\"token_type\":\"bearer\",\"expires_in\":\"3971\","
+	    "\"access_token\":\"x\"}", "", &t, &e) && t.expires == NOW + 3971);
+	token_wipe(&t);
+}
+
+static void
+test_token_bad(void)
+{
+	static const char *const	 bad[] = {
+		"", "<html>sign in</html>", "[]", "null", "{}", "{\"token_type\":\"Bearer\"",
+		"{\"token_type\":\"Bearer\",\"expires_in\":3599}",
+		"{\"token_type\":\"Bearer\",\"expires_in\":3599,\"access_token\":\"\"}",
+		"{\"token_type\":\"Bearer\",\"expires_in\":3599,\"access_token\":12}",
+		"{\"token_type\":\"Bearer\",\"expires_in\":3599,\"access_token\":\"a\\r\\nX: y\"}",
+		"{\"token_type\":\"pop\",\"expires_in\":3599,\"access_token\":\"a\"}",
+		"{\"token_type\":\"Bearer\",\"expires_in\":0,\"access_token\":\"a\"}",
+		"{\"token_type\":\"Bearer\",\"expires_in\":-1,\"access_token\":\"a\"}",
+		"{\"token_type\":\"Bearer\",\"expires_in\":1e9,\"access_token\":\"a\"}",
+		"{\"token_type\":\"Bearer\",\"expires_in\":\"soon\",\"access_token\":\"a\"}",
+		"{\"token_type\":\"Bearer\",\"access_token\":\"a\"}",
+		"{\"token_type\":\"Bearer\",\"expires_in\":9,\"access_token\":\"a\","
+		"\"access_token\":\"b\"}",
+	};
+	struct token_error	 e;
+	struct token		 t;
+	size_t			 i;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (!CHECK(!answer(200, bad[i], "", &t, &e) && t.text == NULL &&
+		    e.status == EX_TEMPFAIL && e.text[0] != '\0'))
+			printf("# %s\n", bad[i]);
+}
+
+static void
+test_token_refused(void)
+{
+	static const char	 wrong[] = "{\"error\":\"invalid_client\",\"error_description\":"
+	    "\"AADSTS7000215: Invalid client secret.\\r\\nTrace ID: t\\r\\nTimestamp: x\","
+	    "\"error_codes\":[7000215],\"trace_id\":\"11-22\",\"correlation_id\":\"33-44\"}";
+	struct token_error	 e;
+	struct token		 t;
+
+	CHECK(!answer(401, wrong, "", &t, &e) && e.status == EX_NOPERM && e.wait == -1);
+	CHECK_STR(e.text, "HTTP 401: invalid_client, AADSTS7000215: the client secret is wrong"
+	    " (trace 11-22, correlation 33-44)");
+	CHECK(!answer(400, "{\"error\":\"invalid_x\",\"error_description\":"
+	    "\"AADSTS1: Something\\u001b[31m new.\\r\\nTrace ID: t\"}", "", &t, &e));
+	CHECK(strstr(e.text, "AADSTS1: Something\\x1b[31m new. (") != NULL);
+	CHECK(strpbrk(e.text, "\r\n\033") == NULL && e.status == EX_NOPERM);
+	CHECK(!answer(429, "{\"error\":\"invalid_grant\",\"error_description\":\"AADSTS50196: x\"}",
+	    "", &t, &e) && e.status == EX_TEMPFAIL && e.wait == 60);
+	CHECK(!answer(429, "slow down", "7", &t, &e) && e.status == EX_TEMPFAIL && e.wait == 7);
+	CHECK(!answer(503, "{\"error\":\"temporarily_unavailable\"}", "3", &t, &e) &&
+	    e.status == EX_TEMPFAIL && e.wait == 3);
+	CHECK(!answer(500, "", "", &t, &e) && e.status == EX_TEMPFAIL && e.wait == -1);
+	CHECK(!answer(302, "", "", &t, &e) && e.status == EX_UNAVAILABLE);
+	CHECK(!answer(403, "<html>proxy</html>", "", &t, &e) && e.status == EX_UNAVAILABLE);
+}
+
+static void
+test_cache_text(void)
+{
+#define WHOSE	"\"authority\":\"a\",\"tenant\":\"t\",\"client_id\":\"c\",\"scope\":\"s\","
+	static const struct {
+		const char	*text;
+		bool		 good;
+	} cases[] = {
+		{ "{" WHOSE "\"obtained\":1794999000,\"expires\":1795002600,"
+		    "\"access_token\":\"x.y\"}", true },
+		{ "{" WHOSE "\"obtained\":1795009000,\"expires\":1795012600,"
+		    "\"access_token\":\"x.y\"}", false },		/* from the future */
+		{ "{" WHOSE "\"obtained\":1794999000,\"expires\":1794990000,"
+		    "\"access_token\":\"x.y\"}", false },		/* ends before it starts */
+		{ "{" WHOSE "\"obtained\":0,\"expires\":9223372036854775807,"
+		    "\"access_token\":\"x.y\"}", false },		/* lives for ever */
+		{ "{" WHOSE "\"obtained\":\"1\",\"expires\":2,\"access_token\":\"x\"}", false },
+		{ "{" WHOSE "\"obtained\":1,\"expires\":2,\"access_token\":\"x y\"}", false },
+		{ "{\"authority\":\"a\",\"tenant\":\"t\",\"client_id\":\"c\",\"scope\":\"z\","
+		    "\"obtained\":1794999000,\"expires\":1795002600,\"access_token\":\"x\"}", false },
+		{ "", false }, { "{", false }, { "[]", false }, { "\"x\"", false }, { "{}", false },
+	};
+	struct settings	 set = { .authority = "a", .tenant = "t", .client_id = "c" };
+	char		 scope[] = "s";
+	struct token	 t;
+	const char	*fault;
+	size_t		 i;
+
+	set.scope = scope;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		fault = tokencache_parse(&set, cases[i].text, strlen(cases[i].text), NOW, &t);
+		CHECK((fault == NULL) == cases[i].good && (t.text != NULL) == cases[i].good);
+		token_wipe(&t);
+	}
+}
+
+static void
+test_claims(void)
+{
+	size_t	 len;
+	char	*s;
+
+	s = jwt_claims("e30.eyJyb2xlcyI6WyJhIl19.sig", &len);
+	CHECK(s != NULL && len == 15);
+	CHECK_STR(s != NULL ? s : "", "{\"roles\":[\"a\"]}");
+	free(s);
+	CHECK(jwt_claims("opaque", &len) == NULL);
+	CHECK(jwt_claims("a.b", &len) == NULL);
+	CHECK(jwt_claims("a.b+c=.d", &len) == NULL);
+	s = jwt_claims("..", &len);
+	CHECK(s != NULL && len == 0);
+	free(s);
+	CHECK(token_text_ok("abc.DEF-_~+/=") && !token_text_ok("") && !token_text_ok("a b"));
+	CHECK(!token_text_ok("a\nb") && !token_text_ok("\xc3\xa4"));
+}
+
+static bool
+parse(const char *text, struct managed *m, char why[128])
+{
+	json_t	*o = json_loads(text, JSON_DECODE_ANY, NULL);
+	bool	 good = managed_parse(o, m, why, 128);
+
+	json_decref(o);
+	return good;
+}
+
+#define ID	"\"id\":\"0A1B2C3D-0000-4000-8000-00000000000a\""
+
+static void
+test_managed_good(void)
+{
+	struct managed	 m;
+	char		 why[128], text[GUID_TEXT];
+
+	CHECK(parse("{" ID ",\"azureADDeviceId\":\"1A1B2C3D-0000-4000-8000-00000000000a\","
+	    "\"deviceName\":\"LAPTOP-1\",\"complianceState\":\"inGracePeriod\","
+	    "\"wiFiMacAddress\":\"0045E25EAB1B\",\"ethernetMacAddress\":\"\",\"isEncrypted\":true,"
+	    "\"lastSyncDateTime\":\"2026-11-18T11:06:40.1234567Z\",\"model\":null,"
+	    "\"enrolledDateTime\":\"0001-01-01T00:00:00Z\",\"jailBroken\":\"Unknown\","
+	    "\"complianceGracePeriodExpirationDateTime\":\"9999-12-31T23:59:59.9999999Z\","
+	    "\"tomorrow\":{\"x\":[]}}", &m, why));
+	CHECK_STR(guid_format(text, &m.device.id), "0a1b2c3d-0000-4000-8000-00000000000a");
+	CHECK(m.device.has_entra_id && m.device.has_wifi_mac && !m.device.has_ethernet_mac);
+	CHECK(m.state == COMPLIANCE_GRACE && m.device.encrypted && m.odd_state[0] == '\0');
+	CHECK(m.device.last_sync == NOW && m.device.enrolled == WHEN_NEVER &&
+	    m.device.grace_until == WHEN_ALWAYS);
+	CHECK_STR(m.device.model, "");
+	CHECK(parse("{" ID ",\"complianceState\":\"quantum\\u001b\"}", &m, why));
+	CHECK(m.state == COMPLIANCE_ERROR);
+	CHECK_STR(m.odd_state, "quantum\\x1b");
+	/* Words of our own are no words of Graph's. */
+	CHECK(parse("{" ID ",\"complianceState\":\"unregistered\"}", &m, why));
+	CHECK(m.state == COMPLIANCE_ERROR && m.odd_state[0] != '\0');
+	CHECK(parse("{" ID ",\"complianceState\":\"pending\"}", &m, why));
+	CHECK(m.state == COMPLIANCE_ERROR);
+	CHECK(parse("{" ID ",\"complianceState\":\"compliant\",\"azureADDeviceId\":"
+	    "\"00000000-0000-0000-0000-000000000000\",\"wiFiMacAddress\":\"000000000000\","
+	    "\"lastSyncDateTime\":\"yesterday\"}", &m, why));
+	CHECK(!m.device.has_entra_id && !m.device.has_wifi_mac && m.device.last_sync == 0);
+}
+
+static void
+test_managed_bad(void)
+{
+	static const char *const	 bad[] = {
+		"null", "[]", "{}", "{" ID "}", "{\"complianceState\":\"compliant\"}",
+		"{\"id\":5,\"complianceState\":\"compliant\"}",
+		"{\"id\":\"x\",\"complianceState\":\"compliant\"}",
+		"{" ID ",\"complianceState\":2}", "{" ID ",\"complianceState\":null}",
+		"{" ID ",\"complianceState\":\"\"}",
+		"{" ID ",\"complianceState\":\"compliant\",\"deviceName\":{\"a\":1}}",
+		"{" ID ",\"complianceState\":\"compliant\",\"azureADDeviceId\":[\"x\"]}",
+		"{" ID ",\"complianceState\":\"compliant\",\"wiFiMacAddress\":true}",
+		"{" ID ",\"complianceState\":\"compliant\",\"lastSyncDateTime\":0}",
+		"{" ID ",\"complianceState\":\"compliant\",\"isEncrypted\":\"yes\"}",
+	};
+	struct managed	 m;
+	char		 why[128], text[512], name[300];
+	size_t		 i;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		why[0] = '\0';
+		if (!CHECK(!parse(bad[i], &m, why) && why[0] != '\0'))
+			printf("# %s\n", bad[i]);
+	}
+	/* Half a name would be another device's name. */
+	memset(name, 'a', sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	snprintf(text, sizeof(text), "{" ID ",\"complianceState\":\"compliant\","
+	    "\"deviceName\":\"%s\"}", name);
+	CHECK(parse(text, &m, why) && m.device.name[0] == '\0');
+}
+
+static bool
+page(const char *text, bool *last)
+{
+	json_t		*o = json_loads(text, 0, NULL);
+	const json_t	*items;
+	const char	*next;
+	bool		 good = graph_page(o, &items, &next);
+
+	*last = next == NULL;
+	json_decref(o);
+	return good;
+}
+
+static void
+test_page(void)
+{
+	bool	 last;
+
+	CHECK(page("{\"value\":[]}", &last) && last);
+	CHECK(page("{\"value\":[],\"@odata.nextLink\":null}", &last) && last);
+	CHECK(page("{\"value\":[],\"@odata.nextLink\":\"https://x/\"}", &last) && !last);
+	CHECK(!page("{\"value\":[],\"@odata.nextLink\":7}", &last));
+	CHECK(!page("{\"value\":{}}", &last));
+	CHECK(!page("{}", &last));
+	CHECK(!page("[]", &last));
+}
+
+int
+main(void)
+{
+	test_wire();
+	test_same_host();
+	test_token_good();
+	test_token_bad();
+	test_token_refused();
+	test_cache_text();
+	test_claims();
+	test_managed_good();
+	test_managed_bad();
+	test_page();
+	return check_done();
+}
