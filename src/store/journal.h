@@ -76,6 +76,6 @@ int	 journal_skip(struct journal *j);
 
 /* How many bytes there are behind the place, in the file that has the name now
  * and in those before it. */
-int64_t	 journal_lag(const struct journal *j);
+int64_t	 journal_lag(struct journal *j);
 
 #endif
