@@ -195,7 +195,7 @@ dict_encode(const struct dict *dict, const char *name, const char *text,
 	switch (a->type) {
 	case PW_TYPE_INTEGER:
 	case PW_TYPE_DATE:
-		*why = number(dict, a, text, &n) ? NULL : "has no such value";
+		*why = number(dict, a, text, &n) ? NULL : "is no number and no known name";
 		p = &n;
 		len = sizeof(n);
 		break;

@@ -22,18 +22,22 @@ read_prefix(struct nas *nas, char *text)
 	char		*slash;
 	int64_t		 bits;
 	unsigned	 i;
+	bool		 good;
 
 	if (strcmp(text, "*") == 0)
 		return NULL;
-	if ((slash = strchr(text, '/')) != NULL)
-		*slash++ = '\0';
 	nas->family = strchr(text, ':') != NULL ? AF_INET6 : AF_INET;
 	nas->bits = nas->family == AF_INET6 ? 128 : 32;
-	if (inet_pton(nas->family, text, nas->prefix) != 1)
+	if ((slash = strchr(text, '/')) != NULL)
+		*slash = '\0';
+	good = inet_pton(nas->family, text, nas->prefix) == 1;
+	if (slash != NULL)
+		*slash = '/';		/* messages show the whole word */
+	if (!good)
 		return "is no address, network or *:";
 	if (slash == NULL)
 		return NULL;
-	if (!num_parse(slash, 0, nas->bits, &bits, &why))
+	if (!num_parse(slash + 1, 0, nas->bits, &bits, &why))
 		return "has a wrong length of prefix:";
 	for (i = (unsigned)bits; i < nas->bits; i++)
 		if (nas->prefix[i / 8] & 0x80 >> i % 8)
