@@ -55,15 +55,17 @@ put(const char *text, size_t len)
  * The keeper holds standard output open until its parent is a zombie, so that
  * the server's end of file comes after that and its first look finds the child
  * (race A).  Forked from a program that may hold locks, it does nothing else.
+ *
+ * It stays in the server's process group on purpose.  Orphaned, it goes to
+ * process 1; where that is FreeRADIUS itself, as in many containers, the
+ * server's waitpid(0) collects it and forgets a pid it does not know.  Out of
+ * the group it would never be collected, one zombie for each login.
  */
 static void __attribute__((noreturn))
 keep(int self)
 {
 	struct pollfd	 p = { .fd = self, .events = POLLIN };
 
-	/* The server's waitpid(0) collects its own process group only; out of
-	 * it, the keeper can never be met by one. */
-	setpgid(0, 0);
 	/* A pidfd is readable when the process has died. */
 	poll(&p, 1, KEEPER_MS);
 	_exit(0);
