@@ -54,8 +54,9 @@ renew(struct tokencache *cache, struct http *http, struct token *out, struct tok
 		return false;
 	}
 	for (try = 1; !entra_request(cache->set, http, out, e); try++) {
+		/* One more, since when_now() has dropped a part of a second. */
 		if (e->status == EX_TEMPFAIL && e->wait > 0)
-			tokencache_set_quiet(cache, when_now() + e->wait);
+			tokencache_set_quiet(cache, when_now() + e->wait + 1);
 		if (e->status != EX_TEMPFAIL || e->wait > 0 || try == TRIES)
 			return false;
 		wire_sleep(wire_backoff(try));
