@@ -284,6 +284,9 @@ launch(struct app *app, json_t *rec, const char *where, const struct job *made)
 		return EX_OSERR;
 	}
 	app->job[app->njob++] = job;
+	/* One at a time: not even a faulty record behind it may overtake it. */
+	while (app->jobs == 1 && app->njob > 0)
+		pump(app, -1);
 	return STATUS_OK;
 }
 
