@@ -1,0 +1,529 @@
+#!/usr/bin/env bats
+# coa-send against FreeRADIUS' coa listener, a real hostapd, and tests/lib/coa-peer,
+# which answers in every wrong way there is.
+# shellcheck disable=SC2154 # bats sets stderr
+
+load test_helper
+load ../lib/radius
+load ../lib/hostapd
+
+SESSION='"nas_ip":"127.0.0.1","calling":"02-00-00-00-00-01","user":"host/laptop"'
+
+setup_file() {
+	export D=$BATS_FILE_TMPDIR/server
+
+	mkdir "$D"
+	pki_make "$D"
+	pki_client "$D" laptop LAPTOP-1
+	freeradius_start "$D" /bin/true --nak 02-00-00-00-00-05=503 \
+	    --nak 02-00-00-00-00-06=401 --nak 02-00-00-00-00-07=777
+}
+
+teardown_file() {
+	freeradius_stop "$D"
+}
+
+setup() {
+	T=$BATS_TEST_TMPDIR NETNS='' PEERS=()
+	printf '%s\n' "$RADIUS_SECRET" >"$T/secret"
+	chmod 600 "$T/secret"
+	printf '%s\n' "nas_file = $T/nas" "profiles_dir = $NAC_ROOT/share/profiles" \
+	    "dictionary = $NAC_ROOT/share/dictionary" >"$T/nac.conf"
+	export INTUNE_NAC_CONF=$T/nac.conf
+	# Where a test gives no other: the FreeRADIUS of this file.
+	nas "nas 127.0.0.0/8 profile rfc5176 secret-file $T/secret port $(radius_get "$D" COA_PORT)"
+}
+
+teardown() {
+	local pid
+
+	for pid in "${PEERS[@]}"; do
+		pid_stop "$pid"
+	done
+	[ -z "$NETNS" ] || {
+		hostapd_stop "$T/ns"
+		freeradius_stop "$T/ns"
+		netns_stop
+	}
+}
+
+# nas LINE...: the NAS file
+nas() {
+	printf '%s\n' "$@" >"$T/nas"
+	chmod 600 "$T/nas"
+}
+
+# peer PLAN [ADDRESS]: starts a coa-peer and makes it the NAS of 127.0.0.0/8 or
+# of ADDRESS, with profile $PROFILE (rfc5176); $P is its directory.
+peer() {
+	P=$(mktemp -d "$T/peer.XXXXXX")
+	python3 "$NAC_ROOT/tests/lib/coa-peer" "$P" "$RADIUS_SECRET" "$@" </dev/null >"$P/out" 2>&1 3>&- &
+	PEERS+=($!)
+	wait_until 10 test -f "$P/port"
+	nas "nas ${2-127.0.0.0/8} profile ${PROFILE-rfc5176} secret-file $T/secret port $(<"$P/port")"
+}
+
+# send ARG...: coa-send with one short try, unless ARGs say otherwise
+send() {
+	coa-send --timeout 1 --tries 1 "$@"
+}
+
+record() {
+	printf '{"session":{%s}}\n' "${1-$SESSION}"
+}
+
+# field NAME: of the `coa' in the last output
+field() {
+	jq -r ".coa.$1" <<<"$output"
+}
+
+last_coa() {
+	radius_coa_log "$D" | tail -n 1
+}
+
+@test "a Disconnect-Request is acknowledged, and the rest of the record is untouched" {
+	r='{"z":[1,{"k":null}],"session":{'$SESSION',"acct_session_id":"5A-1"},"coa":{"result":"old"},"a":"ä\u0001"}'
+	run -0 --separate-stderr coa-send "$r"
+	assert_eq "$stderr" ""
+	assert_eq "$(jq -c 'del(.coa)' <<<"$output")" "$(jq -c 'del(.coa)' <<<"$r")"
+	assert_eq "$(jq -c '.coa | del(.time, .ms)' <<<"$output" | jq -cS .)" "$(jq -cS . <<<'{"result":"ack",
+		"code":"disconnect","action":"reauth","profile":"rfc5176","tries":1,
+		"nas":"127.0.0.1:'"$(radius_get "$D" COA_PORT)"'"}')"
+	[[ $(field time) =~ ^20[0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9:]{8}Z$ ]]
+	[[ $(field ms) =~ ^[0-9]+$ ]]
+	log=$(last_coa)
+	assert_has "$log" "Disconnect-Request"
+	assert_has "$log" 'Calling-Station-Id = "02-00-00-00-00-01"'
+	assert_has "$log" 'Acct-Session-Id = "5A-1"'
+	assert_has "$log" 'User-Name = "host/laptop"'
+	assert_has "$log" "NAS-IP-Address = 127.0.0.1"
+}
+
+@test "FreeRADIUS decodes what each profile sends for each action" {
+	s='"nas_ip":"127.0.0.1","calling":"0200.0000.0001","user":"u","acct_session_id":"S1","audit_session_id":"A1","nas_port":"7"'
+	mac='Calling-Station-Id = "02-00-00-00-00-01"' ip='NAS-IP-Address = 127.0.0.1'
+	while IFS='|' read -r profile action want; do
+		nas "nas * profile $profile secret-file $T/secret port $(radius_get "$D" COA_PORT)"
+		run -0 --separate-stderr coa-send -a "$action" "$(record "$s")"
+		assert_eq "$(field result)" ack
+		# What it sends, in order, without the authenticator and the time.
+		got=$(last_coa | sed -E 's/,? ?(Message-Authenticator|Event-Timestamp) = ("[^"]*"|[^,]*)//g; s/Request, /Request /')
+		assert_eq "$got" "$want"
+		assert_has "$(last_coa)" "Event-Timestamp"
+		assert_has "$(last_coa)" "Message-Authenticator"
+	done <<-EOF
+	rfc5176|reauth|Disconnect-Request $ip, User-Name = "u", Calling-Station-Id = "0200.0000.0001", Acct-Session-Id = "S1"
+	rfc5176|disconnect|Disconnect-Request $ip, User-Name = "u", Calling-Station-Id = "0200.0000.0001", Acct-Session-Id = "S1"
+	hostapd|reauth|Disconnect-Request $mac
+	hostapd|disconnect|Disconnect-Request $mac
+	cisco|reauth|CoA-Request $ip, $mac, Cisco-AVPair = "audit-session-id=A1", Cisco-AVPair = "subscriber:command=reauthenticate", Cisco-AVPair = "subscriber:reauthenticate-type=last"
+	cisco|disconnect|Disconnect-Request $ip, $mac, Cisco-AVPair = "audit-session-id=A1"
+	cisco|bounce|CoA-Request $ip, $mac, Cisco-AVPair = "audit-session-id=A1", Cisco-AVPair = "subscriber:command=bounce-host-port"
+	mist|reauth|Disconnect-Request $ip, $mac, Acct-Session-Id = "S1"
+	mist|disconnect|Disconnect-Request $ip, $mac, Acct-Session-Id = "S1"
+	juniper|reauth|Disconnect-Request $ip, $mac
+	juniper|disconnect|Disconnect-Request $ip, $mac
+	juniper|bounce|CoA-Request $ip, $mac, Juniper-AV-Pair = "Port-Bounce"
+	aruba|reauth|Disconnect-Request $ip, User-Name = "u", $mac
+	aruba|disconnect|Disconnect-Request $ip, User-Name = "u", $mac
+	EOF
+}
+
+@test "every profile is in that table" {
+	n=0
+	for f in "$NAC_ROOT"/share/profiles/*.profile; do
+		p=${f##*/}
+		while read -r a; do
+			grep -q "^	${p%.profile}|$a|" "$BATS_TEST_FILENAME"
+			n=$((n + 1))
+		done < <(sed -n 's/^action \([a-z]*\).*/\1/p' "$f")
+	done
+	[ "$n" -ge 14 ]
+}
+
+@test "a NAK is told with its Error-Cause, its name and what to look at; exit 1" {
+	run -1 --separate-stderr coa-send "$(record "${SESSION/00-01/00-05}")"
+	assert_eq "$(field result)" nak
+	assert_eq "$(field error_cause)" 503
+	assert_eq "$(field error_text)" "Session Context Not Found"
+	assert_one_line "$stderr"
+	assert_has "$stderr" "NAK 503 Session Context Not Found"
+	run -1 --separate-stderr coa-send "$(record "${SESSION/00-01/00-06}")"
+	assert_eq "$(field error_cause)" 401
+	assert_has "$stderr" "NAK 401 Unsupported Attribute: its profile is not the right one"
+	run -1 --separate-stderr coa-send "$(record "${SESSION/00-01/00-07}")"
+	assert_eq "$(jq -c '.coa | [.error_cause, .error_text]' <<<"$output")" '[777,null]'
+	peer nak
+	run -1 --separate-stderr coa-send "$(record)"
+	assert_eq "$(jq -c '.coa | [.result, .error_cause]' <<<"$output")" '["nak",null]'
+	assert_has "$stderr" "NAK without a cause"
+}
+
+@test "a CoA that is refused as a whole by hostapd, a Disconnect that it acknowledges" {
+	netns_start || skip "$NETNS_SKIP"
+	n=$T/ns
+	mkdir "$n"
+	cp -R "$D/certs" "$n/"
+	printf '#!/bin/sh\nexec printf "Reply-Message := ok,\\n"\n' >"$n/hook"
+	chmod 755 "$n/hook"
+	freeradius_start "$n" "$n/hook" --netns "$NETNS"
+	hostapd_start "$n" radius_das_require_message_authenticator=1
+	supplicant_start "$n" laptop
+	read -r mac id <<<"$(hostapd_session "$n")"
+	nas "nas * profile hostapd secret-file $T/secret port $(hostapd_get "$n" DAS_PORT)"
+	s='"nas_ip":"127.0.0.1","user":"whoever","acct_session_id":"old","calling":"'$mac'"'
+	run -1 --separate-stderr in_netns "$NETNS" coa-send "$(record "${s/$mac/02:00:00:00:00:99}")"
+	assert_eq "$(field error_cause)" 503
+	# Another kind of NAS's profile: hostapd takes no NAS-Port, and no CoA-Request.
+	sed 's/hostapd /cisco /' "$T/nas" >"$T/nas2"
+	chmod 600 "$T/nas2"
+	run -1 --separate-stderr in_netns "$NETNS" coa-send --nas "$T/nas2" "$(record "$s")"
+	assert_eq "$(field result)" nak
+	assert_eq "$(field error_cause)" 401
+	run -0 hostapd_session "$n"
+	# Its answer has a Message-Authenticator, so that one may be required.
+	run -0 --separate-stderr in_netns "$NETNS" coa-send --require-message-authenticator "$(record "$s")"
+	assert_eq "$(field result)" ack
+	run -1 hostapd_session "$n"
+	[ -n "$id" ]
+}
+
+@test "silence: a closed port, a wrong secret; exit 75 and what is known about it" {
+	nas "nas * profile rfc5176 secret-file $T/secret address 127.0.0.1 port 1"
+	run -75 --separate-stderr send "$(record)"
+	assert_eq "$(jq -c '.coa | [.result, .tries, .nas, .why]' <<<"$output")" \
+	    '["silent",1,"127.0.0.1:1","nothing listens on that port"]'
+	assert_one_line "$stderr"
+	printf 'another\n' >"$T/secret"
+	nas "nas * profile rfc5176 secret-file $T/secret port $(radius_get "$D" COA_PORT)"
+	run -75 --separate-stderr send "$(record)"
+	assert_eq "$(field result)" silent
+	assert_has "$(field why)" "no answer: a wrong secret"
+	assert_has "$stderr" "wrong secret"
+}
+
+@test "every copy is the same, byte for byte, from the same port; a late answer counts" {
+	peer silent,silent,ack-ma
+	run -0 --separate-stderr coa-send --timeout 1 --tries 3 -v "$(record)"
+	assert_eq "$(jq -c '.coa | [.result, .tries]' <<<"$output")" '["ack",3]'
+	assert_has "$stderr" "try 1 of 3: code 40"
+	assert_has "$stderr" "try 3 of 3: code 40"
+	assert_eq "$(wc -l <"$P/log")" 3
+	assert_eq "$(sort -u "$P/log" | wc -l)" 1
+	refute_has "$(<"$P/log")" BAD
+	# Message-Authenticator (80, 18 bytes) comes first, Event-Timestamp is there once.
+	read -r _ hex <"$P/log"
+	assert_eq "${hex:40:4}" 5012
+	[[ $hex == *3706* ]]
+}
+
+@test "another request has another authenticator, and the Identifiers vary" {
+	peer ack
+	for i in {1..16}; do
+		record "${SESSION/00-01/00-1${i: -1}}"
+	done | send --jobs 1 >/dev/null
+	assert_eq "$(wc -l <"$P/log")" 16
+	assert_eq "$(cut -d' ' -f2 "$P/log" | cut -c9-40 | sort -u | wc -l)" 16
+	[ "$(cut -d' ' -f2 "$P/log" | cut -c3-4 | sort -u | wc -l)" -gt 4 ]
+}
+
+@test "duplicates of an answer count once; the first true one decides" {
+	peer ack+ack+nak=503,nak=506+ack
+	run -0 --separate-stderr send "$(record)"
+	assert_eq "$(wc -l <<<"$output")" 1
+	assert_eq "$(field result)" ack
+	run -1 --separate-stderr send "$(record)"
+	assert_eq "$(field error_cause)" 506
+}
+
+BAD=(short empty lies id secret forged ma two-ma short-ma attribute proxy access crossed elsewhere)
+
+@test "each wrong reply alone is silence" {
+	peer "$(IFS=,; echo "${BAD[*]}")"
+	run -75 --separate-stderr send --jobs 32 < <(for _ in "${BAD[@]}"; do record; done)
+	assert_eq "$(jq -r .coa.result <<<"$output" | sort | uniq -c | tr -s ' ')" " ${#BAD[@]} silent"
+	assert_eq "$(wc -l <"$P/log")" "${#BAD[@]}"
+	why=$(jq -r .coa.why <<<"$output")
+	for w in "its length is wrong" "another Identifier" "its authenticator is wrong" \
+	    "its attributes do not add up" "its Message-Authenticator is wrong" \
+	    "a Proxy-State that we did not send" "its code does not answer"; do
+		assert_has "$why" "$w"
+	done
+}
+
+@test "wrong replies are ignored and the true one behind them counts" {
+	peer "$(IFS=+; echo "${BAD[*]}+nak-ma")"
+	run -1 --separate-stderr coa-send --tries 1 --timeout 20 -v "$(record)"
+	assert_eq "$(jq -c '.coa | [.result, .tries]' <<<"$output")" '["nak",1]'
+	# The one from elsewhere never reaches us: the socket is connected.
+	assert_eq "$(grep -c 'ignored a reply' <<<"$stderr")" $((${#BAD[@]} - 1))
+	peer padded
+	run -0 --separate-stderr send "$(record)"
+}
+
+@test "--require-message-authenticator takes no answer without one" {
+	peer ack,ack-ma
+	run -75 --separate-stderr send --require-message-authenticator "$(record)"
+	assert_has "$(field why)" "it has no Message-Authenticator"
+	run -0 --separate-stderr send --require-message-authenticator "$(record)"
+}
+
+@test "IPv6: the NAS, its attribute, its answer" {
+	grep -qs . /proc/net/if_inet6 || skip 'this machine has no IPv6'
+	peer ack-ma ::1
+	run -0 --separate-stderr send "$(record "${SESSION/127.0.0.1/::1}")"
+	assert_eq "$(field nas)" "[::1]:$(<"$P/port")"
+	read -r _ hex <"$P/log"
+	# NAS-IPv6-Address (95, 18 bytes) in place of NAS-IP-Address
+	assert_has "$hex" "5f1200000000000000000000000000000001"
+	refute_has "$(<"$P/log")" BAD
+}
+
+@test "the NAS file: by network, by NAS-Identifier, to another address" {
+	peer ack
+	nas "nas 192.0.2.0/28 profile cisco secret-file $T/secret address 127.0.0.1 port $(<"$P/port")" \
+	    "nas * id \"ap-*\" profile mist secret-file $T/secret address 127.0.0.1 port $(<"$P/port")" \
+	    "nas 192.0.2.0/24 profile juniper secret-file $T/secret"
+	run -0 --separate-stderr send "$(record "${SESSION/127.0.0.1/192.0.2.9}")"
+	assert_eq "$(field profile)" cisco
+	# NAS-IP-Address stays the NAS's own.
+	assert_has "$(<"$P/log")" 0406c0000209
+	run -0 --separate-stderr send "$(record '"nas_id":"ap-7","calling":"020000000001"')"
+	assert_eq "$(field profile)" mist
+	run -0 --separate-stderr send -n "$(record "${SESSION/127.0.0.1/192.0.2.77}")"
+	assert_eq "$(field nas)" 192.0.2.77:3799
+}
+
+@test "--dry-run says what would be sent, and sends nothing" {
+	peer ack
+	nas "nas * profile cisco secret-file $T/secret port $(<"$P/port")"
+	run -0 --separate-stderr send --dry-run --action bounce "$(record "$SESSION"',"audit_session_id":"0A"')"
+	assert_eq "$stderr" ""
+	assert_eq "$(jq -c '.coa | [.result, .code, .action]' <<<"$output")" '["dry-run","coa","bounce"]'
+	assert_eq "$(jq -r '.coa.attributes[]' <<<"$output")" "NAS-IP-Address = 127.0.0.1
+Calling-Station-Id = 02-00-00-00-00-01
+Cisco-AVPair = audit-session-id=0A
+Cisco-AVPair = subscriber:command=bounce-host-port"
+	[ ! -s "$P/log" ]
+}
+
+@test "a session that has ended is skipped, and nothing to do is success" {
+	run -0 --separate-stderr coa-send "$(record "$SESSION"',"ended":true')"
+	assert_eq "$(field result)" skipped
+	assert_eq "$stderr" ""
+	run -0 --separate-stderr coa-send <<<""
+	assert_eq "$output$stderr" ""
+}
+
+@test "bad records: one line each, exit 65, and the others go on" {
+	long=$(printf 'x%.0s' {1..254})
+	{
+		record
+		echo '{"a":1}'
+		echo '{"session":[]}'
+		record '"nas_ip":5'
+		record "$SESSION"',"acct_session_id":"'"$long"'"'
+		echo '{"session":'
+		echo '[]'
+		printf '\x00\x80\xff\n'
+		head -c 10000000 /dev/zero | tr '\0' x
+		echo
+		record '"nas_ip":"127.0.0.1","user":"u","nas_port":"1"'
+		record "$SESSION"',"nas_id":"\u001b[2J"'
+		record "$SESSION"
+	} >"$T/in"
+	run -65 --separate-stderr coa-send --jobs 1 <"$T/in"
+	assert_eq "$(jq -rs '[.[].coa.result] | join(" ")' <<<"$output")" \
+	    "ack error error error error error ack ack"
+	assert_eq "$(wc -l <<<"$stderr")" 9
+	for w in ":2: this record has no session" ":3: session" ":4: session.nas_ip: must be a string" \
+	    ":5: session.acct_session_id: is too long" ":6: " ":7: " ":8: " ":9: " \
+	    ":10: nothing in the session that profile rfc5176 sends tells this client from others"; do
+		assert_has "$stderr" "<stdin>$w"
+	done
+	assert_eq "$(sed -n 2p <<<"$output" | jq -r .coa.why)" "this record has no session"
+	assert_eq "$(sed -n 2p <<<"$output" | jq .a)" 1
+}
+
+@test "what a profile requires and the session lacks is named" {
+	nas "nas * profile hostapd secret-file $T/secret"
+	run -65 --separate-stderr coa-send "$(record '"nas_ip":"127.0.0.1","acct_session_id":"x"')"
+	assert_has "$(field why)" "nothing for Calling-Station-Id, which profile hostapd requires"
+	assert_one_line "$stderr"
+	nas "nas * profile hostapd secret-file $T/secret"
+	run -65 --separate-stderr coa-send "$(record '"nas_id":"x","calling":"020000000001"')"
+	assert_has "$stderr" "has an address of this NAS"
+}
+
+@test "a NAS that is not in the file, an action its profile has not: exit 78, others go on" {
+	run -78 --separate-stderr coa-send --jobs 1 < <(record "${SESSION/127.0.0.1/198.51.100.7}"; record)
+	assert_eq "$(jq -rs '[.[].coa.result] | join(" ")' <<<"$output")" "error ack"
+	assert_eq "$stderr" "coa-send: <stdin>:1: the NAS 198.51.100.7 is not in $T/nas"
+	run -78 --separate-stderr coa-send -a bounce "$(record)"
+	assert_has "$stderr" "profile rfc5176 has no action bounce"
+}
+
+@test "a secret's file: mode, owner, contents; exit 77 or 78, others go on" {
+	port=$(radius_get "$D" COA_PORT)
+	nas "nas 127.0.0.2 profile rfc5176 secret-file $T/bad port $port" \
+	    "nas * profile rfc5176 secret-file $T/secret port $port"
+	cp "$T/secret" "$T/bad"
+	chmod 644 "$T/bad"
+	run -77 --separate-stderr coa-send --jobs 1 < <(record "${SESSION/0.0.1/0.0.2}"; record)
+	assert_eq "$(jq -rs '[.[].coa.result] | join(" ")' <<<"$output")" "error ack"
+	assert_one_line "$stderr"
+	assert_has "$stderr" "$T/bad: may be read by others"
+	chmod 600 "$T/bad"
+	for what in missing empty two binary; do
+		case $what in
+		missing) rm "$T/bad" ;;
+		empty) : >"$T/bad" ;;
+		two) printf 'a\nb\n' >"$T/bad" ;;
+		binary) printf 'a\0b\n' >"$T/bad" ;;
+		esac
+		chmod 600 "$T/bad" 2>/dev/null || :
+		run -78 --separate-stderr coa-send "$(record "${SESSION/0.0.1/0.0.2}")"
+		assert_one_line "$stderr"
+		assert_has "$stderr" "$T/bad: "
+		assert_eq "$(field result)" error
+	done
+	# Not even a dry run goes on without it.
+	run -78 --separate-stderr coa-send -n "$(record "${SESSION/0.0.1/0.0.2}")"
+}
+
+@test "the secret appears in no output, however verbose" {
+	printf 'hush-hush-hush\n' >"$T/secret"
+	run -75 --separate-stderr send -v "$(record)"
+	refute_has "$output$stderr" hush
+	run -0 --separate-stderr send -v -n "$(record)"
+	refute_has "$output$stderr" hush
+	run -64 --separate-stderr coa-send --secret hush "$(record)"
+}
+
+@test "a faulty configuration: every error with its place, exit 78, nothing sent" {
+	peer ack
+	good=$(<"$T/nas")
+	nas "$good" "nas 10.0.0.0/33 profile x secret-file /s" "" "nas * profile rfc5176"
+	run -78 --separate-stderr coa-send "$(record)"
+	assert_eq "$stderr" "coa-send: $T/nas:2:5: has a wrong length of prefix: \"10.0.0.0/33\"
+coa-send: $T/nas:4:1: this line has no secret-file"
+	assert_eq "$output" ""
+	nas "$good" "nas * profile cicso secret-file /s"
+	run -78 --separate-stderr coa-send "$(record)"
+	assert_has "$stderr" "profiles/cicso.profile: No such file or directory"
+	assert_has "$stderr" "$T/nas:2:15: cannot use profile cicso"
+	nas "$good"
+	chmod 666 "$T/nas"
+	run -78 --separate-stderr coa-send "$(record)"
+	assert_eq "$stderr" "coa-send: $T/nas: may be written by others; chmod it to 0644 or less"
+	head -c 3000 /dev/urandom >"$T/nas"
+	chmod 600 "$T/nas"
+	run -78 --separate-stderr coa-send "$(record)"
+	assert_has "$stderr" "$T/nas:1:"
+	for option in nas dictionary config; do
+		for f in "$T/none" "$T" /dev/null; do
+			run -78 --separate-stderr coa-send --nas /dev/null "--$option" "$f" "$(record)"
+			assert_one_line "$stderr"
+			assert_has "$stderr" "$f: "
+		done
+	done
+	nas "$good"
+	mkdir "$T/profiles"
+	printf 'code coa\nsession Nonsense\naction reauth\nattribute Filter-Id "x\n' >"$T/profiles/rfc5176.profile"
+	run -78 --separate-stderr coa-send --profiles "$T/profiles" "$(record)"
+	assert_has "$stderr" "$T/profiles/rfc5176.profile:2:9: the dictionary has no attribute \"Nonsense\""
+	assert_has "$stderr" "rfc5176.profile:4:21: this quote is never closed"
+	printf 'ATTRIBUTE User-Name 1 strnig\n' >"$T/dictionary"
+	run -78 --separate-stderr coa-send --dictionary "$T/dictionary" "$(record)"
+	assert_has "$stderr" "$T/dictionary:1:11: libradcli refuses this line, for \"User-Name\""
+	[ ! -s "$P/log" ]
+}
+
+@test "wrong usage: one line and how to get help, exit 64" {
+	for a in "--action kick" "--timeout 0" "--timeout 61" "--timeout 1s" "--tries 11" "--jobs 0" "--jobs 257"; do
+		# shellcheck disable=SC2086
+		run -64 --separate-stderr coa-send $a
+		assert_eq "$(wc -l <<<"$stderr")" 2
+		assert_eq "$output" ""
+	done
+}
+
+@test "standard output that cannot be written is exit 74" {
+	# shellcheck disable=SC2016
+	run -74 bash -c 'coa-send "$1" >/dev/full' x "$(record)"
+}
+
+@test "a record comes out when it is answered, also while the input stays open" {
+	coproc CS { coa-send 2>&1 3>&-; }
+	# shellcheck disable=SC2154
+	out=${CS[0]} in=${CS[1]}
+	record >&"$in"
+	read -t 20 -r line <&"$out"
+	assert_eq "$(jq -r .coa.result <<<"$line")" ack
+	record "${SESSION/00-01/00-05}" >&"$in"
+	read -t 20 -r line <&"$out"
+	assert_has "$line" "NAK 503"
+	eval "exec $in>&-"
+	wait "$CS_PID" || [ $? -eq 1 ]
+}
+
+@test "a silent NAS does not hold up the others; --jobs 1 keeps the order" {
+	nas "nas 127.0.0.2 profile rfc5176 secret-file $T/secret port 1" "$(<"$T/nas")"
+	run -75 --separate-stderr send < <(record "${SESSION/0.0.1/0.0.2}"; record; record)
+	assert_eq "$(jq -rs '[.[].coa.result] | join(" ")' <<<"$output")" "ack ack silent"
+	run -75 --separate-stderr send --jobs 1 < <(record "${SESSION/0.0.1/0.0.2}"; record)
+	assert_eq "$(jq -rs '[.[].coa.result] | join(" ")' <<<"$output")" "silent ack"
+}
+
+# literal PAGE N: the Nth literal block of a page's EXAMPLES
+literal() {
+	awk -v n="$2" '/^\.Sh/ { on = $2 == "EXAMPLES" } !on { next }
+		/^\.Bd -literal/ { i++; show = i == n; next } /^\.Ed/ { show = 0 } show' \
+	    "$NAC_ROOT/man/$1" | sed 's/\\e/\\/g; s/\\(dq/"/g'
+}
+
+@test "the EXAMPLES of coa-send(8) do what they say" {
+	peer ack
+	nas "nas 192.0.2.0/24 profile cisco secret-file $T/secret address 127.0.0.1 port $(<"$P/port")"
+	cd "$T"
+	{ record "${SESSION/127.0.0.1/192.0.2.1}"; record "${SESSION/127.0.0.1/192.0.2.2}"; } >clients.json
+	example() {
+		cmd=$(literal coa-send.8 "$1")
+		[[ $cmd == '$ '* ]]
+		run -0 --separate-stderr bash -o pipefail -c "${cmd#'$ '}"
+		assert_eq "$stderr" ""
+	}
+	example 1
+	assert_eq "$(field attributes[1])" "Calling-Station-Id = 0A-1B-2C-3D-4E-5F"
+	[ ! -s "$P/log" ]
+	example 2
+	assert_eq "$(jq -r .result <<<"$output")" $'ack\nack'
+	example 3
+	assert_has "$output" "2 127.0.0.1:$(<"$P/port") ack"
+	assert_has "$(literal coa-send.8 4)" "nac-decide --changed | coa-send"
+}
+
+@test "the EXAMPLES of nac-nas(5) are a NAS file and a profile" {
+	mkdir "$T/profiles"
+	cp "$NAC_ROOT"/share/profiles/* "$T/profiles"
+	literal nac-nas.5 1 | sed "s|/etc/intune-nac|$T|" >"$T/nas"
+	chmod 600 "$T/nas"
+	for s in core edge wifi; do
+		cp -p "$T/secret" "$T/$s.secret"
+	done
+	while read -r ip id profile where; do
+		run -0 --separate-stderr coa-send -n "$(record '"calling":"020000000001","nas_ip":"'"$ip"'","nas_id":"'"$id"'"')"
+		assert_eq "$(field profile) $(field nas)" "$profile $where"
+	done <<-EOF
+	192.0.2.17 x cisco 192.0.2.17:1700
+	192.0.2.99 x juniper 192.0.2.99:3799
+	2001:db8:8::9 x aruba [2001:db8:8::9]:3799
+	10.0.0.1 ap-9 rfc5176 192.0.2.5:3799
+	EOF
+	literal nac-nas.5 2 >"$T/profiles/fortiswitch.profile"
+	peer ack
+	nas "nas * profile fortiswitch secret-file $T/secret port $(<"$P/port")"
+	run -0 --separate-stderr send --profiles "$T/profiles" -a bounce "$(record)"
+	# Vendor 12356, attribute 42
+	assert_has "$(<"$P/log")" "1a1a000030442a14616374696f6e3d626f756e63652d706f7274"
+}
