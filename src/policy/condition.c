@@ -71,7 +71,8 @@ static const struct field_word {
 static bool
 same(const struct token *t, const char *word)
 {
-	return strlen(word) == t->len && memcmp(word, t->text, t->len) == 0;
+	return *word == *t->text && strlen(word) == t->len &&
+	    memcmp(word, t->text, t->len) == 0;
 }
 
 static struct node *
@@ -79,11 +80,11 @@ new_node(struct parser *p, enum node_kind kind, struct node *child)
 {
 	struct node	*n = policy_alloc(p->pol, sizeof(*n));
 
-	n->kind = kind;
+	n->kind = (uint8_t)kind;
 	n->child = child;
 	for (; child != NULL; child = child->next)
 		if (child->height >= n->height)
-			n->height = child->height + 1;
+			n->height = (uint16_t)(child->height + 1);
 	return n;
 }
 
@@ -91,15 +92,9 @@ new_node(struct parser *p, enum node_kind kind, struct node *child)
 static bool
 at_reserved(const struct parser *p)
 {
-	static const char *const	 reserved[] = {
-		"and", "or", "not", "if", "with", "is", "in", "when", "gives",
-	};
-	size_t	 i;
-
-	for (i = 0; i < COUNT(reserved); i++)
-		if (parser_at(p, reserved[i]))
-			return true;
-	return false;
+	return parser_at(p, "and") || parser_at(p, "or") || parser_at(p, "not") ||
+	    parser_at(p, "if") || parser_at(p, "with") || parser_at(p, "is") ||
+	    parser_at(p, "in") || parser_at(p, "when") || parser_at(p, "gives");
 }
 
 static void
@@ -155,7 +150,7 @@ net_value(struct parser *p, struct value *v)
 		return "is no IP address:";
 	if (slash != NULL && !num_parse(slash + 1, 0, most, &bits, &why))
 		return "is no network (address/bits):";
-	v->bits = (unsigned)bits;
+	v->bits = (uint8_t)bits;
 	for (i = v->bits; i < most; i++)
 		if ((v->bytes[i / 8] & (0x80 >> i % 8)) != 0)
 			return "has address bits behind its prefix:";
@@ -199,7 +194,7 @@ mac_value(struct parser *p, struct value *v)
 		else
 			blank = true;
 	}
-	v->bits = (unsigned)digits * 4;
+	v->bits = (uint8_t)(digits * 4);
 	return NULL;
 }
 
@@ -287,7 +282,7 @@ test(struct parser *p, enum field field)
 	struct node	*n = new_node(p, NODE_TEST, NULL);
 	bool		 negated = false, many = false;
 
-	n->field = field;
+	n->field = (uint8_t)field;
 	parser_next(p);
 	if (fields[field].kind == KIND_FLAG)
 		return n;
@@ -324,7 +319,7 @@ label_test(struct parser *p)
 		parser_no_label(p, &p->t, l);
 	else if (l->when != NULL) {
 		n->label = l;
-		n->height = l->when->height + 1;
+		n->height = (uint16_t)(l->when->height + 1);
 	}
 	parser_next(p);
 	return n;
@@ -377,7 +372,7 @@ atom(struct parser *p, int depth)
 	if (p->t.text[0] >= 'A' && p->t.text[0] <= 'Z')
 		return label_test(p);
 	for (i = 0; i < FIELD_COUNT; i++)
-		if (p->t.text[0] == fields[i].name[0] && same(&p->t, fields[i].name))
+		if (same(&p->t, fields[i].name))
 			return test(p, (enum field)i);
 	unknown_word(p);
 	return NULL;

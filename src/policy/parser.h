@@ -9,6 +9,8 @@
 #ifndef POLICY_PARSER_H
 #define POLICY_PARSER_H
 
+#include <string.h>
+
 #include "policy/lexer.h"
 #include "policy/rules.h"
 
@@ -32,8 +34,15 @@ const char *parser_text(struct parser *p, const struct token *t);
 
 void	 parser_next(struct parser *p);
 
-/* Whether the current token is this word, not quoted. */
-bool	 parser_at(const struct parser *p, const char *word);
+/* Whether the current token is this word, not quoted.  Inline, because with a
+ * literal the compiler then needs neither strlen nor memcmp, and the hook parses
+ * the rules for every authentication. */
+static inline bool
+parser_at(const struct parser *p, const char *word)
+{
+	return p->t.kind == TOKEN_WORD && strlen(word) == p->t.len &&
+	    memcmp(word, p->t.text, p->t.len) == 0;
+}
 
 /* Reports `what "token"`; the second with a suggestion when near is not NULL. */
 void	 parser_fault(struct parser *p, const struct token *t, const char *what);
@@ -53,6 +62,10 @@ struct label *parser_label(const struct parser *p, const char *text, size_t len)
 
 /* Reports a label that is not there, or not of the kind that is wanted. */
 void	 parser_no_label(struct parser *p, const struct token *t, const struct label *l);
+
+/* Parses the whole file, statement by statement; behind an error it goes on with
+ * the next one. */
+void	 parser_file(struct parser *p);
 
 /* Parse a condition, and what stands behind `with` or `gives`. */
 struct node *condition_parse(struct parser *p);

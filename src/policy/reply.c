@@ -7,7 +7,11 @@
 #include "base/when.h"
 #include "policy/parser.h"
 
-static const char *const	 words[] = { "vlan", "role", "session-timeout" };
+enum word { WORD_VLAN, WORD_ROLE, WORD_TIMEOUT, WORD_COUNT };
+
+static const char *const	 words[WORD_COUNT] = {
+	[WORD_VLAN] = "vlan", [WORD_ROLE] = "role", [WORD_TIMEOUT] = "session-timeout",
+};
 
 /* An attribute's name without its ":0", which says the same as no tag. */
 static size_t
@@ -254,7 +258,7 @@ give_attribute(struct parser *p, struct gift *g, const struct token *t)
 }
 
 static bool
-give_word(struct parser *p, struct gift *g, const struct token *t, int which)
+give_word(struct parser *p, struct gift *g, const struct token *t, enum word which)
 {
 	const char	*fault;
 	char		 what[64];
@@ -265,9 +269,9 @@ give_word(struct parser *p, struct gift *g, const struct token *t, int which)
 	}
 	if ((fault = value_fault(&p->t)) != NULL)
 		parser_fault(p, &p->t, fault);
-	else if (which == 0)
+	else if (which == WORD_VLAN)
 		give_vlan(p, g, t, &p->t);
-	else if (which == 1)
+	else if (which == WORD_ROLE)
 		give_role(p, g, t, &p->t);
 	else
 		give_timeout(p, g, t, &p->t);
@@ -283,14 +287,14 @@ give(struct parser *p, struct gift *g)
 
 	if (t.kind != TOKEN_WORD || parser_at(p, "if"))
 		return parser_expected(p, "a label, vlan, role or an attribute");
-	for (i = 0; i < 3 && !parser_at(p, words[i]); i++)
+	for (i = 0; i < WORD_COUNT && !parser_at(p, words[i]); i++)
 		;
 	parser_next(p);
-	if (i < 3)
-		return give_word(p, g, &t, i);
+	if (i < WORD_COUNT)
+		return give_word(p, g, &t, (enum word)i);
 	/* Small letters are the language's own, so that it can learn new words. */
 	if (t.text[0] >= 'a' && t.text[0] <= 'z') {
-		parser_near(p, &t, "unknown word", parser_guess(p, &t, words, 3, true));
+		parser_near(p, &t, "unknown word", parser_guess(p, &t, words, WORD_COUNT, true));
 		return p->t.kind == TOKEN_COMMA || p->t.kind == TOKEN_END || parser_at(p, "if");
 	}
 	if (at_value(p) || p->t.kind == TOKEN_EQ || p->t.kind == TOKEN_SET ||
@@ -300,21 +304,36 @@ give(struct parser *p, struct gift *g)
 	return true;
 }
 
+/* The gift of the label that t names, if that and nothing else was given. */
+static struct gift *
+shared(const struct parser *p, const struct gift *g, const struct token *t)
+{
+	const struct label	*l = parser_label(p, t->text, t->len);
+
+	return l != NULL && l->gives != NULL && g->nattr > 0 &&
+	    g->nattr == l->gives->nattr && g->attr[0].name == l->gives->attr[0].name ?
+	    l->gives : NULL;
+}
+
 struct gift *
 reply_parse(struct parser *p)
 {
 	struct reply_attr	 attr[POLICY_ATTRS];
-	struct gift		*g = policy_alloc(p->pol, sizeof(*g));
+	struct gift		 g = { .attr = attr }, *out;
+	struct token		 first = p->t;
 
-	g->attr = attr;
-	for (;;) {
-		if (!give(p, g))
-			return NULL;
-		if (p->t.kind != TOKEN_COMMA)
-			break;
+	if (!give(p, &g))
+		return NULL;
+	if (p->t.kind != TOKEN_COMMA && (out = shared(p, &g, &first)) != NULL)
+		return out;
+	while (p->t.kind == TOKEN_COMMA) {
 		parser_next(p);
+		if (!give(p, &g))
+			return NULL;
 	}
-	g->attr = policy_alloc(p->pol, g->nattr * sizeof(*attr) + 1);
-	memcpy(g->attr, attr, g->nattr * sizeof(*attr));
-	return g;
+	out = policy_alloc(p->pol, sizeof(*out));
+	*out = g;
+	out->attr = policy_alloc(p->pol, g.nattr * sizeof(*attr));
+	memcpy(out->attr, attr, g.nattr * sizeof(*attr));
+	return out;
 }

@@ -28,25 +28,30 @@ enum compare { COMPARE_LT, COMPARE_LE, COMPARE_GT, COMPARE_GE };
 /* One value of a test, by the kind of its field. */
 struct value {
 	struct value	*next;
-	const char	*text;		/* a glob */
-	uint8_t		 bytes[16];	/* an address or a MAC */
-	int		 family;	/* AF_INET or AF_INET6 */
-	unsigned	 bits;		/* how many bits of it count */
+	uint8_t		 family;	/* AF_INET or AF_INET6 */
+	uint8_t		 bits;		/* how many bits of the bytes count, 0 to 128 */
+	union {
+		const char	*text;		/* a glob */
+		uint8_t		 bytes[16];	/* an address or a MAC */
+	};
 };
 
 enum node_kind { NODE_AND, NODE_OR, NODE_NOT, NODE_LABEL, NODE_TEST };
 
+/* Kept small: touching fresh memory is the larger part of parsing. */
 struct node {
-	enum node_kind	 kind;
-	int		 height;	/* of the tree below, labels included */
+	uint8_t		 kind;		/* enum node_kind */
+	uint8_t		 field;		/* NODE_TEST: enum field */
+	uint8_t		 compare;	/* FIELD_AGE: enum compare */
+	uint16_t	 height;	/* of the tree below, labels included */
 	struct node	*next;		/* in the list of its parent */
-	struct node	*child;		/* NODE_AND, NODE_OR, NODE_NOT: the first */
-	const struct label *label;	/* NODE_LABEL */
-	enum field	 field;		/* NODE_TEST, and the three that follow */
-	uint32_t	 set;
-	struct value	*values;
-	enum compare	 compare;
-	int64_t		 seconds;
+	union {
+		struct node		*child;		/* AND, OR, NOT: the first */
+		const struct label	*label;		/* NODE_LABEL */
+		uint32_t		 set;		/* NODE_TEST, by its field */
+		struct value		*values;
+		int64_t			 seconds;
+	};
 };
 
 /* What `with` says. */
