@@ -124,7 +124,7 @@ glob_value(struct parser *p, struct value *v)
 {
 	if (p->t.len == 0)
 		return "an empty text matches nothing:";
-	if (p->t.len > POLICY_VALUE)
+	if (lexer_len(&p->t) > POLICY_VALUE)
 		return "is too long a text:";
 	v->text = parser_text(p, &p->t);
 	return NULL;

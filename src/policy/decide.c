@@ -319,7 +319,8 @@ explain(const struct eval *e, const struct rule *r, char *reason)
 	say(reason, "compliance is ");
 	say(reason, compliance_name(a->state));
 	if (e->age == INT64_MAX)
-		say(reason, a->checked > 0 ? " (of a time to come)" : " (never looked up)");
+		say(reason, a->checked > 0 ? " (dated in the future)" :
+		    a->state == COMPLIANCE_PENDING ? " (never looked up)" : " (of unknown age)");
 	else {
 		say(reason, " (");
 		if (a->matched_by != MATCH_NONE) {

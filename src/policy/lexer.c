@@ -127,10 +127,13 @@ string(struct lexer *lx, struct token *t)
 			return;
 		}
 		if (*s == '\\') {
-			if (lx->end - s < 2 || (s[1] != '"' && s[1] != '\\')) {
+			if (s + 1 == lx->end || line_end(lx, s + 1) > 0)
+				break;
+			if (s[1] != '"' && s[1] != '\\') {
 				lx->p = s;
-				bad(lx, t, "only \\\" and \\\\ are escapes, not",
-				    line_end(lx, s + 1) > 0 || lx->end - s < 2 ? 1 : 2);
+				bad(lx, t, "in quotes a backslash stands before \" or \\ only, not before",
+				    1);
+				t->text++;
 				return;
 			}
 			t->escaped = true;
@@ -244,6 +247,19 @@ lexer_next(struct lexer *lx, struct token *t)
 		break;
 	}
 	word(lx, t);
+}
+
+size_t
+lexer_len(const struct token *t)
+{
+	size_t	 i, n = 0;
+
+	if (!t->escaped)
+		return t->len;
+	for (i = 0; i < t->len; i++, n++)
+		if (t->text[i] == '\\')
+			i++;
+	return n;
 }
 
 size_t

@@ -48,7 +48,10 @@ void	 lexer_init(struct lexer *lx, const char *text, size_t len);
 /* Reads the next token.  After TOKEN_EOF it is TOKEN_EOF for ever. */
 void	 lexer_next(struct lexer *lx, struct token *t);
 
-/* Copies the text of a token to dst (t->len + 1 bytes), its escapes undone.
+/* The length of the text of a token when its escapes are undone. */
+size_t	 lexer_len(const struct token *t);
+
+/* Copies the text of a token to dst (lexer_len() + 1 bytes), its escapes undone.
  * Returns the length. */
 size_t	 lexer_copy(char *dst, const struct token *t);
 

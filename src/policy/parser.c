@@ -237,7 +237,7 @@ rule_name(struct parser *p, struct rule *r)
 		return true;
 	for (i = 0; i < p->t.len && p->t.text[i] == ' '; i++)
 		;
-	if (i == p->t.len || p->t.len > POLICY_NAME)
+	if (i == p->t.len || lexer_len(&p->t) > POLICY_NAME)
 		parser_fault(p, &p->t, i == p->t.len ? "an empty name:" : "is too long a name:");
 	else
 		r->name = parser_text(p, &p->t);

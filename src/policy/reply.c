@@ -80,7 +80,7 @@ value_fault(const struct token *t)
 
 	if (t->len == 0)
 		return "an empty value:";
-	if (t->len > POLICY_VALUE)
+	if (lexer_len(t) > POLICY_VALUE)
 		return "is longer than an attribute:";
 	if (t->text[0] == '#')
 		return "a value must not begin with #:";
@@ -234,6 +234,14 @@ at_value(const struct parser *p)
 	return p->t.kind == TOKEN_STRING || (p->t.kind == TOKEN_WORD && !parser_at(p, "if"));
 }
 
+/* Behind a part of a reply: so a name alone was a label's. */
+static bool
+at_end(const struct parser *p)
+{
+	return p->t.kind == TOKEN_COMMA || p->t.kind == TOKEN_END ||
+	    p->t.kind == TOKEN_EOF || parser_at(p, "if");
+}
+
 /* `Name value`, `Name op value`; the name is in t and the next token current. */
 static bool
 give_attribute(struct parser *p, struct gift *g, const struct token *t)
@@ -295,10 +303,9 @@ give(struct parser *p, struct gift *g)
 	/* Small letters are the language's own, so that it can learn new words. */
 	if (t.text[0] >= 'a' && t.text[0] <= 'z') {
 		parser_near(p, &t, "unknown word", parser_guess(p, &t, words, WORD_COUNT, true));
-		return p->t.kind == TOKEN_COMMA || p->t.kind == TOKEN_END || parser_at(p, "if");
+		return at_end(p);
 	}
-	if (at_value(p) || p->t.kind == TOKEN_EQ || p->t.kind == TOKEN_SET ||
-	    p->t.kind == TOKEN_ADD)
+	if (!at_end(p))
 		return give_attribute(p, g, &t);
 	give_label(p, g, &t);
 	return true;

@@ -1,0 +1,185 @@
+/* nac-decide: adds `decision` to records, by the rules file. */
+#include <err.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "base/cli.h"
+#include "base/conf.h"
+#include "base/text.h"
+#include "base/when.h"
+#include "device/record.h"
+#include "policy/decision_json.h"
+#include "policy/policy.h"
+
+#define RULES_PATH	"/etc/intune-nac/site.rules"
+
+enum { OPT_CHANGED = 256, OPT_NOW, OPT_HELP, OPT_VERSION };
+
+static const char	 usage[] =
+"usage: nac-decide [-r FILE] [-v] [--changed] [--now TIME] [-c FILE] [RECORD...]\n"
+"       nac-decide -n [-r FILE] [-c FILE]\n"
+"Decides by a rules file and adds `decision` to each record.\n"
+"\n"
+"  -r, --rules FILE   the rules (default: `rules` in nac.conf, else\n"
+"                     " RULES_PATH ")\n"
+"  -n, --check        check the rules and decide nothing\n"
+"      --changed      pass on only records that are now treated differently\n"
+"      --now TIME     decide as if it were TIME (RFC 3339)\n"
+"  -c, --config FILE  another nac.conf\n"
+"  -v, --verbose      say on standard error which line decided, and why\n"
+"      --help, --version\n"
+"\n"
+"Exit status: 0 all allowed, 1 some denied (0 with --changed), 65 bad input,\n"
+"78 the rules have an error (65 with -n).\n";
+
+struct job {
+	const char	*rules;		/* as given with -r */
+	const char	*conf;
+	struct policy	*policy;
+	int64_t		 now;		/* 0: the clock's */
+	bool		 check, changed, verbose;
+};
+
+/* Says to standard error which line decided. */
+static void
+tell(const char *where, const struct decision *d)
+{
+	char	 name[TEXT_SHOWN], rule[TEXT_SHOWN] = "no-match";
+
+	if (d->file != NULL)
+		snprintf(rule, sizeof(rule), "%s:%d", d->file, d->line);
+	fprintf(stderr, "%s: %s by %s", where, d->action == ACTION_ALLOW ? "allow" : "deny",
+	    rule);
+	if (d->name != NULL)
+		fprintf(stderr, " \"%s\"", text_safe(name, sizeof(name), d->name,
+		    strlen(d->name)));
+	fprintf(stderr, ": %s\n", d->reason);
+}
+
+/* A record_fn: judges one record and prints it. */
+static int
+decide(json_t *rec, const char *where, void *arg)
+{
+	const struct job	*job = arg;
+	struct identity		 id;
+	struct session		 session;
+	struct answer		 answer;
+	struct facts		 f = { &id, &session, &answer, job->now };
+	struct decision		 d;
+	json_t			*before = json_object_get(rec, "decision"), *now;
+	char			 why[TEXT_SHOWN * 2];
+	bool			 changed = true;
+	int			 rc;
+
+	if (f.now == 0)
+		f.now = when_now();
+	if (!record_identity(rec, &id, why, sizeof(why)) ||
+	    !record_session(rec, &session, why, sizeof(why)) ||
+	    !record_answer(rec, &answer, why, sizeof(why))) {
+		warnx("%s: %s", where, why);
+		return EX_DATAERR;
+	}
+	policy_decide(job->policy, &f, &d);
+	now = decision_json(&d, f.now);
+	if (job->changed && !decision_changed(before, now, &changed, why, sizeof(why))) {
+		json_decref(now);
+		warnx("%s: %s", where, why);
+		return EX_DATAERR;
+	}
+	if (job->verbose)
+		tell(where, &d);
+	if (!changed) {
+		json_decref(now);
+		return STATUS_OK;
+	}
+	if ((job->changed && json_is_object(before) &&
+	    json_object_set_new(now, "was", decision_was(before)) == -1) ||
+	    json_object_set_new(rec, "decision", now) == -1)
+		err(EX_OSERR, NULL);
+	if ((rc = record_print(rec, stdout)) != 0)
+		return rc;
+	return job->changed || d.action == ACTION_ALLOW ? STATUS_OK : STATUS_NO;
+}
+
+static void
+options(int argc, char **argv, struct job *job)
+{
+	static const struct option	 longs[] = {
+		{ "rules", required_argument, NULL, 'r' },
+		{ "check", no_argument, NULL, 'n' },
+		{ "changed", no_argument, NULL, OPT_CHANGED },
+		{ "now", required_argument, NULL, OPT_NOW },
+		{ "config", required_argument, NULL, 'c' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, OPT_HELP },
+		{ "version", no_argument, NULL, OPT_VERSION },
+		{ NULL, 0, NULL, 0 },
+	};
+	char				 shown[TEXT_SHOWN];
+	int				 c;
+
+	while ((c = getopt_long(argc, argv, "r:nc:v", longs, NULL)) != -1)
+		switch (c) {
+		case 'r':
+			job->rules = optarg;
+			break;
+		case 'n':
+			job->check = true;
+			break;
+		case OPT_CHANGED:
+			job->changed = true;
+			break;
+		case OPT_NOW:
+			if (when_parse(optarg, &job->now) && job->now > 0 &&
+			    job->now != WHEN_ALWAYS)
+				break;
+			warnx("--now: \"%s\" is no RFC 3339 time after 1970",
+			    text_safe(shown, sizeof(shown), optarg, strlen(optarg)));
+			cli_usage();
+		case 'c':
+			job->conf = optarg;
+			break;
+		case 'v':
+			job->verbose = true;
+			break;
+		case OPT_HELP:
+			cli_help(usage);
+		case OPT_VERSION:
+			cli_version();
+		default:
+			cli_usage();
+		}
+}
+
+int
+main(int argc, char **argv)
+{
+	struct job	 job = { .rules = NULL };
+	struct conf	*conf = NULL;
+	const char	*rules;
+	int		 rc = STATUS_OK;
+
+	cli_start();
+	options(argc, argv, &job);
+	if (job.check && (optind < argc || job.changed)) {
+		warnx("-n decides nothing: give the rules with -r, and no records");
+		cli_usage();
+	}
+	if ((job.rules == NULL || job.conf != NULL) &&
+	    (conf = conf_load(job.conf, conf_warn, NULL)) == NULL)
+		return EX_CONFIG;
+	rules = job.rules != NULL ? job.rules : conf_get(conf, "rules", RULES_PATH);
+	if ((job.policy = policy_load(rules, conf_warn, NULL)) == NULL)
+		rc = job.check ? EX_DATAERR : EX_CONFIG;
+	else if (job.check)
+		printf("%s: %zu rules, %zu labels: ok\n", rules, policy_rules(job.policy),
+		    policy_labels(job.policy));
+	else
+		rc = record_each(argc - optind, argv + optind, stdin, decide, &job);
+	policy_free(job.policy);
+	conf_free(conf);
+	return cli_finish(rc);
+}

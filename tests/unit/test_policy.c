@@ -1,0 +1,852 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/lexer.h"
+#include "policy/policy.h"
+#include "check.h"
+
+#define NOW	1795249800
+
+/* One client about whom everything is known; tests change a copy of it. */
+static struct identity	 id;
+static struct session	 session;
+static struct answer	 answer;
+static struct facts	 facts = { &id, &session, &answer, NOW };
+
+static char		 errors[65536];
+static size_t		 nerrors;
+
+static void
+collect(void *arg, const char *message)
+{
+	size_t	 n = strlen(errors);
+
+	(void)arg;
+	nerrors++;
+	snprintf(errors + n, sizeof(errors) - n, "%s\n", message);
+}
+
+static struct policy *
+parse_n(const char *text, size_t len)
+{
+	errors[0] = '\0';
+	nerrors = 0;
+	return policy_parse("t", text, len, collect, NULL);
+}
+
+static struct policy *
+parse(const char *text)
+{
+	return parse_n(text, strlen(text));
+}
+
+static void
+know_everything(void)
+{
+	memset(&id, 0, sizeof(id));
+	memset(&session, 0, sizeof(session));
+	memset(&answer, 0, sizeof(answer));
+	facts.now = NOW;
+	id.has_mac = true;
+	memcpy(id.mac, "\x00\x1b\x44\x11\x3a\xb7", 6);
+	id.nname = 2;
+	strcpy(id.name[0].text, "LAPTOP-1");
+	strcpy(id.name[1].text, "laptop-1.corp.example");
+	strcpy(id.issuer, "/C=DE/O=Example/CN=Example Issuing CA");
+	id.eap = EAP_TLS;
+	session.medium = MEDIUM_WIRELESS;
+	strcpy(session.user, "CORP\\alice");
+	strcpy(session.realm, "CORP");
+	strcpy(session.nas_ip, "10.20.3.4");
+	strcpy(session.nas_id, "ap-17");
+	strcpy(session.ssid, "Corp WiFi");
+	answer.state = COMPLIANCE_COMPLIANT;
+	answer.matched_by = MATCH_GUID;
+	answer.checked = NOW - 7200;
+	answer.has_device = true;
+	strcpy(answer.device.name, "Alices Mac");
+	strcpy(answer.device.os, "macOS");
+	strcpy(answer.device.os_version, "15.1.2");
+	strcpy(answer.device.owner, "company");
+	strcpy(answer.device.serial, "C02XK1ZZ");
+	strcpy(answer.device.management_state, "managed");
+}
+
+/* For rules that are right: without them there is nothing to go on with. */
+static struct policy *
+good(const char *text)
+{
+	struct policy	*p = parse(text);
+
+	if (p == NULL) {
+		printf("Bail out! %s", errors);
+		exit(1);
+	}
+	return p;
+}
+
+/* 1 when the condition holds, 0 when not, -1 when it does not parse. */
+static int
+holds(const char *condition)
+{
+	struct decision	 d;
+	struct policy	*p;
+	char		 text[4096];
+
+	snprintf(text, sizeof(text), "allow if %s\n", condition);
+	if ((p = parse(text)) == NULL) {
+		printf("# %s", errors);
+		return -1;
+	}
+	policy_decide(p, &facts, &d);
+	policy_free(p);
+	return d.action == ACTION_ALLOW;
+}
+
+struct claim {
+	const char	*condition;
+	int		 want;
+};
+
+static void
+check_claims(const struct claim *c, size_t n)
+{
+	size_t	 i;
+	int	 got;
+
+	for (i = 0; i < n; i++)
+		if (!check_one((got = holds(c[i].condition)) == c[i].want, c[i].condition,
+		    __FILE__, __LINE__))
+			printf("# got %d, want %d\n", got, c[i].want);
+}
+
+#define CLAIMS(c)	check_claims(c, sizeof(c) / sizeof(*(c)))
+
+static void
+test_known(void)
+{
+	static const struct claim	 claims[] = {
+		{ "compliance is compliant", 1 }, { "compliance is grace", 0 },
+		{ "compliance in grace, compliant", 1 }, { "compliance is not compliant", 0 },
+		{ "compliance not in grace, unknown", 1 }, { "not compliance is grace", 1 },
+		{ "not not compliance is grace", 0 },
+		{ "eap is tls", 1 }, { "eap in ttls, peap, none, other", 0 },
+		{ "medium is wireless", 1 }, { "medium in wired, vpn", 0 },
+		{ "matched is guid", 1 }, { "matched in name, mac, none", 0 },
+		{ "nas is 10.20.3.4", 1 }, { "nas is 10.20.3.5", 0 }, { "nas is 10.20.0.0/16", 1 },
+		{ "nas in 192.0.2.1, 10.20.3.4/32", 1 }, { "nas is 0.0.0.0/0", 1 },
+		{ "nas is 10.20.3.0/29", 1 }, { "nas is 10.20.3.8/29", 0 }, { "nas is ::/0", 0 },
+		{ "nas-id is ap-17", 1 }, { "nas-id is AP-*", 1 }, { "nas-id is ap-1", 0 },
+		{ "ssid is \"corp wifi\"", 1 }, { "ssid is corp?wifi", 1 }, { "ssid is corp", 0 },
+		{ "user is corp\\alice", 1 }, { "user is \"CORP\\\\Alice\"", 1 },
+		{ "user is *\\bob", 0 }, { "realm is corp", 1 }, { "realm is cor", 0 },
+		{ "name is laptop-1", 1 }, { "name is *.corp.example", 1 },
+		{ "name is \"alices mac\"", 1 }, { "name is desktop-*", 0 },
+		{ "issuer is \"*/CN=Example Issuing CA\"", 1 }, { "issuer is *other*", 0 },
+		{ "os is MACOS", 1 }, { "os in windows, ios", 0 }, { "os-version is 15.*", 1 },
+		{ "os-version is 14.*", 0 }, { "owner is company", 1 }, { "owner is personal", 0 },
+		{ "serial is c02*", 1 }, { "serial is c03*", 0 },
+		{ "mac is 00:1b:44:11:3a:b7", 1 }, { "mac is 001B.4411.3AB7", 1 },
+		{ "mac is 00-1B-44-11-3A-B8", 0 }, { "mac is 00:1b:44:*", 1 },
+		{ "mac is 001b44*", 1 }, { "mac is 001b.441*", 1 }, { "mac is 00-1b-45-*", 0 },
+		{ "mac is 001b45*", 0 }, { "mac is *", 1 }, { "mac in 0a*, 00*", 1 },
+		{ "age < 2h", 0 }, { "age <= 2h", 1 }, { "age > 2h", 0 }, { "age >= 2h", 1 },
+		{ "age < 1d", 1 }, { "age > 7199s", 1 }, { "fresh", 1 }, { "stale", 0 },
+		{ "managed", 1 }, { "retiring", 0 }, { "wiping", 0 }, { "random-mac", 0 },
+		{ "ambiguous", 0 },
+	};
+
+	know_everything();
+	CLAIMS(claims);
+}
+
+static void
+test_unknown(void)
+{
+	static const struct claim	 claims[] = {
+		{ "compliance is pending", 1 }, { "compliance is compliant", 0 },
+		{ "eap is none", 1 }, { "matched is none", 1 },
+		{ "medium in wired, wireless, vpn", 0 }, { "medium is not wired", 1 },
+		{ "nas is 0.0.0.0/0", 0 }, { "nas is ::/0", 0 }, { "nas not in 10.0.0.0/8", 1 },
+		{ "nas-id is *", 0 }, { "ssid is *", 0 }, { "user is *", 0 }, { "realm is *", 0 },
+		{ "name is *", 0 }, { "issuer is *", 0 }, { "os is *", 0 }, { "os-version is *", 0 },
+		{ "owner is *", 0 }, { "serial is *", 0 }, { "mac is *", 0 },
+		{ "os is not windows", 1 }, { "not os is windows", 1 }, { "mac not in 00*", 1 },
+		{ "age > 52w", 1 }, { "age < 52w", 0 }, { "stale", 1 }, { "fresh", 0 },
+		{ "managed", 0 }, { "random-mac", 0 }, { "retiring", 0 }, { "ambiguous", 0 },
+	};
+
+	know_everything();
+	memset(&id, 0, sizeof(id));
+	memset(&session, 0, sizeof(session));
+	memset(&answer, 0, sizeof(answer));
+	CLAIMS(claims);
+}
+
+static void
+test_precedence(void)
+{
+	static const struct claim	 claims[] = {
+		{ "managed or retiring and wiping", 1 }, { "(managed or retiring) and wiping", 0 },
+		{ "retiring and wiping or managed", 1 }, { "not retiring and managed", 1 },
+		{ "not (retiring and managed)", 1 }, { "not (managed or retiring)", 0 },
+		{ "not managed or not wiping", 1 }, { "managed and managed and managed and wiping", 0 },
+		{ "wiping or wiping or wiping or managed", 1 }, { "((((managed))))", 1 },
+		{ "not (not (not managed))", 0 }, { "managed and \\\n  not retiring", 1 },
+		{ "os in a, macos and managed", 1 }, { "(os in a, macos) and wiping", 0 },
+	};
+
+	know_everything();
+	CLAIMS(claims);
+}
+
+/* The words of the language are the words of the records. */
+static void
+test_words(void)
+{
+	char	 text[64];
+	int	 i;
+
+	know_everything();
+	for (i = 0; i < COMPLIANCE_COUNT; i++) {
+		answer.state = (enum compliance)i;
+		snprintf(text, sizeof(text), "compliance is %s", compliance_name(answer.state));
+		CHECK(holds(text) == 1);
+		CHECK(holds("managed") == (i != COMPLIANCE_PENDING &&
+		    i != COMPLIANCE_UNREGISTERED && i != COMPLIANCE_AMBIGUOUS));
+		CHECK(holds("ambiguous") == (i == COMPLIANCE_AMBIGUOUS));
+	}
+	for (i = EAP_NONE; i <= EAP_OTHER; i++) {
+		id.eap = (enum eap)i;
+		snprintf(text, sizeof(text), "eap is %s", eap_name(id.eap));
+		CHECK(holds(text) == 1);
+	}
+	for (i = MEDIUM_WIRED; i <= MEDIUM_VPN; i++) {
+		session.medium = (enum medium)i;
+		snprintf(text, sizeof(text), "medium is %s", medium_name(session.medium));
+		CHECK(holds(text) == 1);
+	}
+	for (i = MATCH_NONE; i <= MATCH_MAC; i++) {
+		answer.matched_by = (enum match)i;
+		snprintf(text, sizeof(text), "matched is %s", match_name(answer.matched_by));
+		CHECK(holds(text) == 1);
+	}
+}
+
+static void
+test_single_facts(void)
+{
+	know_everything();
+	strcpy(answer.device.management_state, "retirePending");
+	CHECK(holds("retiring") == 1 && holds("wiping") == 0);
+	strcpy(answer.device.management_state, "wipeIssued");
+	CHECK(holds("wiping") == 1 && holds("retiring") == 0);
+	answer.has_device = false;
+	CHECK(holds("wiping") == 0 && holds("os is macos") == 0 && holds("managed") == 1);
+	id.mac[0] = 0x02;
+	CHECK(holds("random-mac") == 1);
+	id.ambiguous = true;
+	CHECK(holds("ambiguous") == 1);
+	strcpy(session.nas_ip, "2001:db8:20::7");
+	CHECK(holds("nas is 2001:db8:20::/48") == 1 && holds("nas is 2001:db8:20::7") == 1);
+	CHECK(holds("nas is 2001:db8:21::/48") == 0 && holds("nas is 0.0.0.0/0") == 0);
+	strcpy(session.nas_ip, "::ffff:10.20.3.4");
+	CHECK(holds("nas is 10.20.0.0/16") == 1);
+	strcpy(session.nas_ip, "not an address");
+	CHECK(holds("nas is 0.0.0.0/0") == 0 && holds("nas is ::/0") == 0);
+	strcpy(session.ssid, "Caf\xc3\xa9");
+	CHECK(holds("ssid is caf?") == 1 && holds("ssid is caf??") == 0);
+	CHECK(holds("ssid is \"caf\xc3\xa9\"") == 1);
+	strcpy(session.ssid, "ab\xff");
+	CHECK(holds("ssid is ab?") == 1);
+}
+
+static void
+test_age(void)
+{
+	know_everything();
+	answer.checked = NOW - 86400;
+	CHECK(holds("stale") == 1 && holds("fresh") == 0);
+	answer.checked = NOW - 86399;
+	CHECK(holds("stale") == 0);
+	answer.checked = NOW + POLICY_SKEW;	/* two clocks that differ a little */
+	CHECK(holds("age <= 0s") == 1);
+	answer.checked = NOW + POLICY_SKEW + 1;
+	CHECK(holds("age > 52w") == 1 && holds("stale") == 1);
+	answer.checked = INT64_MAX;
+	CHECK(holds("stale") == 1);
+	answer.checked = INT64_MIN;
+	CHECK(holds("stale") == 1);
+	answer.checked = NOW;
+	facts.now = INT64_MIN;
+	CHECK(holds("stale") == 1);
+}
+
+static void
+test_globs(void)
+{
+	static const struct { const char *glob, *text; int want; } cases[] = {
+		{ "*", "x", 1 }, { "**", "x", 1 }, { "?", "x", 1 }, { "?", "xy", 0 },
+		{ "a*b", "ab", 1 }, { "a*b", "axxb", 1 }, { "a*b", "axxbc", 0 },
+		{ "*a*b*c*", "xxaxxbxxcxx", 1 }, { "*a*b*c*", "xxaxxcxxbxx", 0 },
+		{ "a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", 0 },
+		{ "*.example", "host.example", 1 }, { "*.example", "example", 0 },
+		{ "[ab]", "a", 0 }, { "[ab]", "[ab]", 1 },
+	};
+	char	 text[128];
+	size_t	 i;
+
+	know_everything();
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		strcpy(session.nas_id, cases[i].text);
+		snprintf(text, sizeof(text), "nas-id is \"%s\"", cases[i].glob);
+		CHECK(holds(text) == cases[i].want);
+	}
+}
+
+/* The reply of the only rule, as "Name op value" joined by " | ". */
+static const char *
+reply(const char *text, struct decision *d, struct policy **p)
+{
+	static char	 out[8192];
+	size_t		 i, n = 0;
+
+	if ((*p = parse(text)) == NULL)
+		return errors;
+	policy_decide(*p, &facts, d);
+	out[0] = '\0';
+	for (i = 0; i < d->nattr; i++)
+		n += (size_t)snprintf(out + n, sizeof(out) - n, "%s%s %s %s%s%s", i ? " | " : "",
+		    d->attr[i].name, d->attr[i].op, d->attr[i].quoted ? "\"" : "",
+		    d->attr[i].value, d->attr[i].quoted ? "\"" : "");
+	return out;
+}
+
+static void
+test_reply(void)
+{
+	static const struct { const char *rules, *want, *vlan, *role; } cases[] = {
+		{ "allow", "", NULL, NULL },
+		{ "allow with vlan 750", "Tunnel-Type:0 = VLAN | Tunnel-Medium-Type:0 = IEEE-802 | "
+		  "Tunnel-Private-Group-Id:0 = \"750\"", "750", NULL },
+		{ "allow with vlan 0007", "Tunnel-Type:0 = VLAN | Tunnel-Medium-Type:0 = IEEE-802 | "
+		  "Tunnel-Private-Group-Id:0 = \"7\"", "7", NULL },
+		{ "allow with vlan \"Corp LAN\"", "Tunnel-Type:0 = VLAN | Tunnel-Medium-Type:0 = "
+		  "IEEE-802 | Tunnel-Private-Group-Id:0 = \"Corp LAN\"", "Corp LAN", NULL },
+		{ "allow with role staff", "Filter-Id := \"staff\"", NULL, "staff" },
+		{ "allow with session-timeout 8h", "Session-Timeout := 28800 | "
+		  "Termination-Action := RADIUS-Request", NULL, NULL },
+		{ "allow with Reply-Message \"a, b \\\"q\\\" \\\\ x\"",
+		  "Reply-Message := \"a, b \"q\" \\ x\"", NULL, NULL },
+		{ "allow with Class = 0xdeadbeef, Framed-IP-Address=10.0.0.1",
+		  "Class = 0xdeadbeef | Framed-IP-Address = 10.0.0.1", NULL, NULL },
+		{ "allow with Cisco-AVPair+=\"a=b\",Cisco-AVPair += c@d",
+		  "Cisco-AVPair += \"a=b\" | Cisco-AVPair += \"c@d\"", NULL, NULL },
+		{ "allow with Tunnel-Password:1 := \"x\", Tunnel-Password:2 := y",
+		  "Tunnel-Password:1 := \"x\" | Tunnel-Password:2 := y", NULL, NULL },
+		{ "label A gives vlan 5\nlabel B gives A, role r\nallow with B",
+		  "Tunnel-Type:0 = VLAN | Tunnel-Medium-Type:0 = IEEE-802 | "
+		  "Tunnel-Private-Group-Id:0 = \"5\" | Filter-Id := \"r\"", "5", "r" },
+		{ "label Filter-Id gives role label\nallow with Filter-Id attribute",
+		  "Filter-Id := attribute", NULL, NULL },
+		{ "label Filter-Id gives role label\nallow with Filter-Id",
+		  "Filter-Id := \"label\"", NULL, "label" },
+		{ "no-match allow with Class 1\ndeny if wiping", "Class := 1", NULL, NULL },
+		{ "deny with Reply-Message \"no\"", "Reply-Message := \"no\"", NULL, NULL },
+		{ "allow with Reply-Message \"50% \xc3\xa4\"", "Reply-Message := \"50% \xc3\xa4\"",
+		  NULL, NULL },
+	};
+	struct policy	*p;
+	struct decision	 d;
+	size_t		 i;
+
+	know_everything();
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		CHECK_STR(reply(cases[i].rules, &d, &p), cases[i].want);
+		if (p == NULL)
+			continue;
+		CHECK_STR(d.vlan != NULL ? d.vlan : "-", cases[i].vlan != NULL ? cases[i].vlan : "-");
+		CHECK_STR(d.role != NULL ? d.role : "-", cases[i].role != NULL ? cases[i].role : "-");
+		policy_free(p);
+	}
+}
+
+static void
+test_order(void)
+{
+	struct policy	*p;
+	struct decision	 d;
+
+	know_everything();
+	p = good("label Ok when managed\ndeny \"first\" if wiping\nallow \"second\" if Ok\n"
+	    "allow \"third\"");
+	policy_decide(p, &facts, &d);
+	CHECK(d.line == 3 && d.action == ACTION_ALLOW && d.state == COMPLIANCE_COMPLIANT);
+	CHECK_STR(d.name, "second");
+	CHECK_STR(d.file, "t");
+	CHECK_STR(d.reason, "compliance is compliant (by guid, 2 h old)");
+	CHECK(policy_rules(p) == 3 && policy_labels(p) == 1);
+	policy_free(p);
+
+	/* The line of a rule is where it begins, joined lines and CRLF or not. */
+	p = good("# one\r\n\r\nallow \"x\" \\\r\n  if managed \\\r\n  and not wiping\r\n");
+	policy_decide(p, &facts, &d);
+	CHECK(d.line == 3 && policy_rules(p) == 1);
+	policy_free(p);
+
+	p = good("deny if wiping");	/* no final newline */
+	memset(&answer, 0, sizeof(answer));
+	policy_decide(p, &facts, &d);
+	CHECK(d.action == ACTION_DENY && d.file == NULL && d.name == NULL && d.nattr == 0);
+	CHECK_STR(d.reason, "no rule matched: compliance is pending (never looked up)");
+	policy_free(p);
+}
+
+static void
+test_settings(void)
+{
+	const struct match_order	*o;
+	struct policy			*p, *q;
+	struct decision			 d, e;
+
+	p = good("allow");
+	o = policy_match_order(p);
+	CHECK(o->by[0] == MATCH_GUID && o->by[1] == MATCH_NAME && o->by[2] == MATCH_MAC);
+	CHECK(policy_stale_after(p) == 86400);
+	policy_free(p);
+	p = good("\xef\xbb\xbfmatch-order mac, name\nstale-after 1h30m\nno-match allow\n");
+	o = policy_match_order(p);
+	CHECK(o->by[0] == MATCH_MAC && o->by[1] == MATCH_NAME && o->by[2] == MATCH_NONE);
+	CHECK(policy_stale_after(p) == 5400);
+	know_everything();
+	policy_decide(p, &facts, &d);
+	CHECK(d.action == ACTION_ALLOW && d.file == NULL);
+	CHECK_STR(d.reason, "no rule matched: compliance is compliant (by guid, 2 h old, stale)");
+	q = good("match-order mac, name\nstale-after 1h30m\nno-match allow\n# other bytes");
+	policy_decide(q, &facts, &e);
+	CHECK(strlen(d.rules) == DIGEST_TEXT - 1 && strcmp(d.rules, e.rules) != 0);
+	policy_free(p);
+	policy_free(q);
+}
+
+static void
+test_reasons(void)
+{
+	struct policy	*p = good("allow");
+	struct decision	 d;
+
+	know_everything();
+	answer.state = COMPLIANCE_UNREGISTERED;
+	answer.matched_by = MATCH_NONE;
+	answer.checked = NOW - 60;
+	policy_decide(p, &facts, &d);
+	CHECK_STR(d.reason, "compliance is unregistered (60 s old)");
+	answer.state = COMPLIANCE_GRACE;
+	answer.checked = 0;
+	strcpy(answer.device.management_state, "retirePending");
+	policy_decide(p, &facts, &d);
+	CHECK_STR(d.reason, "compliance is grace (of unknown age), a retire is under way");
+	answer.checked = NOW + 9000;
+	strcpy(answer.device.management_state, "wipePending");
+	id.ambiguous = true;
+	policy_decide(p, &facts, &d);
+	CHECK_STR(d.reason, "compliance is grace (dated in the future), a wipe is under way, "
+	    "the identity is ambiguous");
+	/* Nothing that a client chose. */
+	CHECK(strstr(d.reason, "alice") == NULL && strstr(d.reason, "LAPTOP") == NULL);
+	policy_free(p);
+}
+
+static void
+test_json(void)
+{
+	struct policy	*p;
+	struct decision	 d;
+	struct jsonw	 w;
+	static const char	 rules[] = "allow \"a \\\"b\\\"\" with role x";
+	static const char	 want[] = "{\"decision\":{\"action\":\"allow\",\"role\":\"x\","
+	    "\"rule\":\"site.rules:1\",\"name\":\"a \\\"b\\\"\",\"state\":\"compliant\","
+	    "\"reason\":\"compliance is compliant (by guid, 2 h old)\","
+	    "\"reply\":[[\"Filter-Id\",\":=\",\"x\"]],\"rules\":\"";
+	char		 buf[16384], big[2000], text[2100];
+	size_t		 i;
+
+	know_everything();
+	p = policy_parse("/etc/intune-nac/site.rules", rules, strlen(rules), collect, NULL);
+	policy_decide(p, &facts, &d);
+	jw_init(&w, buf, sizeof(buf));
+	jw_object(&w, NULL);
+	decision_write(&w, &d, NOW);
+	jw_end_object(&w);
+	CHECK(strncmp(jw_done(&w), want, sizeof(want) - 1) == 0);
+	CHECK(strstr(buf, "\",\"time\":\"2026-11-21T08:30:00Z\"}}") != NULL);
+	policy_free(p);
+
+	/* The largest reply there can be fits into what a record has room for. */
+	for (i = 0; i < 400; i++)
+		memcpy(big + i * 2, "\\\"", 2);
+	big[800] = '\0';
+	snprintf(text, sizeof(text), "allow with A \"%.400s\", B \"%.400s\"", big, big);
+	p = good(text);
+	policy_decide(p, &facts, &d);
+	jw_init(&w, buf, sizeof(buf));
+	decision_write(&w, &d, NOW);
+	CHECK(jw_done(&w) != NULL);
+	policy_free(p);
+}
+
+/* Every class of error, with its exact place. */
+static void
+test_errors(void)
+{
+	static const struct { const char *text, *want; } cases[] = {
+		/* statements */
+		{ "alow if managed", "t:1:1: unknown statement \"alow\" (did you mean \"allow\"?)\n" },
+		{ "\n  xyzzy", "t:2:3: unknown statement \"xyzzy\"\n" },
+		{ "\"allow\"", "t:1:1: expected allow, deny, label or a setting, not \"allow\"\n" },
+		{ "= 3", "t:1:1: expected allow, deny, label or a setting, not \"=\"\n" },
+		{ "allow managed",
+		  "t:1:7: expected with, if or the end of the line, not \"managed\"\n" },
+		{ "allow \"a\" \"b\"",
+		  "t:1:11: expected with, if or the end of the line, not \"b\"\n" },
+		{ "allow \"\"", "t:1:7: an empty name: \"\"\n" },
+		{ "allow if managed with vlan 1",
+		  "t:1:18: what is given stands before if, not behind it: \"with\"\n" },
+		{ "allow if managed if wiping",
+		  "t:1:18: expected and, or or the end of the line, not \"if\"\n" },
+		{ "allow with vlan 1 vlan 2",
+		  "t:1:19: expected a comma, if or the end of the line, not \"vlan\"\n" },
+		{ "deny with vlan 1",
+		  "t:1:6: deny gives no vlan, role or session-timeout, only attributes: \"with\"\n" },
+		{ "deny with role x",
+		  "t:1:6: deny gives no vlan, role or session-timeout, only attributes: \"with\"\n" },
+		{ "", "t:1:1: no rule in the whole file\n" },
+		{ "# nothing\nlabel A when managed\n", "t:3:1: no rule in the whole file\n" },
+		/* settings */
+		{ "match-order\nallow", "t:1:12: expected guid, name or mac, not the end of the line\n" },
+		{ "match-order guid guidd mac mac\nallow",
+		  "t:1:18: is none of guid, name and mac: \"guidd\" (did you mean \"guid\"?)\n"
+		  "t:1:28: stands twice in match-order: \"mac\"\n" },
+		{ "match-order mac\nmatch-order mac\nallow",
+		  "t:2:1: this setting is given twice: \"match-order\"\n" },
+		{ "match-order mac = 3\nallow",
+		  "t:1:17: expected guid, name, mac or the end of the line, not \"=\"\n" },
+		{ "stale-after soon\nallow", "t:1:13: is no span of time (try 24h): \"soon\"\n" },
+		{ "stale-after 0s\nallow", "t:1:13: is no span of time (try 24h): \"0s\"\n" },
+		{ "stale-after\nallow",
+		  "t:1:12: expected a span of time such as 24h, not the end of the line\n" },
+		{ "stale-after 1h 2h\nstale-after 1h\nallow",
+		  "t:1:16: expected the end of the line, not \"2h\"\n"
+		  "t:2:1: this setting is given twice: \"stale-after\"\n" },
+		{ "no-match quarantine", "t:1:10: expected allow or deny, not \"quarantine\"\n" },
+		{ "no-match deny with vlan 1", "t:1:15: expected the end of the line, not \"with\"\n" },
+		{ "no-match allow if managed",
+		  "t:1:16: expected with or the end of the line, not \"if\"\n" },
+		{ "no-match allow with vlan 1 if managed",
+		  "t:1:28: expected a comma or the end of the line, not \"if\"\n" },
+		{ "no-match deny\nno-match deny",
+		  "t:2:1: this setting is given twice: \"no-match\"\n" },
+		/* labels */
+		{ "label corp gives vlan 1\nallow",
+		  "t:1:7: the name of a label begins with a capital letter, not \"corp\"\n" },
+		{ "label A.b gives vlan 1\nallow",
+		  "t:1:7: the name of a label has letters, digits, - and _, not \"A.b\"\n" },
+		{ "label\nallow", "t:1:6: expected the name of a label, not the end of the line\n" },
+		{ "label \"A b\" when managed\nallow",
+		  "t:1:7: expected the name of a label, not \"A b\"\n" },
+		{ "label A is managed\nallow", "t:1:9: expected when or gives, not \"is\"\n" },
+		{ "label A when managed\nlabel A when wiping\nallow",
+		  "t:2:7: this label is defined in line 1 already: \"A\"\n" },
+		{ "label Ok when managed\nallow if Okk",
+		  "t:2:10: unknown label \"Okk\" (did you mean \"Ok\"?)\n" },
+		{ "allow if Ok\nlabel Ok when managed",
+		  "t:1:10: is used before its definition in line 2: \"Ok\"\n" },
+		{ "label A when A\nallow", "" },	/* its own definition is not there yet */
+		{ "label A when managed\nallow with A",
+		  "t:2:12: is a condition label; it belongs behind if, not with: \"A\"\n" },
+		{ "label A gives vlan 1\nallow if A",
+		  "t:2:10: is an attribute label; give it with with, not if: \"A\"\n" },
+		/* a broken definition does not blame those who use it */
+		{ "label A when nonsense\nallow if A\nallow with A",
+		  "t:1:14: unknown condition \"nonsense\"\n" },
+		{ "label Corp gives vlan 1\nallow with corp if Crop",
+		  "t:2:12: unknown word \"corp\" (did you mean \"Corp\"?)\n"
+		  "t:2:20: unknown label \"Crop\" (did you mean \"Corp\"?)\n" },
+		/* conditions */
+		{ "allow if", "t:1:9: expected a condition, not the end of the line\n" },
+		{ "allow if and", "t:1:10: expected a condition, not \"and\"\n" },
+		{ "allow if managed and", "t:1:21: expected a condition, not the end of the line\n" },
+		{ "allow if not", "t:1:13: expected a condition, not the end of the line\n" },
+		{ "allow if (managed", "t:1:18: expected and, or or ), not the end of the line\n" },
+		{ "allow if managed)",
+		  "t:1:17: expected and, or or the end of the line, not \")\"\n" },
+		{ "allow if ()", "t:1:11: expected a condition, not \")\"\n" },
+		{ "allow if compliant", "t:1:10: unknown condition \"compliant\""
+		  " (did you mean \"compliance is compliant\"?)\n" },
+		{ "allow if complience is grace",
+		  "t:1:10: unknown condition \"complience\" (did you mean \"compliance\"?)\n" },
+		{ "allow if compliance = grace", "t:1:21: expected is, in or not in, not \"=\"\n" },
+		{ "allow if compliance", "t:1:20: expected is, in or not in, not the end of the line\n" },
+		{ "allow if compliance not grace", "t:1:25: expected in, not \"grace\"\n" },
+		{ "allow if compliance is", "t:1:23: expected a value, not the end of the line\n" },
+		{ "allow if compliance is or managed", "t:1:24: expected a value, not \"or\"\n" },
+		{ "allow if compliance in grace,", "t:1:30: expected a value, not the end of the line\n" },
+		{ "allow if compliance is grace, unknown",
+		  "t:1:29: for more than one value write in, not is: \",\"\n" },
+		{ "allow if compliance in grace, fine, complient", "t:1:31: compliance is never \"fine\"\n"
+		  "t:1:37: compliance is never \"complient\" (did you mean \"compliant\"?)\n" },
+		{ "allow if eap is TLS", "t:1:17: eap is never \"TLS\" (did you mean \"tls\"?)\n" },
+		{ "allow if medium is unknown", "t:1:20: medium is never \"unknown\"\n" },
+		{ "allow if medium is wirelss",
+		  "t:1:20: medium is never \"wirelss\" (did you mean \"wireless\"?)\n" },
+		{ "allow if matched is ip", "t:1:21: matched is never \"ip\"\n" },
+		{ "allow if nas is 10.0.0.256", "t:1:17: is no IP address: \"10.0.0.256\"\n" },
+		{ "allow if nas is 10.0.0.0/33",
+		  "t:1:17: is no network (address/bits): \"10.0.0.0/33\"\n" },
+		{ "allow if nas is 2001:db8::/129",
+		  "t:1:17: is no network (address/bits): \"2001:db8::/129\"\n" },
+		{ "allow if nas is 10.0.0.0/", "t:1:17: is no network (address/bits): \"10.0.0.0/\"\n" },
+		{ "allow if nas in 10.0.0.1/8, 2001:db8::1/32",
+		  "t:1:17: has address bits behind its prefix: \"10.0.0.1/8\"\n"
+		  "t:1:29: has address bits behind its prefix: \"2001:db8::1/32\"\n" },
+		{ "allow if mac is 00:11", "t:1:17: is no MAC address: \"00:11\"\n" },
+		{ "allow if mac in 0g*, 00::11*, :00*", "t:1:17: is no beginning of a MAC address: \"0g*\"\n"
+		  "t:1:22: is no beginning of a MAC address: \"00::11*\"\n"
+		  "t:1:31: is no beginning of a MAC address: \":00*\"\n" },
+		{ "allow if mac is 0011223344556*",
+		  "t:1:17: is too long for a MAC address: \"0011223344556*\"\n" },
+		{ "allow if ssid is \"\"", "t:1:18: an empty text matches nothing: \"\"\n" },
+		{ "allow if age is 3h", "t:1:14: expected <, <=, > or >= behind age, not \"is\"\n" },
+		{ "allow if age < soon", "t:1:16: is no span of time (try 12h): \"soon\"\n" },
+		{ "allow if age <", "t:1:15: expected a span of time such as 12h, not the end of the line\n" },
+		{ "allow if managed is true",
+		  "t:1:18: expected and, or or the end of the line, not \"is\"\n" },
+		/* replies */
+		{ "allow with", "t:1:11: expected a label, vlan, role or an attribute, not the end of the line\n" },
+		{ "allow with if managed",
+		  "t:1:12: expected a label, vlan, role or an attribute, not \"if\"\n" },
+		{ "allow with vlan 1,",
+		  "t:1:19: expected a label, vlan, role or an attribute, not the end of the line\n" },
+		{ "allow with vlan", "t:1:16: expected a value behind vlan, not the end of the line\n" },
+		{ "allow with vlan if managed", "t:1:17: expected a value behind vlan, not \"if\"\n" },
+		{ "allow with vlan = 5", "t:1:17: expected a value behind vlan, not \"=\"\n" },
+		{ "allow with vlan 0", "t:1:17: is no VLAN (1 to 4094): \"0\"\n" },
+		{ "allow with vlan 4095", "t:1:17: is no VLAN (1 to 4094): \"4095\"\n" },
+		{ "allow with vlan -1", "t:1:17: is no VLAN (1 to 4094): \"-1\"\n" },
+		{ "allow with vlan 99999999999999999999",
+		  "t:1:17: is no VLAN (1 to 4094): \"99999999999999999999\"\n" },
+		{ "allow with vlan 1, vlan 2",
+		  "t:1:20: is set already in this statement (+= adds): \"vlan\"\n" },
+		{ "label A gives vlan 1\nallow with vlan 2, A",
+		  "t:2:20: is set already in this statement (+= adds): \"A\"\n"
+		  "t:2:20: is set already in this statement (+= adds): \"A\"\n"
+		  "t:2:20: is set already in this statement (+= adds): \"A\"\n" },
+		{ "allow with Filter-Id x, filter-id:0 = y",
+		  "t:1:25: unknown word \"filter-id:0\"\n" },
+		{ "allow with Filter-Id x, FILTER-ID:0 = y",
+		  "t:1:25: is set already in this statement (+= adds): \"FILTER-ID:0\"\n" },
+		{ "allow with session-timeout 0", "t:1:28: is no span of time (try 8h): \"0\"\n" },
+		{ "allow with session-timeout never",
+		  "t:1:28: is no span of time (try 8h): \"never\"\n" },
+		{ "allow with vlann 5", "t:1:12: unknown word \"vlann\" (did you mean \"vlan\"?)\n" },
+		{ "allow with Class =", "t:1:19: expected a value, not the end of the line\n" },
+		{ "allow with \"Class\" = x",
+		  "t:1:12: expected a label, vlan, role or an attribute, not \"Class\"\n" },
+	};
+	struct policy	*p;
+	size_t		 i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		p = parse(cases[i].text);
+		if (strcmp(cases[i].text, "label A when A\nallow") == 0)
+			CHECK(p != NULL || nerrors == 0);
+		else {
+			CHECK(p == NULL);
+			CHECK_STR(errors, cases[i].want);
+		}
+		policy_free(p);
+	}
+}
+
+/* Whatever could do something in the RADIUS server or in a log. */
+static void
+test_injection(void)
+{
+	static const struct { const char *text; size_t len; const char *want; } cases[] = {
+#define CASE(text, want)	{ text, sizeof(text) - 1, want }
+		CASE("allow with Reply-Message \"%{exec:/bin/id}\"",
+		    "t:1:26: a value must not have %{ (the server would expand it): \"%{exec:/bin/id}\"\n"),
+		CASE("allow with role \"a%{x}\"",
+		    "t:1:17: a value must not have %{ (the server would expand it): \"a%{x}\"\n"),
+		CASE("allow with vlan \"%{x}\"",
+		    "t:1:17: a value must not have %{ (the server would expand it): \"%{x}\"\n"),
+		CASE("allow with Class \"`id`\"", "t:1:18: a value must not have a backquote: \"`id`\"\n"),
+		CASE("allow with Class \"#x\"", "t:1:18: a value must not begin with #: \"#x\"\n"),
+		CASE("allow with Class \"\"", "t:1:18: an empty value: \"\"\n"),
+		CASE("allow with Exec-Program \"/bin/id\"",
+		    "t:1:12: would make the RADIUS server run a program: \"Exec-Program\"\n"),
+		CASE("allow with EXEC-program-Wait:0 = x",
+		    "t:1:12: would make the RADIUS server run a program: \"EXEC-program-Wait:0\"\n"),
+		CASE("allow with Bad/Name x", "t:1:12: is no attribute name: \"Bad/Name\"\n"),
+		CASE("allow with A%{b} x", "t:1:12: is no attribute name: \"A%{b}\"\n"),
+		CASE("allow with A:32 x", "t:1:12: the tag must be a number from 0 to 31: \"A:32\"\n"),
+		CASE("allow with A: x", "t:1:12: the tag must be a number from 0 to 31: \"A:\"\n"),
+		CASE("allow with A:1:2 x", "t:1:12: the tag must be a number from 0 to 31: \"A:1:2\"\n"),
+		CASE("allow with A:0000 x", "t:1:12: the tag must be a number from 0 to 31: \"A:0000\"\n"),
+		CASE("allow with Class \"a\nb\"", "t:1:18: no closing quote: \"\"a\"\n"
+		    "t:2:1: unknown statement \"b\"\n"),
+		CASE("allow with Class \"a\\nb\"", "t:1:20: in quotes a backslash stands before \" or "
+		    "\\ only, not before \"n\"\n"),
+		CASE("allow with Class \"a\\\nallow", "t:1:18: no closing quote: \"\"a\"\n"),
+		CASE("allow with Class \"a\tb\"", "t:1:20: a control byte: \"\\x09\"\n"),
+		CASE("allow with Class \"a\x1b[1m\"", "t:1:20: a control byte: \"\\x1b\"\n"),
+		CASE("allow with Class \"a\0b\"", "t:1:20: a NUL byte: \"\\x00\"\n"),
+		CASE("allow\0", "t:1:6: a NUL byte: \"\\x00\"\n"),
+		CASE("allow # a comment\0", "t:1:18: a NUL byte: \"\\x00\"\n"),
+		CASE("allow \x01", "t:1:7: a control byte: \"\\x01\"\n"),
+		CASE("allow \rif managed", "t:1:7: a control byte: \"\\x0d\"\n"),
+		CASE("allow with Class \"a\xff\"", "t:1:20: not UTF-8: \"\\xff\"\n"),
+		CASE("allow with Class a\xc0\x80", "t:1:19: not UTF-8: \"\\xc0\"\n"),
+		CASE("allow \\ \nif managed",
+		    "t:1:7: blanks behind the backslash that continues the line: \"\\x5c\"\n"
+		    "t:2:1: unknown statement \"if\"\n"),
+		CASE("allow \"never closed", "t:1:7: no closing quote: \"\"never closed\"\n"),
+		CASE("\xff\xfe" "a\0l\0", "t:1:1: the file is UTF-16; save it as UTF-8\n"),
+#undef CASE
+	};
+	struct policy	*p;
+	size_t		 i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		p = parse_n(cases[i].text, cases[i].len);
+		CHECK(p == NULL);
+		CHECK_STR(errors, cases[i].want);
+		policy_free(p);
+	}
+}
+
+/* text n times, then tail; to be freed. */
+static char *
+repeat(const char *text, size_t n, const char *tail)
+{
+	size_t	 len = strlen(text), i;
+	char	*out = malloc(n * len + strlen(tail) + 1);
+
+	if (out == NULL)
+		abort();
+	for (i = 0; i < n; i++)
+		memcpy(out + i * len, text, len);
+	strcpy(out + n * len, tail);
+	return out;
+}
+
+/* What a text of n repetitions reports last; "" when it parses. */
+static const char *
+repeated(const char *head, const char *text, size_t n, const char *tail)
+{
+	char		*body = repeat(text, n, tail), *all = NULL;
+	struct policy	*p;
+
+	if (asprintf(&all, "%s%s", head, body) == -1)
+		abort();
+	p = parse(all);
+	if (p != NULL) {
+		struct decision	 d;
+
+		policy_decide(p, &facts, &d);
+	}
+	policy_free(p);
+	free(body);
+	free(all);
+	return errors;
+}
+
+static void
+test_limits(void)
+{
+	char	*text;
+	size_t	 i;
+
+	know_everything();
+	CHECK_STR(repeated("allow if ", "(", 64, "managed"),
+	    "t:1:81: expected and, or or ), not the end of the line\n");
+	CHECK_STR(repeated("allow if ", "(", 65, "managed"),
+	    "t:1:74: parentheses are nested too deeply: \"(\"\n");
+	CHECK_STR(repeated("allow if ", "not ", 200000, "managed"), "");
+	CHECK_STR(repeated("allow if ", "managed and ", 80000, "managed"), "");
+	CHECK_STR(repeated("allow if ", "wiping or ", 80000, "managed"), "");
+	CHECK_STR(repeated("", "allow if ssid is x\n", POLICY_RULES, ""), "");
+	CHECK_STR(repeated("", "allow if ssid is x\n", POLICY_RULES + 1, ""),
+	    "t:20001:19: too many rules, from \"\"\n");
+	CHECK_STR(repeated("allow if ssid is ", "x", 252, ""), "");
+	CHECK(strstr(repeated("allow if ssid is ", "x", 253, ""),
+	    "t:1:18: is too long a text: \"xxx") != NULL);
+	CHECK(strstr(repeated("allow \"", "x", 129, "\""), "t:1:7: is too long a name:") != NULL);
+	CHECK_STR(repeated("allow with Class 1", ", A +=1", 31, ""), "");
+	CHECK(strstr(repeated("allow with Class 1", ", A +=1", 32, ""),
+	    "are too many reply attributes, from \"A\"") != NULL);
+	CHECK(strstr(repeated("allow with Class 1", ", A += \"\\\"\\\"\\\"\\\"\\\"\\\"\\\"\\\"\\\"\\\"\\\"\\\"\\\"\\\"\"", 31, ""),
+	    "makes the reply longer than a RADIUS server takes safely") != NULL);
+	CHECK(strstr(repeated("allow with Class \"", "x", 253, "\""),
+	    "t:1:18: is longer than an attribute") != NULL);
+	/* One line of a megabyte, and a file of more. */
+	CHECK(strstr(repeated("allow if ", "x", 1024 * 1024 - 9, ""),
+	    "t:1:10: unknown condition \"xxxxxx") != NULL);
+	CHECK_STR(repeated("", "\n", 1024 * 1024 + 1, ""),
+	    "t:1:1: the file is larger than 1 MiB\n");
+	/* A thousand errors are a thousand messages. */
+	repeated("", "alow\n", 1000, "");
+	CHECK(nerrors == 1000);
+	CHECK(strstr(errors, "t:1000:1: unknown statement \"alow\"\n") != NULL);
+	repeated("", "x\n", POLICY_ERRORS + 50, "");
+	CHECK(nerrors == POLICY_ERRORS + 1);
+
+	/* Labels of labels: 64 deep, each asked twice, and no deeper. */
+	text = repeat("label L000 when L000 or L000\n", 70, "allow if L000\n");
+	for (i = 0; i < 70; i++) {
+		char	*at = text + i * 29, n[8], before[8];
+
+		snprintf(n, sizeof(n), "L%03d", (int)i + 1);
+		snprintf(before, sizeof(before), "L%03d", (int)i);
+		memcpy(at + 6, n, 4);
+		memcpy(at + 16, before, 4);
+		memcpy(at + 24, before, 4);
+	}
+	memcpy(text, "label L001 when wiping      \n", 29);
+	memcpy(text + 70 * 29 + 9, "L030", 4);
+	CHECK(strstr(parse(text) == NULL ? errors : "none",
+	    "the condition is nested too deeply (labels count), from \"L") != NULL);
+	text[30 * 29] = '\0';
+	strcat(text, "allow if L030\n");
+	{
+		struct policy	*p = good(text);
+		struct decision	 d;
+
+		policy_decide(p, &facts, &d);
+		CHECK(d.action == ACTION_DENY);
+		policy_free(p);
+	}
+	free(text);
+}
+
+int
+main(void)
+{
+	test_known();
+	test_unknown();
+	test_precedence();
+	test_words();
+	test_single_facts();
+	test_age();
+	test_globs();
+	test_reply();
+	test_order();
+	test_settings();
+	test_reasons();
+	test_json();
+	test_errors();
+	test_injection();
+	test_limits();
+	return check_done();
+}
