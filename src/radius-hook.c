@@ -215,6 +215,7 @@ int
 main(int argc, char **argv)
 {
 	struct settings	 set = { .safe = true };
+	static char	 line[JOURNAL_LINE];
 	char		 why[HOOK_WHY];
 	int64_t		 now = when_now();
 	int		 self = safe_exit_prepare();
@@ -233,7 +234,7 @@ main(int argc, char **argv)
 	prepare_late(now);
 	hook_decide(&hook, now);
 	/* A journal that is full or not ours changes no decision. */
-	if (hook_journal(&hook, now, why) == -1) {
+	if (hook_journal(&hook, now, line, why) == -1) {
 		tell(why);
 		if (hook.error[0] != '\0')
 			tell(hook.error);

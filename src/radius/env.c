@@ -9,28 +9,17 @@
 
 #define ENV_VALUE	1024	/* no value is longer than the server's whole entry */
 
-struct reader {
-	struct identity	*id;
-	struct session	*s;
-	char		*note;
-	bool		 certificate;	/* a field of a client certificate was there */
-	bool		 eap_message;
-	bool		 eap_type;
-	bool		 tunnelled;	/* the inside of a TTLS or PEAP tunnel */
-	bool		 mac_clash;
-};
-
 /* An attribute we read.  Either take() gets its value, or the value is copied
  * into the session at this place. */
 struct attribute {
 	const char	*name;		/* of the dictionary */
-	void		(*take)(struct reader *r, const char *value);
+	void		(*take)(struct env_reader *r, const char *value);
 	size_t		 offset, size;
 };
 
 /* Adds a sentence; one that does not fit any more is left out whole. */
 static void
-add_note(struct reader *r, const char *name, const char *what)
+add_note(struct env_reader *r, const char *name, const char *what)
 {
 	size_t	 len = strlen(r->note);
 	int	 n;
@@ -45,7 +34,7 @@ add_note(struct reader *r, const char *name, const char *what)
  * each of them once at most, so a second one is a fault of the NAS or a proxy.
  */
 static void
-copy_once(struct reader *r, const char *name, char *dst, size_t size, const char *value)
+copy_once(struct env_reader *r, const char *name, char *dst, size_t size, const char *value)
 {
 	if (dst[0] != '\0') {
 		if (strcmp(dst, value) != 0)
@@ -59,7 +48,7 @@ copy_once(struct reader *r, const char *name, char *dst, size_t size, const char
 }
 
 static void
-take_user(struct reader *r, const char *value)
+take_user(struct env_reader *r, const char *value)
 {
 	const char	*at;
 	size_t		 n;
@@ -78,14 +67,14 @@ take_user(struct reader *r, const char *value)
 
 /* A NAS that is also named by an IPv4 address is known by that one. */
 static void
-take_nas_ipv6(struct reader *r, const char *value)
+take_nas_ipv6(struct env_reader *r, const char *value)
 {
 	if (r->s->nas_ip[0] == '\0')
 		text_copy(r->s->nas_ip, sizeof(r->s->nas_ip), value);
 }
 
 static void
-take_nas_ip(struct reader *r, const char *value)
+take_nas_ip(struct env_reader *r, const char *value)
 {
 	if (strchr(r->s->nas_ip, ':') != NULL)
 		r->s->nas_ip[0] = '\0';
@@ -93,7 +82,7 @@ take_nas_ip(struct reader *r, const char *value)
 }
 
 static void
-take_port_type(struct reader *r, const char *value)
+take_port_type(struct env_reader *r, const char *value)
 {
 	/* VALUE names of FreeRADIUS' dictionary, and IANA's numbers. */
 	static const struct {
@@ -114,7 +103,7 @@ take_port_type(struct reader *r, const char *value)
 }
 
 static void
-take_calling(struct reader *r, const char *value)
+take_calling(struct env_reader *r, const char *value)
 {
 	uint8_t	 mac[MAC_LEN];
 
@@ -130,7 +119,7 @@ take_calling(struct reader *r, const char *value)
 
 /* "AA-BB-CC-DD-EE-FF:ssid" (RFC 3580 section 3.20); the SSID may have colons. */
 static void
-take_called(struct reader *r, const char *value)
+take_called(struct env_reader *r, const char *value)
 {
 	uint8_t	 mac[MAC_LEN];
 	size_t	 n;
@@ -153,7 +142,7 @@ hexval(char c)
 /* Octets come as 0x...; where they are text, as text is better to read and to
  * send back (RFC 4372: the CUI is opaque). */
 static void
-take_cui(struct reader *r, const char *value)
+take_cui(struct env_reader *r, const char *value)
 {
 	char	 text[SESSION_TEXT];
 	size_t	 i, n = strlen(value);
@@ -176,7 +165,7 @@ take_cui(struct reader *r, const char *value)
 }
 
 static void
-take_avpair(struct reader *r, const char *value)
+take_avpair(struct env_reader *r, const char *value)
 {
 	static const char	 key[] = "audit-session-id=";
 
@@ -186,56 +175,62 @@ take_avpair(struct reader *r, const char *value)
 }
 
 static void
-take_eap_type(struct reader *r, const char *value)
+take_eap_type(struct env_reader *r, const char *value)
 {
 	r->eap_type = true;
 	r->id->eap = eap_parse(value);
 }
 
 static void
-take_eap_message(struct reader *r, const char *value)
+take_eap_message(struct env_reader *r, const char *value)
 {
 	(void)value;
 	r->eap_message = true;
 }
 
 static void
-take_proxied_to(struct reader *r, const char *value)
+take_acct_status(struct env_reader *r, const char *value)
+{
+	text_copy(r->acct_status, sizeof(r->acct_status), value);
+}
+
+static void
+take_proxied_to(struct env_reader *r, const char *value)
 {
 	(void)value;
 	r->tunnelled = true;
 }
 
 static void
-take_cn(struct reader *r, const char *value)
+take_cn(struct env_reader *r, const char *value)
 {
 	r->certificate = true;
 	identity_add_cn(r->id, value, FOUND_CN);
 }
 
 static void
-take_san_dns(struct reader *r, const char *value)
+take_san_dns(struct env_reader *r, const char *value)
 {
 	r->certificate = true;
 	identity_add_cn(r->id, value, FOUND_SAN_DNS);
 }
 
 static void
-take_san_uri(struct reader *r, const char *value)
+take_san_uri(struct env_reader *r, const char *value)
 {
 	r->certificate = true;
 	identity_add_uri(r->id, value, strlen(value));
 }
 
 static void
-take_san_text(struct reader *r, const char *value)
+take_san_text(struct env_reader *r, const char *value)
 {
 	r->certificate = true;
 	identity_add_san_text(r->id, value);
 }
 
 static void
-take_upn(struct reader *r, const char *value)
+take_upn(struct env_reader *r, const char *value)
 {
 	r->certificate = true;
 	if (r->id->upn[0] == '\0')
@@ -243,21 +238,21 @@ take_upn(struct reader *r, const char *value)
 }
 
 static void
-take_subject(struct reader *r, const char *value)
+take_subject(struct env_reader *r, const char *value)
 {
 	r->certificate = true;
 	text_copy(r->id->subject, sizeof(r->id->subject), value);
 }
 
 static void
-take_issuer(struct reader *r, const char *value)
+take_issuer(struct env_reader *r, const char *value)
 {
 	r->certificate = true;
 	text_copy(r->id->issuer, sizeof(r->id->issuer), value);
 }
 
 static void
-take_serial(struct reader *r, const char *value)
+take_serial(struct env_reader *r, const char *value)
 {
 	size_t	 i, n = strlen(value);
 
@@ -272,14 +267,14 @@ take_serial(struct reader *r, const char *value)
 }
 
 static void
-take_valid_since(struct reader *r, const char *value)
+take_valid_since(struct env_reader *r, const char *value)
 {
 	r->certificate = true;
 	r->id->not_before = env_asn1_time(value);
 }
 
 static void
-take_expiration(struct reader *r, const char *value)
+take_expiration(struct env_reader *r, const char *value)
 {
 	r->certificate = true;
 	r->id->not_after = env_asn1_time(value);
@@ -301,6 +296,7 @@ static const struct attribute attributes[] = {
 	{ "EAP-Type", take_eap_type, 0, 0 },
 	{ "EAP-Message", take_eap_message, 0, 0 },
 	{ "FreeRADIUS-Proxied-To", take_proxied_to, 0, 0 },
+	{ "Acct-Status-Type", take_acct_status, 0, 0 },
 	COPY("NAS-Identifier", nas_id),
 	COPY("NAS-Port", nas_port),
 	COPY("NAS-Port-Id", nas_port_id),
@@ -416,7 +412,16 @@ unquote(char out[ENV_VALUE], const char *s)
 }
 
 static void
-read_entry(struct reader *r, const char *entry)
+take(struct env_reader *r, const struct attribute *a, const char *value)
+{
+	if (a->take != NULL)
+		a->take(r, value);
+	else
+		copy_once(r, a->name, (char *)r->s + a->offset, a->size, value);
+}
+
+static void
+read_entry(struct env_reader *r, const char *entry)
 {
 	const struct attribute	*a;
 	const char		*eq = strchr(entry, '='), *fault = NULL;
@@ -434,45 +439,74 @@ read_entry(struct reader *r, const char *entry)
 		fault = unquote(value, eq + 1);
 	else
 		text_copy(value, sizeof(value), eq + 1);
-	if (fault != NULL) {
+	if (fault != NULL)
 		add_note(r, a->name, fault);
-		return;
-	}
-	if (a->take != NULL)
-		a->take(r, value);
 	else
-		copy_once(r, a->name, (char *)r->s + a->offset, a->size, value);
+		take(r, a, value);
 }
 
 void
-env_read(char *const *envp, int64_t now, struct identity *id, struct session *s,
+env_start(struct env_reader *r, int64_t now, struct identity *id, struct session *s,
     char note[ENV_NOTE])
 {
-	struct reader	 r = { .id = id, .s = s, .note = note };
-
+	memset(r, 0, sizeof(*r));
 	memset(id, 0, sizeof(*id));
 	memset(s, 0, sizeof(*s));
 	note[0] = '\0';
 	s->seen = now;
-	for (; *envp != NULL; envp++)
-		read_entry(&r, *envp);
-	if (r.mac_clash) {
-		id->has_mac = false;
-		add_note(&r, "Calling-Station-Id", "names two devices and is no identity");
+	r->id = id;
+	r->s = s;
+	r->note = note;
+}
+
+void
+env_attribute(struct env_reader *r, const char *name, const char *value, size_t len)
+{
+	const struct attribute	*a;
+	size_t			 n = strlen(name);
+
+	if ((a = find(name, n)) == NULL)
+		return;
+	if (memchr(value, '\0', len) != NULL)
+		add_note(r, a->name, "holds a NUL byte and is not used");
+	else if (n + 1 + len >= ENV_CUT)
+		add_note(r, a->name, "is too long for the server and not used");
+	else
+		take(r, a, value);
+}
+
+void
+env_end(struct env_reader *r)
+{
+	if (r->mac_clash) {
+		r->id->has_mac = false;
+		add_note(r, "Calling-Station-Id", "names two devices and is no identity");
 	}
 	/*
 	 * Outside check-eap-tls the server need not say which method it was.
 	 * Only EAP-TLS asks for a certificate by default, and only TTLS carries
 	 * something in its tunnel that is not EAP (RFC 5281 section 11).
 	 */
-	if (!r.eap_type) {
-		if (r.certificate)
-			id->eap = EAP_TLS;
-		else if (r.eap_message)
-			id->eap = EAP_OTHER;
-		else if (r.tunnelled)
-			id->eap = EAP_TTLS;
+	if (!r->eap_type) {
+		if (r->certificate)
+			r->id->eap = EAP_TLS;
+		else if (r->eap_message)
+			r->id->eap = EAP_OTHER;
+		else if (r->tunnelled)
+			r->id->eap = EAP_TTLS;
 	}
+}
+
+void
+env_read(char *const *envp, int64_t now, struct identity *id, struct session *s,
+    char note[ENV_NOTE])
+{
+	struct env_reader	 r;
+
+	env_start(&r, now, id, s, note);
+	for (; *envp != NULL; envp++)
+		read_entry(&r, *envp);
+	env_end(&r);
 }
 
 int64_t

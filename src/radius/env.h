@@ -10,6 +10,8 @@
 #ifndef RADIUS_ENV_H
 #define RADIUS_ENV_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "device/identity.h"
@@ -36,6 +38,31 @@
  */
 void	 env_read(char *const *envp, int64_t now, struct identity *id, struct session *s,
 	    char note[ENV_NOTE]);
+
+/*
+ * The same one attribute at a time, for who has them from elsewhere:
+ * env_start(), env_attribute() for each in the order of the packet, env_end().
+ * What they fill in and leave out is what env_read() says.
+ */
+struct env_reader {
+	struct identity	*id;
+	struct session	*s;
+	char		*note;
+	char		 acct_status[32];	/* Acct-Status-Type by name or number, or "" */
+	bool		 certificate;	/* a field of a client certificate was there */
+	bool		 eap_message;
+	bool		 eap_type;
+	bool		 tunnelled;	/* the inside of a TTLS or PEAP tunnel */
+	bool		 mac_clash;
+};
+
+void	 env_start(struct env_reader *r, int64_t now, struct identity *id, struct session *s,
+	    char note[ENV_NOTE]);
+
+/* name as the dictionary has it, NUL-terminated; value of len bytes, NUL behind
+ * it.  A value with a NUL byte in it, or as long as one that was cut, is not used. */
+void	 env_attribute(struct env_reader *r, const char *name, const char *value, size_t len);
+void	 env_end(struct env_reader *r);
 
 /*
  * Reads the time of a certificate: YYMMDDhhmmssZ or YYYYMMDDhhmmssZ (RFC 5280,

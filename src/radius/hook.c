@@ -5,8 +5,6 @@
 #include "base/jsonw.h"
 #include "base/text.h"
 #include "radius/hook.h"
-#include "store/journal.h"
-#include "store/store.h"
 
 /* The first of several errors and how many there were. */
 struct complaint {
@@ -80,13 +78,22 @@ hook_settings(struct hook *h, const struct hook_options *o)
 
 	deny = o->fallback == FALLBACK_DENY || (o->fallback == FALLBACK_UNSET &&
 	    strcmp(setting(conf, NULL, "fallback", "quarantine"), "deny") == 0);
-	h->fallback_vlan = o->quarantine_vlan;
-	if (h->fallback_vlan == 0)
-		h->fallback_vlan = conf != NULL ?
+	h->quarantine_vlan = o->quarantine_vlan;
+	if (h->quarantine_vlan == 0)
+		h->quarantine_vlan = conf != NULL ?
 		    (int)conf_int(conf, "quarantine_vlan", HOOK_VLAN) : HOOK_VLAN;
-	if (deny)
-		h->fallback_vlan = 0;
+	h->fallback_vlan = deny ? 0 : h->quarantine_vlan;
 	conf_free(conf);
+}
+
+void
+hook_again(struct hook *h)
+{
+	h->looked_up = false;
+	h->error[0] = '\0';
+	h->note[0] = '\0';
+	h->reply_len = 0;
+	h->accept = false;
 }
 
 void
@@ -101,26 +108,34 @@ hook_fallback(struct hook *h, const char *broken)
 	h->accept = h->decision.action == ACTION_ALLOW;
 }
 
-static int
-look_up(struct hook *h)
+/* The find of a program that is there for one decision. */
+static enum store_rc
+find_once(struct hook *h, const struct match_order *order, char why[STORE_WHY])
 {
 	struct store	*store;
-	char		 why[STORE_WHY];
-	int		 rc = -1;
+	enum store_rc	 rc;
 
-	if ((store = store_open(h->state_dir, STORE_READ, why)) == NULL) {
-		hook_broken(h, why);
-		return -1;
-	}
-	if (store_find(store, &h->id, policy_match_order(h->policy), &h->answer) == STORE_ERROR)
-		hook_broken(h, store_why(store));
-	else {
-		h->looked_up = true;
-		rc = 0;
-	}
+	if ((store = store_open(h->state_dir, STORE_READ, why)) == NULL)
+		return STORE_ERROR;
+	if ((rc = store_find(store, &h->id, order, &h->answer)) == STORE_ERROR)
+		text_copy(why, STORE_WHY, store_why(store));
 	/* Before anything forks: an environment of LMDB must not be inherited. */
 	store_close(store);
 	return rc;
+}
+
+static int
+look_up(struct hook *h)
+{
+	hook_find	 find = h->find != NULL ? h->find : find_once;
+	char		 why[STORE_WHY];
+
+	if (find(h, policy_match_order(h->policy), why) == STORE_ERROR) {
+		hook_broken(h, why);
+		return -1;
+	}
+	h->looked_up = true;
+	return 0;
 }
 
 /* Returns 0; or -1 when something is broken, and h->error says what. */
@@ -133,7 +148,7 @@ decide(struct hook *h, int64_t now)
 
 	if (h->error[0] != '\0')
 		return -1;
-	if ((h->policy = policy_load(h->rules, complain, &c)) == NULL) {
+	if (h->policy == NULL && (h->policy = policy_load(h->rules, complain, &c)) == NULL) {
 		broken_file(h, &c);
 		return -1;
 	}
@@ -179,12 +194,11 @@ hook_record(const struct hook *h, int64_t now, enum hook_form form, char *buf,
 }
 
 int
-hook_journal(const struct hook *h, int64_t now, char why[HOOK_WHY])
+hook_journal(const struct hook *h, int64_t now, char line[JOURNAL_LINE], char why[HOOK_WHY])
 {
-	static char	 line[JOURNAL_LINE];
-	size_t		 len;
+	size_t	 len;
 
-	if ((len = hook_record(h, now, HOOK_JOURNAL_LINE, line, sizeof(line))) == 0)
+	if ((len = hook_record(h, now, HOOK_JOURNAL_LINE, line, JOURNAL_LINE)) == 0)
 		snprintf(why, HOOK_WHY, "the journal line is longer than %d bytes", JOURNAL_LINE);
 	else if (journal_append(h->journal, line, len) == -1)
 		snprintf(why, HOOK_WHY, "%.*s: %s", HOOK_WHY - 128, h->journal, strerror(errno));

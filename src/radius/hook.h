@@ -21,6 +21,8 @@
 #include "policy/policy.h"
 #include "radius/env.h"
 #include "radius/reply.h"
+#include "store/journal.h"
+#include "store/store.h"
 
 #define HOOK_RULES	"/etc/intune-nac/site.rules"
 #define HOOK_JOURNAL	"journal.ndjson"	/* in the state folder */
@@ -36,12 +38,27 @@ struct hook_options {
 	int			 quarantine_vlan;
 };
 
+struct hook;
+
+/*
+ * Looks h->id up and fills h->answer, as store_find() does; on STORE_ERROR with
+ * a sentence in why.  For a server, which keeps its store open.
+ */
+typedef enum store_rc (*hook_find)(struct hook *h, const struct match_order *order,
+	    char why[STORE_WHY]);
+
 struct hook {
 	/* Settings: the command line's, else nac.conf's, else built in. */
 	char		 rules[PATH_MAX];
 	char		 state_dir[PATH_MAX];
 	char		 journal[PATH_MAX];
 	int		 fallback_vlan;		/* 0: deny */
+	int		 quarantine_vlan;	/* 1 to 4094, also where the fallback is deny */
+
+	/* What a server keeps between decisions; NULL: load, open and close it. */
+	struct policy	*policy;		/* the decision's strings are its */
+	hook_find	 find;
+	void		*find_arg;
 
 	/* The question.  Whoever fills these calls hook_decide() next. */
 	struct identity	 id;
@@ -52,7 +69,6 @@ struct hook {
 	bool		 looked_up;		/* answer is what the store said */
 	struct answer	 answer;
 	struct decision	 decision;
-	struct policy	*policy;		/* the decision's strings are its */
 	char		 error[HOOK_WHY];	/* what of our own is broken, or "" */
 	char		 reply[REPLY_MAX];
 	size_t		 reply_len;
@@ -65,6 +81,9 @@ struct hook {
  * fallback.  The rest of *h is emptied.
  */
 void	 hook_settings(struct hook *h, const struct hook_options *o);
+
+/* Empties the answer, for the next question with the same settings. */
+void	 hook_again(struct hook *h);
 
 /* Notes that something of our own is broken; only the first reason is kept,
  * the others are its consequences. */
@@ -92,10 +111,11 @@ size_t	 hook_record(const struct hook *h, int64_t now, enum hook_form form, char
 	    size_t size);
 
 /*
- * Appends the record to the journal.  Returns 0; or -1 with a sentence in why
- * (HOOK_WHY bytes), and then nobody knows of this client.
+ * Appends the record to the journal; line is room for it.  Returns 0; or -1 with
+ * a sentence in why (HOOK_WHY bytes), and then nobody knows of this client.
  */
-int	 hook_journal(const struct hook *h, int64_t now, char why[HOOK_WHY]);
+int	 hook_journal(const struct hook *h, int64_t now, char line[JOURNAL_LINE],
+	    char why[HOOK_WHY]);
 
 /* Frees what the decision refers to. */
 void	 hook_close(struct hook *h);

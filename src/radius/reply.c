@@ -114,7 +114,8 @@ reply_format(char out[REPLY_MAX], const struct decision *d, char why[REPLY_WHY])
 void
 reply_fallback(struct decision *d, int vlan, const char *why)
 {
-	static char	 number[8];
+	/* A server answers in several threads. */
+	static _Thread_local char	 number[8];
 
 	memset(d, 0, sizeof(*d));
 	text_copy(d->reason, sizeof(d->reason), why);
