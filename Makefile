@@ -43,6 +43,7 @@ SHELLS	:= $(wildcard bin/nac-poll tests/run-* tests/lib/*.bash tests/bats/*.bats
 PUT	 = $(foreach f,$(2),$(1) $(f) $(3)/$(notdir $(f)))
 INSTALL	 = $(call PUT,755,$(TOOLS:%=$(BIN)/%) $(SCRIPTS:%=bin/%) share/emulator/intune-emulator,bin) \
 	   $(foreach n,1 5 7 8,$(call PUT,644,$(wildcard man/*.$(n)),share/man/man$(n))) \
+	   $(call PUT,644,$(wildcard share/emulator/intune_emulator/*.py),share/intune-nac/intune_emulator) \
 	   $(call PUT,644,$(wildcard share/rules/*),share/intune-nac/rules) \
 	   $(call PUT,644,$(wildcard share/profiles/*),share/intune-nac/profiles) \
 	   $(call PUT,644,$(wildcard share/dictionary*),share/intune-nac) \

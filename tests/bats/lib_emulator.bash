@@ -14,6 +14,8 @@
 #	EMU_SECRET_FILE	the client secret, mode 0600
 #	EMU_CA		the CA to trust
 #	EMU_PID
+#	EMU_CONF	a configuration file, nac.conf(5), with all of that; tokens are cached
+#			in $EMU_DIR/tokens.  Copy it and add keys as you like.
 # The emulator ends by itself when the shell that started it is gone.
 # Two at once: EMU_DIR=... emulator_start; keep the values; again with another EMU_DIR.
 
@@ -43,8 +45,9 @@ emulator_start() {
 	EMU_SECRET_FILE=$(emulator_fact client_secret_file)
 	EMU_CA=$(emulator_fact ca_file)
 	EMU_PID=$(emulator_fact pid)
+	EMU_CONF=$EMU_DIR/nac.conf
 	export EMU_BIN EMU_DIR EMU_URL EMU_HOST EMU_PORT EMU_TENANT EMU_CLIENT_ID
-	export EMU_SECRET_FILE EMU_CA EMU_PID
+	export EMU_SECRET_FILE EMU_CA EMU_PID EMU_CONF
 }
 
 emulator_control() {

@@ -9,23 +9,13 @@ import threading
 from .devices import ABSENT, NoSuchDevice, typed
 from .faults import FaultError
 from .pki import ClientCert, PkiError
+from .tell import NAME, at_directory
 
 COMMAND_MAX = 64 << 20
-NAME = "control"
 
 
 class Usage(Exception):
     pass
-
-
-def at_directory(dirname, action, sock):
-    """Binds or connects DIR/control, however long the name of DIR is: sun_path has
-    room for 108 bytes only."""
-    fd = os.open(dirname, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        getattr(sock, action)(f"/proc/self/fd/{fd}/{NAME}")
-    finally:
-        os.close(fd)
 
 
 class Control:
@@ -187,21 +177,3 @@ class Control:
     def do_stop(self, _):
         return ""
 
-
-def send(dirname, command):
-    """Sends one command to the emulator of DIR: its status and text.  OSError if
-    none is running there."""
-    with socket.socket(socket.AF_UNIX) as sock:
-        at_directory(dirname, "connect", sock)
-        sock.sendall(command.encode())
-        sock.shutdown(socket.SHUT_WR)
-        data = b""
-        while True:
-            more = sock.recv(1 << 16)
-            if not more:
-                break
-            data += more
-    status, _, text = data.decode().partition("\n")
-    if not status:
-        raise ConnectionError("it went away")
-    return int(status), text

@@ -7,9 +7,9 @@ whenever they are needed; only what was set by hand is stored.
 import datetime
 import hashlib
 import json
+import re
 import threading
 import time
-import uuid
 from bisect import bisect_right
 
 ZERO_GUID = "00000000-0000-0000-0000-000000000000"
@@ -91,6 +91,7 @@ GET_ONLY = {
 # Not of managedDevice but of the directory object beside it.
 DIRECTORY = ("accountEnabled", "isCompliant", "isManaged", "directoryObjectId")
 
+GUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 BOOT = time.time()
 
 
@@ -134,7 +135,9 @@ def random_bytes(key, number):
 
 
 def guid(sixteen):
-    return str(uuid.UUID(bytes=sixteen, version=4))
+    """Random bytes as a version 4 GUID."""
+    h = sixteen.hex()
+    return f"{h[:8]}-{h[8:12]}-4{h[13:16]}-{'89ab'[sixteen[8] & 3]}{h[17:20]}-{h[20:]}"
 
 
 def mac(six):
@@ -154,6 +157,12 @@ def fleet_name(number):
     return f"LAPTOP-{number - twin:04d}"
 
 
+def entra_id(r, number, plain):
+    if not plain and (number == UNREGISTERED or (number > 10 and number % 37 == 0)):
+        return ZERO_GUID
+    return guid(r[16:32])
+
+
 def fleet_state(r, number):
     if number <= 10:
         return FIRST_TEN[number - 1]
@@ -169,9 +178,7 @@ def invent(key, number, plain):
     style = r[50] % 4 if r[50] < 32 else r[50] % 3
     synced = BOOT - (r[51] * 256 + r[52]) % 28800
     enrolled = BOOT - 86400 * (30 + r[53])
-    aad = guid(r[16:32])
-    if not plain and (number == UNREGISTERED or (number > 10 and number % 37 == 0)):
-        aad = ZERO_GUID
+    aad = entra_id(r, number, plain)
     system, version, maker, model = (
         ("Windows", "10.0.22631.3447", "Contoso Computers", "Slate 14"),
         ("Windows", "10.0.26100.1742", "Contoso Computers", "Tower 5"),
@@ -299,6 +306,8 @@ class Device:
             return f"DEVICE-{self.number:04d}" if self.plain else fleet_name(self.number)
         if name == "id":
             return guid(random_bytes(self.key, self.number)[0:16])
+        if name == "azureADDeviceId":
+            return entra_id(random_bytes(self.key, self.number), self.number, self.plain)
         return self.properties().get(name)
 
     def shown(self, select, by_id):
@@ -348,12 +357,15 @@ class Store:
     def __len__(self):
         return len(self.order)
 
+    def check_id(self, ident, dev):
+        if not isinstance(ident, str) or not GUID.fullmatch(ident):
+            raise ValueError(f"id is a GUID, not {ident}")
+        if self.by_id.get(ident.lower(), dev) is not dev:
+            raise ValueError(f"id {ident} is taken")
+
     def _insert(self, dev):
         ident = dev.value("id")
-        if not isinstance(ident, str) or not ident:
-            raise ValueError("id must be a string")
-        if ident.lower() in self.by_id:
-            raise ValueError(f"id {ident} is taken")
+        self.check_id(ident, None)
         self.order.append(dev)
         self.by_id[ident.lower()] = dev
         self.next_seq += 1
@@ -416,11 +428,8 @@ class Store:
     def change(self, dev, values):
         with self.lock:
             new_id = values.get("id")
-            if new_id is not None:
-                if not isinstance(new_id, str) or not new_id:
-                    raise ValueError("id must be a string")
-                if self.by_id.get(new_id.lower(), dev) is not dev:
-                    raise ValueError(f"id {new_id} is taken")
+            if "id" in values:
+                self.check_id(new_id, dev)
             for name in self.index:
                 self._index_remove(name, dev)
             old_id = dev.value("id")

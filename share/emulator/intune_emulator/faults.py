@@ -1,6 +1,7 @@
 """Faults on order: KIND[:key=value,...], each on certain requests, some times."""
 
 import json
+import re
 import threading
 
 REQUESTS = ("token", "list", "get", "batch", "item", "directory", "discovery", "other")
@@ -9,7 +10,7 @@ COMMON = ("on", "times", "after", "device")
 # kind: (where it applies unless on= says otherwise, the keys it takes)
 KINDS = {
     "status": ("any", ("code", "retry_after", "retry_after_date")),
-    "aadsts": ("token", ("code",)),
+    "aadsts": ("token", ("code", "retry_after", "retry_after_date")),
     "truncate": ("any", ("at",)),
     "cut": ("any", ("at",)),
     "drop": ("any", ()),
@@ -75,11 +76,8 @@ class Fault:
             raise FaultError(f"fault {self.kind}: code={self.args['code']}: not a number")
         if self.kind == "status" and not 400 <= int(self.args["code"]) <= 599:
             raise FaultError("fault status: code= is from 400 to 599")
-        if "seconds" in self.args:
-            try:
-                float(self.args["seconds"])
-            except ValueError:
-                raise FaultError(f"fault {self.kind}: seconds: not a number") from None
+        if not re.fullmatch(r"\d{1,6}(\.\d{1,6})?", self.args.get("seconds", "0")):
+            raise FaultError(f"fault {self.kind}: seconds={self.args['seconds']}: not a number")
         for key in ("retry_after", "retry_after_date"):
             if key in self.args and self.args[key] != "none" and not self.args[key].isdigit():
                 raise FaultError(f"fault {self.kind}: {key}= is a number of seconds or none")
@@ -147,14 +145,18 @@ def wrong_types(body, field):
     and `root` stand for the array of devices and for the whole."""
     if field == "root":
         return b"[" + body + b"]"
-    data = json.loads(body)
-    if field == "value":
-        data["value"] = {"0": data.get("value")}
-        return json.dumps(data).encode()
-    for thing in [data] + [v for v in data.get("value", []) if isinstance(v, dict)]:
-        for name in list(thing):
-            if field is None and name in WRONG:
-                thing[name] = WRONG[name]
-            elif name == field:
-                thing[name] = WRONG.get(name, [thing[name]])
-    return json.dumps(data).encode()
+
+    def spoil(thing):
+        if isinstance(thing, list):
+            return [spoil(v) for v in thing]
+        if not isinstance(thing, dict):
+            return thing
+        out = {k: spoil(v) for k, v in thing.items()}
+        for name in out:
+            if name == field:
+                out[name] = WRONG.get(name, {"0": out[name]})
+            elif field is None and name in WRONG:
+                out[name] = WRONG[name]
+        return out
+
+    return json.dumps(spoil(json.loads(body))).encode()

@@ -14,12 +14,11 @@ from base64 import urlsafe_b64decode
 from urllib.parse import parse_qsl, quote, unquote
 
 from . import odata
-from .devices import DIRECTORY, ZERO_GUID, guid, random_bytes
+from .devices import DIRECTORY, GUID, ZERO_GUID, guid, random_bytes
 from .entra import GRAPH, Window
 from .pki import b64url
 
 CONTEXT = "https://graph.microsoft.com/v1.0/$metadata#"
-GUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 KEY_FORM = re.compile(r"manageddevices\('([^']*)'\)", re.I)
 DISCOVERY = re.compile(r"servicePrincipals/appId=0000000a-0000-0000-c000-000000000000/endpoints", re.I)
 PAGE_MAX = 1000

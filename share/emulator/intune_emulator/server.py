@@ -14,9 +14,9 @@ import uuid
 
 from . import pki
 from .devices import Store
-from .entra import Entra
+from .entra import Entra, error_body
 from .faults import Faults, wrong_types
-from .graph import Answer, Graph, error, status_answer
+from .graph import Answer, Graph, error, retry_headers, status_answer
 
 BODY_MAX = 1 << 20			# of a request
 IDLE_SECONDS = 120
@@ -87,8 +87,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
             self.send("other", error(413, "BadRequest", "The request body cannot be read."), {})
             return False
-        if self.headers.get("Expect", "").lower() == "100-continue":
-            pass				# BaseHTTPRequestHandler has said 100 already
         self.body = self.rfile.read(int(length))
         return len(self.body) == int(length)
 
@@ -107,14 +105,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def work(self, kind, active):
         emu = self.server
         if "status" in active:
-            return status_answer(active["status"].number("code", 500), active["status"])
+            return self.failure(kind, active["status"])
         if kind == "token":
             if self.command != "POST":
                 return error(405, "BadRequest", "The endpoint only accepts POST requests.")
             tenant = self.path.split("/")[1]
             status, body = emu.entra.answer(tenant, self, active, self.note)
-            return Answer(status, body, headers={"Cache-Control": "no-store, no-cache",
-                                                 "Pragma": "no-cache"})
+            headers = {"Cache-Control": "no-store, no-cache", "Pragma": "no-cache"}
+            if "aadsts" in active:
+                headers.update(retry_headers(active["aadsts"]))
+            return Answer(status, body, headers=headers)
         path = self.path
         if not path.lower().startswith("/v1.0/"):
             return error(400 if path.lower().startswith("/beta/") else 404, "BadRequest",
@@ -125,6 +125,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if kind == "batch" and self.command == "POST":
             return emu.graph.batch(self, active)
         return emu.graph.answer(self, self.command, path[len("/v1.0"):], active)
+
+    @staticmethod
+    def failure(kind, fault):
+        """A status fault, in the form of error that the service has."""
+        status = fault.number("code", 500)
+        if kind != "token":
+            return status_answer(status, fault)
+        code = {401: 7000215, 403: 53003, 429: 90055}.get(status, 90033)
+        return Answer(status, error_body(code)[1], headers=retry_headers(fault))
 
     # The way out
 
