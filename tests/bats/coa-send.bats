@@ -63,9 +63,14 @@ peer() {
 	nas "nas ${2-127.0.0.0/8} profile ${PROFILE-rfc5176} secret-file $T/secret port $(<"$P/port")"
 }
 
-# send ARG...: coa-send with one short try, unless ARGs say otherwise
-send() {
+# quick ARG...: coa-send with one short try, where silence is what is wanted
+quick() {
 	coa-send --timeout 1 --tries 1 "$@"
+}
+
+# send ARG...: one try with time enough for any machine, where an answer is
+send() {
+	coa-send --timeout 60 --tries 1 "$@"
 }
 
 record() {
@@ -174,7 +179,7 @@ last_coa() {
 	s='"nas_ip":"127.0.0.1","user":"whoever","acct_session_id":"old","calling":"'$mac'"'
 	run -1 --separate-stderr in_netns "$NETNS" coa-send "$(record "${s/$mac/02:00:00:00:00:99}")"
 	assert_eq "$(field error_cause)" 503
-	# Another kind of NAS's profile: hostapd takes no NAS-Port, and no CoA-Request.
+	# The profile of another kind of NAS: hostapd knows none of Cisco's attributes.
 	sed 's/hostapd /cisco /' "$T/nas" >"$T/nas2"
 	chmod 600 "$T/nas2"
 	run -1 --separate-stderr in_netns "$NETNS" coa-send --nas "$T/nas2" "$(record "$s")"
@@ -190,13 +195,13 @@ last_coa() {
 
 @test "silence: a closed port, a wrong secret; exit 75 and what is known about it" {
 	nas "nas * profile rfc5176 secret-file $T/secret address 127.0.0.1 port 1"
-	run -75 --separate-stderr send "$(record)"
+	run -75 --separate-stderr quick "$(record)"
 	assert_eq "$(jq -c '.coa | [.result, .tries, .nas, .why]' <<<"$output")" \
 	    '["silent",1,"127.0.0.1:1","nothing listens on that port"]'
 	assert_one_line "$stderr"
 	printf 'another\n' >"$T/secret"
 	nas "nas * profile rfc5176 secret-file $T/secret port $(radius_get "$D" COA_PORT)"
-	run -75 --separate-stderr send "$(record)"
+	run -75 --separate-stderr quick "$(record)"
 	assert_eq "$(field result)" silent
 	assert_has "$(field why)" "no answer: a wrong secret"
 	assert_has "$stderr" "wrong secret"
@@ -240,7 +245,7 @@ BAD=(short empty lies id secret forged ma two-ma short-ma attribute proxy access
 
 @test "each wrong reply alone is silence" {
 	peer "$(IFS=,; echo "${BAD[*]}")"
-	run -75 --separate-stderr send --jobs 32 < <(for _ in "${BAD[@]}"; do record; done)
+	run -75 --separate-stderr quick --timeout 3 --jobs 32 < <(for _ in "${BAD[@]}"; do record; done)
 	assert_eq "$(jq -r .coa.result <<<"$output" | sort | uniq -c | tr -s ' ')" " ${#BAD[@]} silent"
 	assert_eq "$(wc -l <"$P/log")" "${#BAD[@]}"
 	why=$(jq -r .coa.why <<<"$output")
@@ -253,7 +258,7 @@ BAD=(short empty lies id secret forged ma two-ma short-ma attribute proxy access
 
 @test "wrong replies are ignored and the true one behind them counts" {
 	peer "$(IFS=+; echo "${BAD[*]}+nak-ma")"
-	run -1 --separate-stderr coa-send --tries 1 --timeout 20 -v "$(record)"
+	run -1 --separate-stderr send -v "$(record)"
 	assert_eq "$(jq -c '.coa | [.result, .tries]' <<<"$output")" '["nak",1]'
 	# The one from elsewhere never reaches us: the socket is connected.
 	assert_eq "$(grep -c 'ignored a reply' <<<"$stderr")" $((${#BAD[@]} - 1))
@@ -263,9 +268,18 @@ BAD=(short empty lies id secret forged ma two-ma short-ma attribute proxy access
 
 @test "--require-message-authenticator takes no answer without one" {
 	peer ack,ack-ma
-	run -75 --separate-stderr send --require-message-authenticator "$(record)"
+	run -75 --separate-stderr quick --require-message-authenticator "$(record)"
 	assert_has "$(field why)" "it has no Message-Authenticator"
 	run -0 --separate-stderr send --require-message-authenticator "$(record)"
+}
+
+@test "a system that forbids MD5 by its OpenSSL configuration does not stop it" {
+	printf '%s\n' 'openssl_conf = o' '[o]' 'alg_section = a' '[a]' \
+	    'default_properties = fips=yes' >"$T/openssl.cnf"
+	export OPENSSL_CONF=$T/openssl.cnf
+	run ! openssl dgst -md5 /dev/null
+	run -0 --separate-stderr send "$(record)"
+	assert_eq "$(field result)" ack
 }
 
 @test "IPv6: the NAS, its attribute, its answer" {
@@ -374,6 +388,12 @@ Cisco-AVPair = subscriber:command=bounce-host-port"
 	assert_one_line "$stderr"
 	assert_has "$stderr" "$T/bad: may be read by others"
 	chmod 600 "$T/bad"
+	# Only root can give a file away.
+	if [ "$(id -u)" -eq 0 ]; then
+		chown 65534 "$T/bad"
+		run -77 --separate-stderr coa-send "$(record "${SESSION/0.0.1/0.0.2}")"
+		assert_has "$stderr" "$T/bad: belongs to another user"
+	fi
 	for what in missing empty two binary; do
 		case $what in
 		missing) rm "$T/bad" ;;
@@ -393,7 +413,7 @@ Cisco-AVPair = subscriber:command=bounce-host-port"
 
 @test "the secret appears in no output, however verbose" {
 	printf 'hush-hush-hush\n' >"$T/secret"
-	run -75 --separate-stderr send -v "$(record)"
+	run -75 --separate-stderr quick -v "$(record)"
 	refute_has "$output$stderr" hush
 	run -0 --separate-stderr send -v -n "$(record)"
 	refute_has "$output$stderr" hush
@@ -469,9 +489,9 @@ coa-send: $T/nas:4:1: this line has no secret-file"
 
 @test "a silent NAS does not hold up the others; --jobs 1 keeps the order" {
 	nas "nas 127.0.0.2 profile rfc5176 secret-file $T/secret port 1" "$(<"$T/nas")"
-	run -75 --separate-stderr send < <(record "${SESSION/0.0.1/0.0.2}"; record; record)
+	run -75 --separate-stderr quick --timeout 2 < <(record "${SESSION/0.0.1/0.0.2}"; record; record)
 	assert_eq "$(jq -rs '[.[].coa.result] | join(" ")' <<<"$output")" "ack ack silent"
-	run -75 --separate-stderr send --jobs 1 < <(record "${SESSION/0.0.1/0.0.2}"; record)
+	run -75 --separate-stderr quick --jobs 1 < <(record "${SESSION/0.0.1/0.0.2}"; record)
 	assert_eq "$(jq -rs '[.[].coa.result] | join(" ")' <<<"$output")" "silent ack"
 }
 
