@@ -524,6 +524,22 @@ db_dup(struct store *s, const void *key, size_t klen, const struct bytes *last,
 }
 
 enum store_rc
+db_has(struct store *s, const void *key, size_t klen, const void *val, size_t vlen)
+{
+	MDB_val		 k = val_of(key, klen), v = val_of(val, vlen);
+	MDB_cursor	*c;
+	enum store_rc	 rc;
+	int		 err;
+
+	if ((err = mdb_cursor_open(s->txn, s->dbi[DB_KEY], &c)) != 0)
+		return lmdb_fault(s, "reading", err);
+	err = mdb_cursor_get(c, &k, &v, MDB_GET_BOTH);
+	rc = result(s, "reading", err, NULL, NULL);
+	mdb_cursor_close(c);
+	return rc;
+}
+
+enum store_rc
 db_count(struct store *s, enum db db, size_t *out)
 {
 	MDB_stat	 st;

@@ -88,6 +88,10 @@ enum store_rc	 db_after(struct store *s, enum db db, const void *key, size_t kle
 enum store_rc	 db_dup(struct store *s, const void *key, size_t klen,
 		    const struct bytes *last, struct bytes *out);
 
+/* Is val one of the duplicates of a key of DB_KEY? */
+enum store_rc	 db_has(struct store *s, const void *key, size_t klen, const void *val,
+		    size_t vlen);
+
 /* How many entries a database has. */
 enum store_rc	 db_count(struct store *s, enum db db, size_t *out);
 

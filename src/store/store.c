@@ -104,17 +104,13 @@ note_no(struct search *q, const struct answer *a)
 	q->has_no = true;
 }
 
-/*
- * The registered devices under one key.  With newest, which is for Entra ids, of
- * several the one that spoke to Intune last is the one in use; otherwise several
- * are ambiguous.
- */
+/* The registered device under one key; several are ambiguous. */
 static enum store_rc
-search_devices(struct search *q, const struct key *k, bool newest)
+search_devices(struct search *q, const struct key *k)
 {
 	struct bytes	 dup = { NULL, 0 };
 	struct answer	 a;
-	size_t		 live = 0;
+	bool		 live = false;
 	enum store_rc	 rc;
 
 	while ((rc = db_dup(q->s, k->b, k->n, &dup, &dup)) == STORE_FOUND) {
@@ -127,21 +123,22 @@ search_devices(struct search *q, const struct key *k, bool newest)
 			note_no(q, &a);
 			continue;
 		}
-		if (live++ == 0 || (newest && a.device.last_sync > q->out->device.last_sync))
+		if (!live) {
 			*q->out = a;
-		if (live > 1 && !newest) {
-			/* As old as the older of the two. */
-			int64_t	 checked = a.checked < q->out->checked ? a.checked : q->out->checked;
-
-			memset(q->out, 0, sizeof(*q->out));
-			q->out->state = COMPLIANCE_AMBIGUOUS;
-			q->out->checked = checked;
-			return STORE_FOUND;
+			live = true;
+			continue;
 		}
+		/* As old as the older of the two. */
+		if (q->out->checked < a.checked)
+			a.checked = q->out->checked;
+		memset(q->out, 0, sizeof(*q->out));
+		q->out->state = COMPLIANCE_AMBIGUOUS;
+		q->out->checked = a.checked;
+		return STORE_FOUND;
 	}
 	if (rc == STORE_ERROR)
 		return rc;
-	return live > 0 ? STORE_FOUND : STORE_NOTFOUND;
+	return live ? STORE_FOUND : STORE_NOTFOUND;
 }
 
 /* The answer that is filed under what was asked: ambiguous, or none such. */
@@ -168,7 +165,7 @@ search_key(struct search *q, struct key asked, struct key devices, enum match by
 	enum store_rc	 rc;
 
 	if ((rc = search_asked(q, &asked)) == STORE_NOTFOUND &&
-	    (rc = search_devices(q, &devices, by == MATCH_GUID)) == STORE_FOUND)
+	    (rc = search_devices(q, &devices)) == STORE_FOUND)
 		q->out->id_space = space;
 	if (rc == STORE_FOUND)
 		q->out->matched_by = by;
@@ -462,10 +459,22 @@ put_no(struct store *s, const struct asked *q, const struct answer *a, struct an
 	return put_asked(s, &x, a, before);
 }
 
+/* Of an ambiguous answer: has this identifier found nothing?  All of one kind are
+ * tried before the next kind, and GUIDs one after the other. */
+static bool
+found_nothing(const struct answer *a, size_t i)
+{
+	if (is_no(a))
+		return true;
+	if (a->matched_by == MATCH_NONE)
+		return false;
+	return a->asked[i].by != a->matched_by ||
+	    (a->matched_by == MATCH_GUID && i + 1 < a->nasked);
+}
+
 /*
  * Unregistered, ambiguous, or the rare answer whose device has no id: filed under
- * what was asked.  Of an ambiguous one the identifiers of other kinds, which are
- * tried before the one that matched, have found nothing.
+ * what was asked.
  */
 static enum store_rc
 put_without_device(struct store *s, const struct answer *a, struct answer *before)
@@ -481,8 +490,7 @@ put_without_device(struct store *s, const struct answer *a, struct answer *befor
 	if (a->state == COMPLIANCE_UNREGISTERED)
 		bare = no;
 	for (i = 0; i < a->nasked; i++) {
-		if (is_no(&bare) ||
-		    (a->matched_by != MATCH_NONE && a->asked[i].by != a->matched_by))
+		if (found_nothing(a, i))
 			rc = put_no(s, &a->asked[i], &no, before);
 		else if (asked_keys(&a->asked[i], &x, &devices, &g))
 			rc = put_asked(s, &x, &bare, before);
@@ -496,6 +504,24 @@ put_without_device(struct store *s, const struct answer *a, struct answer *befor
 	return any;
 }
 
+/* The kind of key, by its first byte, that Intune was asked for and named just
+ * this device; 0: its own id. */
+static char
+asked_by(const struct answer *a)
+{
+	switch (a->matched_by) {
+	case MATCH_GUID:
+		return a->id_space == ID_SPACE_ENTRA ? 'e' : '\0';
+	case MATCH_NAME:
+		return 'n';
+	case MATCH_MAC:
+		return 'm';
+	case MATCH_NONE:
+		break;
+	}
+	return '\0';
+}
+
 /*
  * Files the device under one of its keys, and drops what the answer refutes:
  * "no such device" always; "ambiguous" when Intune was asked for this very key
@@ -505,8 +531,7 @@ static enum store_rc
 put_key(struct store *s, const struct key *primary, const struct key *k, const struct key *x,
     const struct answer *a)
 {
-	bool		 sole = k->b[0] == (a->matched_by == MATCH_NAME ? 'n' :
-			    a->matched_by == MATCH_MAC ? 'm' : '\0');
+	bool		 sole = k->b[0] == asked_by(a);
 	struct answer	 old;
 	enum store_rc	 rc;
 
@@ -515,7 +540,7 @@ put_key(struct store *s, const struct key *primary, const struct key *k, const s
 	if (rc == STORE_FOUND && old.checked > a->checked && is_no(&old))
 		return STORE_NOTFOUND;
 	if (rc == STORE_FOUND && old.checked <= a->checked &&
-	    (sole || k->b[0] == 'e' || old.state != COMPLIANCE_AMBIGUOUS) &&
+	    (sole || old.state != COMPLIANCE_AMBIGUOUS) &&
 	    db_del(s, DB_DEV, x->b, x->n, NULL, 0) == STORE_ERROR)
 		return STORE_ERROR;
 	if (sole && drop_devices(s, k, primary, a->checked) == STORE_ERROR)
@@ -544,13 +569,41 @@ put_other_guids(struct store *s, const struct answer *a)
 	return STORE_FOUND;
 }
 
+/* Graph leaves a MAC out at times that it gave before: then the old one stays, as
+ * long as nothing has taken it from the device. */
 static enum store_rc
-put_device(struct store *s, const struct answer *a, struct answer *before)
+keep_mac(struct store *s, const struct key *primary, bool *has, uint8_t mac[MAC_LEN],
+    bool had, const uint8_t old[MAC_LEN])
 {
-	struct key	 primary = guid_key("i:", &a->device.id);
-	struct key	 x = guid_key("x:g:", &a->device.id);
+	struct key	 k = mac_key("m:", old);
+	enum store_rc	 rc;
+
+	if (*has || !had)
+		return STORE_NOTFOUND;
+	if ((rc = db_has(s, k.b, k.n, primary->b, primary->n)) == STORE_FOUND) {
+		memcpy(mac, old, MAC_LEN);
+		*has = true;
+	}
+	return rc;
+}
+
+static enum store_rc
+keep_macs(struct store *s, const struct key *primary, struct device *d, const struct device *old)
+{
+	if (keep_mac(s, primary, &d->has_wifi_mac, d->wifi_mac, old->has_wifi_mac,
+	    old->wifi_mac) == STORE_ERROR)
+		return STORE_ERROR;
+	return keep_mac(s, primary, &d->has_ethernet_mac, d->ethernet_mac,
+	    old->has_ethernet_mac, old->ethernet_mac);
+}
+
+static enum store_rc
+put_device(struct store *s, const struct answer *given, struct answer *before)
+{
+	struct key	 primary = guid_key("i:", &given->device.id);
+	struct key	 x = guid_key("x:g:", &given->device.id);
 	struct key	 keys[DEVICE_KEYS], xs[DEVICE_KEYS];
-	struct answer	 old;
+	struct answer	 a = *given, old;
 	enum store_rc	 rc;
 	size_t		 i, n;
 
@@ -562,20 +615,21 @@ put_device(struct store *s, const struct answer *a, struct answer *before)
 	if (rc == STORE_FOUND) {
 		if (before != NULL)
 			*before = old;
-		if (old.checked > a->checked)
+		if (old.checked > a.checked)
 			return STORE_NOTFOUND;
-		if (drop_keys(s, &primary, &old.device, &a->device) == STORE_ERROR)
+		if (keep_macs(s, &primary, &a.device, &old.device) == STORE_ERROR ||
+		    drop_keys(s, &primary, &old.device, &a.device) == STORE_ERROR)
 			return STORE_ERROR;
 	}
 	if (db_del(s, DB_DEV, x.b, x.n, NULL, 0) == STORE_ERROR ||
-	    put_answer(s, &primary, a) == STORE_ERROR)
+	    put_answer(s, &primary, &a) == STORE_ERROR)
 		return STORE_ERROR;
-	n = keys_of(&a->device, false, keys);
-	keys_of(&a->device, true, xs);
+	n = keys_of(&a.device, false, keys);
+	keys_of(&a.device, true, xs);
 	for (i = 0; i < n; i++)
-		if (put_key(s, &primary, &keys[i], &xs[i], a) == STORE_ERROR)
+		if (put_key(s, &primary, &keys[i], &xs[i], &a) == STORE_ERROR)
 			return STORE_ERROR;
-	return put_other_guids(s, a);
+	return put_other_guids(s, &a);
 }
 
 struct put_args {

@@ -228,7 +228,7 @@ static void
 test_moved_keys(void)
 {
 	struct store	*s = fresh();
-	struct answer	 a = device(1, COMPLIANCE_COMPLIANT, NOW), b, before;
+	struct answer	 a = device(1, COMPLIANCE_COMPLIANT, NOW), b, c, before;
 	uint8_t		 old[MAC_LEN];
 
 	memcpy(old, a.device.wifi_mac, MAC_LEN);
@@ -246,8 +246,21 @@ test_moved_keys(void)
 	CHECK(look(s, by_guid(&a.device.entra_id)) == COMPLIANCE_PENDING);
 	CHECK(look(s, by_name("Renamed")) == COMPLIANCE_NONCOMPLIANT);
 	CHECK(look(s, by_mac(b.device.wifi_mac)) == COMPLIANCE_NONCOMPLIANT);
+	/* Graph leaves a MAC out that it gave before. */
+	b.checked++;
+	b.device.has_wifi_mac = b.device.has_ethernet_mac = false;
+	store_put(s, &b, NULL);
+	CHECK(look(s, by_mac(b.device.wifi_mac)) == COMPLIANCE_NONCOMPLIANT);
+	CHECK(look(s, by_mac(a.device.ethernet_mac)) == COMPLIANCE_NONCOMPLIANT);
+	c = device(2, COMPLIANCE_COMPLIANT, NOW + 12);
+	memcpy(c.device.wifi_mac, b.device.wifi_mac, MAC_LEN);
+	c.matched_by = MATCH_MAC;
+	store_put(s, &c, NULL);
+	b.checked = NOW + 13;
+	store_put(s, &b, NULL);
+	CHECK(look(s, by_mac(b.device.wifi_mac)) == COMPLIANCE_COMPLIANT);
 	/* An answer that was on its way for long changes nothing. */
-	CHECK(store_put(s, &a, &before) == STORE_NOTFOUND && before.checked == NOW + 10);
+	CHECK(store_put(s, &a, &before) == STORE_NOTFOUND && before.checked == NOW + 13);
 	CHECK(look(s, by_guid(&a.device.id)) == COMPLIANCE_NONCOMPLIANT);
 	CHECK(look(s, by_name("LAPTOP-1")) == COMPLIANCE_PENDING);
 	a.state = COMPLIANCE_PENDING;
@@ -274,8 +287,7 @@ test_ambiguous(void)
 	CHECK(out.state == COMPLIANCE_AMBIGUOUS && !out.has_device && out.checked == NOW);
 	CHECK(out.matched_by == MATCH_NAME);
 	CHECK(look(s, by_mac(a.device.wifi_mac)) == COMPLIANCE_AMBIGUOUS);
-	/* Of two with one Entra id the one that synced last. */
-	CHECK(look(s, by_guid(&a.device.entra_id)) == COMPLIANCE_NONCOMPLIANT);
+	CHECK(look(s, by_guid(&a.device.entra_id)) == COMPLIANCE_AMBIGUOUS);
 	CHECK(look(s, by_guid(&a.device.id)) == COMPLIANCE_COMPLIANT);
 	/* The ambiguous name is not got round by a MAC that matches one device. */
 	id.has_mac = true;
@@ -298,6 +310,12 @@ test_ambiguous(void)
 	store_put(s, &b, NULL);
 	CHECK(look(s, by_name("laptop-1")) == COMPLIANCE_NONCOMPLIANT);
 	CHECK(look(s, by_mac(a.device.wifi_mac)) == COMPLIANCE_AMBIGUOUS);
+	CHECK(look(s, by_guid(&a.device.entra_id)) == COMPLIANCE_AMBIGUOUS);
+	a.checked = NOW + 8;
+	a.matched_by = MATCH_GUID;
+	a.id_space = ID_SPACE_ENTRA;
+	store_put(s, &a, NULL);
+	CHECK(look(s, by_guid(&a.device.entra_id)) == COMPLIANCE_COMPLIANT);
 	store_close(s);
 }
 
