@@ -550,3 +550,19 @@ db_count(struct store *s, enum db db, size_t *out)
 	*out = st.ms_entries;
 	return STORE_FOUND;
 }
+
+enum store_rc
+db_sizes(struct store *s, struct store_size *out)
+{
+	MDB_envinfo	 info;
+	off_t		 want, got;
+
+	if (sizes(s, &want, &got) == -1)
+		return db_fault(s, errno, "data.mdb: %s", strerror(errno));
+	mdb_env_info(s->env, &info);
+	out->file = (uint64_t)got;
+	out->map = info.me_mapsize;
+	out->readers = info.me_numreaders;
+	out->readers_max = info.me_maxreaders;
+	return STORE_FOUND;
+}

@@ -92,6 +92,9 @@ enum store_rc	 db_dup(struct store *s, const void *key, size_t klen,
 enum store_rc	 db_has(struct store *s, const void *key, size_t klen, const void *val,
 		    size_t vlen);
 
+/* Fills in file, map and readers. */
+enum store_rc	 db_sizes(struct store *s, struct store_size *out);
+
 /* How many entries a database has. */
 enum store_rc	 db_count(struct store *s, enum db db, size_t *out);
 

@@ -88,6 +88,21 @@ get_answer(struct store *s, const void *key, size_t klen, struct answer *out)
 	    text_safe(shown, sizeof(shown), key, klen), why);
 }
 
+/* The same for a value that is about to be replaced: a damaged one is as good as
+ * none, and so is healed. */
+static enum store_rc
+get_old(struct store *s, const void *key, size_t klen, struct answer *out)
+{
+	struct bytes	 v;
+	const char	*why;
+	enum store_rc	 rc;
+
+	if ((rc = db_get(s, DB_DEV, key, klen, &v)) == STORE_FOUND &&
+	    !unpack_answer(v.p, v.n, out, &why))
+		return STORE_NOTFOUND;
+	return rc;
+}
+
 static enum store_rc
 put_answer(struct store *s, const struct key *k, const struct answer *a)
 {
@@ -104,6 +119,43 @@ note_no(struct search *q, const struct answer *a)
 	q->has_no = true;
 }
 
+/* The keys, beside its id, under which a device is found; x says which prefixes:
+ * those of `key`, or those of answers without a device. */
+static size_t
+keys_of(const struct device *d, bool x, struct key keys[DEVICE_KEYS])
+{
+	size_t	 n = 0;
+
+	if (d->has_entra_id && !guid_is_zero(&d->entra_id))
+		keys[n++] = guid_key(x ? "x:g:" : "e:", &d->entra_id);
+	if (d->name[0] != '\0')
+		keys[n++] = name_key(x ? "x:n:" : "n:", d->name);
+	if (d->has_wifi_mac && mac_is_usable(d->wifi_mac))
+		keys[n++] = mac_key(x ? "x:m:" : "m:", d->wifi_mac);
+	if (d->has_ethernet_mac && mac_is_usable(d->ethernet_mac))
+		keys[n++] = mac_key(x ? "x:m:" : "m:", d->ethernet_mac);
+	return n;
+}
+
+static bool
+same_key(const struct key *a, const struct key *b)
+{
+	return a->n == b->n && memcmp(a->b, b->b, a->n) == 0;
+}
+
+/* Does the device say of itself what the key says of it? */
+static bool
+has_key(const struct device *d, const struct key *k)
+{
+	struct key	 keys[DEVICE_KEYS];
+	size_t		 i, n = keys_of(d, false, keys);
+
+	for (i = 0; i < n; i++)
+		if (same_key(&keys[i], k))
+			return true;
+	return false;
+}
+
 /* The registered device under one key; several are ambiguous. */
 static enum store_rc
 search_devices(struct search *q, const struct key *k)
@@ -116,8 +168,8 @@ search_devices(struct search *q, const struct key *k)
 	while ((rc = db_dup(q->s, k->b, k->n, &dup, &dup)) == STORE_FOUND) {
 		if ((rc = get_answer(q->s, dup.p, dup.n, &a)) == STORE_ERROR)
 			return rc;
-		/* A key without its device: a damaged store, but no wrong answer. */
-		if (rc == STORE_NOTFOUND)
+		/* A key that its device knows nothing of: damage, but no wrong answer. */
+		if (rc == STORE_NOTFOUND || !has_key(&a.device, k))
 			continue;
 		if (is_no(&a)) {
 			note_no(q, &a);
@@ -273,30 +325,6 @@ store_find(struct store *s, const struct identity *id, const struct match_order 
 	return rc;
 }
 
-/* The keys, beside its id, under which a device is found; x says which prefixes:
- * those of `key`, or those of answers without a device. */
-static size_t
-keys_of(const struct device *d, bool x, struct key keys[DEVICE_KEYS])
-{
-	size_t	 n = 0;
-
-	if (d->has_entra_id && !guid_is_zero(&d->entra_id))
-		keys[n++] = guid_key(x ? "x:g:" : "e:", &d->entra_id);
-	if (d->name[0] != '\0')
-		keys[n++] = name_key(x ? "x:n:" : "n:", d->name);
-	if (d->has_wifi_mac && mac_is_usable(d->wifi_mac))
-		keys[n++] = mac_key(x ? "x:m:" : "m:", d->wifi_mac);
-	if (d->has_ethernet_mac && mac_is_usable(d->ethernet_mac))
-		keys[n++] = mac_key(x ? "x:m:" : "m:", d->ethernet_mac);
-	return n;
-}
-
-static bool
-same_key(const struct key *a, const struct key *b)
-{
-	return a->n == b->n && memcmp(a->b, b->b, a->n) == 0;
-}
-
 /* Deletes the keys of old that the device does not have any more (now NULL: all). */
 static enum store_rc
 drop_keys(struct store *s, const struct key *primary, const struct device *old,
@@ -332,7 +360,7 @@ drop_devices(struct store *s, const struct key *k, const struct key *keep, int64
 		dup.p = last;
 		if (keep != NULL && keep->n == dup.n && memcmp(keep->b, last, dup.n) == 0)
 			continue;
-		if ((rc = get_answer(s, last, dup.n, &a)) == STORE_ERROR)
+		if ((rc = get_old(s, last, dup.n, &a)) == STORE_ERROR)
 			return rc;
 		if (rc == STORE_FOUND && a.checked > checked)
 			continue;
@@ -349,7 +377,7 @@ mark_no(struct store *s, const struct key *k, const struct answer *a, struct ans
 	struct answer	 old;
 	enum store_rc	 rc;
 
-	if ((rc = get_answer(s, k->b, k->n, &old)) != STORE_FOUND)
+	if ((rc = get_old(s, k->b, k->n, &old)) != STORE_FOUND)
 		return rc;
 	if (before != NULL && before->state == COMPLIANCE_PENDING)
 		*before = old;
@@ -392,7 +420,7 @@ put_asked(struct store *s, const struct key *k, const struct answer *a, struct a
 	struct answer	 old;
 	enum store_rc	 rc;
 
-	if ((rc = get_answer(s, k->b, k->n, &old)) == STORE_ERROR)
+	if ((rc = get_old(s, k->b, k->n, &old)) == STORE_ERROR)
 		return rc;
 	if (rc == STORE_FOUND) {
 		if (before != NULL && before->state == COMPLIANCE_PENDING)
@@ -535,7 +563,7 @@ put_key(struct store *s, const struct key *primary, const struct key *k, const s
 	struct answer	 old;
 	enum store_rc	 rc;
 
-	if ((rc = get_answer(s, x->b, x->n, &old)) == STORE_ERROR)
+	if ((rc = get_old(s, x->b, x->n, &old)) == STORE_ERROR)
 		return rc;
 	if (rc == STORE_FOUND && old.checked > a->checked && is_no(&old))
 		return STORE_NOTFOUND;
@@ -607,10 +635,10 @@ put_device(struct store *s, const struct answer *given, struct answer *before)
 	enum store_rc	 rc;
 	size_t		 i, n;
 
-	if ((rc = get_answer(s, primary.b, primary.n, &old)) == STORE_ERROR)
+	if ((rc = get_old(s, primary.b, primary.n, &old)) == STORE_ERROR)
 		return rc;
 	if (rc == STORE_NOTFOUND &&
-	    (rc = get_answer(s, x.b, x.n, &old)) == STORE_ERROR)
+	    (rc = get_old(s, x.b, x.n, &old)) == STORE_ERROR)
 		return rc;
 	if (rc == STORE_FOUND) {
 		if (before != NULL)
@@ -658,4 +686,50 @@ store_put(struct store *s, const struct answer *a, struct answer *before)
 	struct put_args	 p = { a, before };
 
 	return store_transact(s, put_one, &p);
+}
+
+struct prune_args {
+	int64_t	 limit;
+	size_t	 devices, others;
+};
+
+static enum store_rc
+prune_all(struct store *s, void *arg)
+{
+	struct prune_args	*p = arg;
+	struct answer		 a;
+	struct bytes		 k, v;
+	struct key		 last = { .n = 0 };
+	enum store_rc		 rc;
+	const char		*why;
+
+	p->devices = p->others = 0;
+	while ((rc = db_after(s, DB_DEV, last.b, last.n, &k, &v)) == STORE_FOUND) {
+		if (k.n > sizeof(last.b))
+			return db_fault(s, EBADMSG, "the store is damaged: a key is too long");
+		memcpy(last.b, k.p, k.n);
+		last.n = k.n;
+		/* What cannot be read is of no use to anybody. */
+		if (unpack_answer(v.p, v.n, &a, &why) && a.checked >= p->limit)
+			continue;
+		if ((last.b[0] == 'i' &&
+		    drop_keys(s, &last, &a.device, NULL) == STORE_ERROR) ||
+		    db_del(s, DB_DEV, last.b, last.n, NULL, 0) == STORE_ERROR)
+			return STORE_ERROR;
+		*(last.b[0] == 'i' ? &p->devices : &p->others) += 1;
+	}
+	return rc == STORE_ERROR ? rc : STORE_FOUND;
+}
+
+enum store_rc
+store_prune(struct store *s, int64_t limit, size_t *devices, size_t *others)
+{
+	struct prune_args	 p = { limit, 0, 0 };
+	enum store_rc		 rc = store_transact(s, prune_all, &p);
+
+	if (rc != STORE_ERROR) {
+		*devices += p.devices;
+		*others += p.others;
+	}
+	return rc;
 }
