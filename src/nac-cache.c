@@ -1,0 +1,504 @@
+/*
+ * nac-cache: the local store of what Intune has said, and the clients seen.
+ */
+#include <err.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "base/cli.h"
+#include "base/conf.h"
+#include "base/text.h"
+#include "base/when.h"
+#include "device/record.h"
+#include "store/cache.h"
+
+#define DAY		86400
+#define POLL_INTERVAL	(2 * 3600)
+#define SEEN_WITHIN	(7 * DAY)
+#define PRUNE_AFTER	(90 * DAY)
+
+static const char	 usage[] =
+    "usage: nac-cache [options] COMMAND [arguments]\n"
+    "  put [--changed] [--quiet]      store the answers of records; pass them on\n"
+    "  get [KEY ...]                  add the stored answer to each record\n"
+    "  list [--clients]               every stored device, or client seen, as a record\n"
+    "  due [--older-than SPAN] [--seen-within SPAN]\n"
+    "                                 clients seen whose answer has grown old\n"
+    "  follow [--older-than SPAN] [--from-start]\n"
+    "                                 stay, and print clients to look up as they come\n"
+    "  prune [--older-than SPAN] [--clients-older-than SPAN]\n"
+    "                                 remove what was not refreshed for long\n"
+    "  stats                          the store in numbers, as JSON\n"
+    "options: -c, --config FILE   -d, --state-dir DIR   -j, --journal FILE\n"
+    "         -m, --match-order WORDS   -h, --help   -V, --version\n"
+    "KEY or line: a record, GUID, MAC or name.  Exit: 0 done, 1 get: some not found,\n"
+    "64 usage, 65 bad record, 74 store or journal, 75 try again, 77 not permitted,\n"
+    "78 no store or a wrong one.\n";
+
+enum { OPT_CHANGED = 256, OPT_CLIENTS, OPT_OLDER, OPT_SEEN, OPT_FROM_START, OPT_CLIENTS_OLDER };
+
+static const struct option	 options[] = {
+	{ "config", required_argument, NULL, 'c' },
+	{ "state-dir", required_argument, NULL, 'd' },
+	{ "journal", required_argument, NULL, 'j' },
+	{ "match-order", required_argument, NULL, 'm' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "changed", no_argument, NULL, OPT_CHANGED },
+	{ "clients", no_argument, NULL, OPT_CLIENTS },
+	{ "older-than", required_argument, NULL, OPT_OLDER },
+	{ "seen-within", required_argument, NULL, OPT_SEEN },
+	{ "from-start", no_argument, NULL, OPT_FROM_START },
+	{ "clients-older-than", required_argument, NULL, OPT_CLIENTS_OLDER },
+	{ NULL, 0, NULL, 0 }
+};
+
+/* The command line. */
+struct request {
+	struct cache	 c;
+	const char	*conf, *state_dir, *journal;
+};
+
+static void
+wrong(const char *option, const char *value, const char *what)
+{
+	char	 shown[TEXT_SHOWN];
+
+	warnx("--%s: \"%s\" %s", option, text_safe(shown, sizeof(shown), value,
+	    strlen(value)), what);
+	cli_usage();
+}
+
+static void
+take_span(const char *option, const char *value, int64_t *out)
+{
+	if (!when_span(value, out))
+		wrong(option, value, "is no span of time (try 2h)");
+}
+
+static int
+bad_record(const char *where, const char *why)
+{
+	warnx("%s: %s", where, why);
+	return EX_DATAERR;
+}
+
+static int
+get_one(json_t *rec, const char *where, void *arg)
+{
+	struct cache	*c = arg;
+	struct identity	 id;
+	struct answer	 a;
+	char		 why[256];
+	enum store_rc	 rc;
+	int		 status;
+
+	if (!record_identity(rec, &id, why, sizeof(why)))
+		return bad_record(where, why);
+	if (id.nguid == 0 && id.nname == 0 && !id.has_mac && !id.ambiguous)
+		return bad_record(where, "identity: holds no GUID, name or MAC to look up");
+	if ((rc = store_find(c->store, &id, &c->order, &a)) == STORE_ERROR)
+		return cache_fault(c);
+	a.source = SOURCE_CACHE;
+	record_put_answer(rec, &a, when_now());
+	status = record_print(rec, stdout);
+	return cli_worst(status, rc == STORE_FOUND ? STATUS_OK : STATUS_NO);
+}
+
+static int
+run_get(struct cache *c, int argc, char **argv)
+{
+	return record_each(argc, argv, stdin, get_one, c);
+}
+
+/* What goes through all devices or clients. */
+struct listing {
+	struct cache	*c;
+	int64_t		 now;
+	int		 status;
+	/* for stats: */
+	json_int_t	 states[COMPLIANCE_COUNT];
+	json_int_t	 devices, others, damaged;
+	int64_t		 oldest, newest;
+};
+
+/* By what a device can be asked for again. */
+static void
+identity_of(struct identity *id, const struct answer *a)
+{
+	const struct device	*d = &a->device;
+	struct guid		 g;
+
+	memset(id, 0, sizeof(*id));
+	if (d->has_id)
+		identity_add_guid(id, &d->id, FOUND_ARGUMENT, "");
+	if (d->name[0] != '\0')
+		identity_add_name(id, d->name, FOUND_ARGUMENT);
+	if (d->has_wifi_mac || d->has_ethernet_mac) {
+		memcpy(id->mac, d->has_wifi_mac ? d->wifi_mac : d->ethernet_mac, MAC_LEN);
+		id->has_mac = true;
+	}
+	if (a->nasked == 0)
+		return;
+	if (a->asked[0].by == MATCH_GUID && guid_parse(a->asked[0].value, &g))
+		identity_add_guid(id, &g, FOUND_ARGUMENT, "");
+	else if (a->asked[0].by == MATCH_NAME)
+		identity_add_name(id, a->asked[0].value, FOUND_ARGUMENT);
+	else if (a->asked[0].by == MATCH_MAC)
+		id->has_mac = mac_parse(a->asked[0].value, id->mac);
+}
+
+static json_t *
+new_object(void)
+{
+	json_t	*o = json_object();
+
+	if (o == NULL)
+		err(EX_OSERR, NULL);
+	return o;
+}
+
+static bool
+list_answer(const struct answer *stored, const char *why, void *arg)
+{
+	struct listing	*l = arg;
+	struct answer	 a;
+	struct identity	 id;
+	json_t		*rec;
+
+	if (stored == NULL) {
+		warnx("%s", why);
+		l->status = cli_worst(l->status, EX_IOERR);
+		return true;
+	}
+	a = *stored;
+	a.source = SOURCE_CACHE;
+	identity_of(&id, &a);
+	rec = new_object();
+	record_put_identity(rec, &id);
+	record_put_answer(rec, &a, l->now);
+	l->status = cli_worst(l->status, record_print(rec, stdout));
+	json_decref(rec);
+	return !ferror(stdout);
+}
+
+static bool
+list_client(const struct client *cl, const char *why, void *arg)
+{
+	struct listing	*l = arg;
+	struct identity	 id;
+	struct answer	 a;
+	json_t		*rec;
+	char		 fault[256];
+
+	if (cl == NULL || (rec = cache_client_record(cl)) == NULL) {
+		if (cl == NULL)
+			warnx("%s", why);
+		l->status = cli_worst(l->status, EX_IOERR);
+		return true;
+	}
+	/* What an authentication would find now. */
+	if (!record_identity(rec, &id, fault, sizeof(fault)))
+		l->status = cli_worst(l->status, bad_record(cl->id, fault));
+	else if (store_find(l->c->store, &id, &l->c->order, &a) == STORE_ERROR)
+		l->status = cli_worst(l->status, cache_fault(l->c));
+	else {
+		record_put_answer(rec, &a, l->now);
+		l->status = cli_worst(l->status, record_print(rec, stdout));
+	}
+	json_decref(rec);
+	return !ferror(stdout);
+}
+
+static int
+run_list(struct cache *c, int argc, char **argv)
+{
+	struct listing	 l = { .c = c, .now = when_now() };
+	enum store_rc	 rc;
+
+	(void)argc;
+	(void)argv;
+	rc = c->clients ? client_each(c->store, list_client, &l) :
+	    store_each(c->store, list_answer, &l);
+	return rc == STORE_ERROR ? cli_worst(l.status, cache_fault(c)) : l.status;
+}
+
+static int
+run_due(struct cache *c, int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	return cache_due(c);
+}
+
+static int
+run_follow(struct cache *c, int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	return cache_follow(c);
+}
+
+static int
+run_prune(struct cache *c, int argc, char **argv)
+{
+	size_t	 devices = 0, others = 0, clients = 0;
+	int64_t	 now = when_now();
+
+	(void)argc;
+	(void)argv;
+	if (store_prune(c->store, now - c->older_than, &devices, &others) == STORE_ERROR ||
+	    client_prune(c->store, now - c->clients_older_than, &clients) == STORE_ERROR)
+		return cache_fault(c);
+	if (!c->quiet)
+		printf("{\"pruned\":{\"devices\":%zu,\"others\":%zu,\"clients\":%zu}}\n", devices,
+		    others, clients);
+	return STATUS_OK;
+}
+
+static bool
+count_answer(const struct answer *a, const char *why, void *arg)
+{
+	struct listing	*l = arg;
+
+	(void)why;
+	if (a == NULL) {
+		l->damaged++;
+		return true;
+	}
+	l->states[a->state]++;
+	*(a->has_device ? &l->devices : &l->others) += 1;
+	if (l->oldest == 0 || a->checked < l->oldest)
+		l->oldest = a->checked;
+	if (a->checked > l->newest)
+		l->newest = a->checked;
+	return true;
+}
+
+/* Bytes of the journal that `due` has not read yet. */
+static json_int_t
+journal_behind(const struct cache *c)
+{
+	struct journal_place	 place;
+	struct journal		*j;
+	enum store_rc		 rc = cursor_get(c->store, "fold", &place);
+	json_int_t		 lag;
+
+	if (rc == STORE_ERROR)
+		return -1;
+	if ((j = journal_start(c->journal, rc == STORE_FOUND ? &place : NULL)) == NULL)
+		err(EX_OSERR, NULL);
+	lag = journal_lag(j);
+	journal_close(j);
+	return lag;
+}
+
+static void
+set_int(json_t *o, const char *key, json_int_t v)
+{
+	if (json_object_set_new(o, key, json_integer(v)) == -1)
+		err(EX_OSERR, NULL);
+}
+
+static int
+run_stats(struct cache *c, int argc, char **argv)
+{
+	struct listing		 l = { .c = c, .now = when_now() };
+	struct store_size	 size;
+	json_t			*o, *states;
+	int			 i, status;
+
+	(void)argc;
+	(void)argv;
+	if (store_sizes(c->store, &size) == STORE_ERROR ||
+	    store_each(c->store, count_answer, &l) == STORE_ERROR)
+		return cache_fault(c);
+	o = new_object();
+	states = new_object();
+	set_int(o, "devices", l.devices);
+	set_int(o, "others", l.others);
+	set_int(o, "damaged", l.damaged);
+	set_int(o, "clients", (json_int_t)size.clients);
+	for (i = 0; i < COMPLIANCE_COUNT; i++)
+		if (l.states[i] > 0)
+			set_int(states, compliance_name((enum compliance)i), l.states[i]);
+	if (json_object_set_new(o, "states", states) == -1)
+		err(EX_OSERR, NULL);
+	if (l.newest > 0) {
+		set_int(o, "newest_age", l.now > l.newest ? l.now - l.newest : 0);
+		set_int(o, "oldest_age", l.now > l.oldest ? l.now - l.oldest : 0);
+	}
+	set_int(o, "bytes", (json_int_t)size.file);
+	set_int(o, "map_bytes", (json_int_t)size.map);
+	set_int(o, "reader_slots_used", size.readers);
+	set_int(o, "reader_slots", size.readers_max);
+	set_int(o, "journal_behind_bytes", journal_behind(c));
+	status = record_print(o, stdout);
+	json_decref(o);
+	return cli_worst(status, l.damaged > 0 ? EX_IOERR : STATUS_OK);
+}
+
+/* Each command, its own options, and how it needs the store. */
+static const struct command {
+	const char	*name;
+	int		(*run)(struct cache *, int, char **);
+	enum store_mode	 mode;
+	bool		 takes_args;
+	int		 own[4];
+} commands[] = {
+	{ "put", cache_put, STORE_WRITE, true, { OPT_CHANGED, 'q' } },
+	{ "get", run_get, STORE_READ, true, { 0 } },
+	{ "list", run_list, STORE_READ, false, { OPT_CLIENTS } },
+	{ "due", run_due, STORE_WRITE, false, { OPT_OLDER, OPT_SEEN } },
+	{ "follow", run_follow, STORE_WRITE, false, { OPT_OLDER, OPT_FROM_START } },
+	{ "prune", run_prune, STORE_WRITE, false, { OPT_OLDER, OPT_CLIENTS_OLDER, 'q' } },
+	{ "stats", run_stats, STORE_READ, false, { 0 } },
+};
+
+#define NCOMMANDS	(sizeof(commands) / sizeof(commands[0]))
+
+static void
+take_option(struct request *r, int c)
+{
+	switch (c) {
+	case 'c': r->conf = optarg; break;
+	case 'd': r->state_dir = optarg; break;
+	case 'j': r->journal = optarg; break;
+	case 'q': r->c.quiet = true; break;
+	case OPT_CHANGED: r->c.changed = true; break;
+	case OPT_CLIENTS: r->c.clients = true; break;
+	case OPT_FROM_START: r->c.from_start = true; break;
+	case OPT_OLDER: take_span("older-than", optarg, &r->c.older_than); break;
+	case OPT_SEEN: take_span("seen-within", optarg, &r->c.seen_within); break;
+	case OPT_CLIENTS_OLDER:
+		take_span("clients-older-than", optarg, &r->c.clients_older_than);
+		break;
+	case 'm':
+		if (!match_order_parse(optarg, &r->c.order))
+			wrong("match-order", optarg, "is not some of: guid name mac");
+		break;
+	case 'h': cli_help(usage);
+	case 'V': cli_version();
+	default: cli_usage();
+	}
+}
+
+static const struct command *
+find_command(const char *name)
+{
+	const char	*names[NCOMMANDS], *near;
+	char		 shown[TEXT_SHOWN];
+	size_t		 i;
+
+	for (i = 0; i < NCOMMANDS; i++) {
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+		names[i] = commands[i].name;
+	}
+	near = text_nearest(name, names, NCOMMANDS);
+	text_safe(shown, sizeof(shown), name, strlen(name));
+	if (near != NULL)
+		warnx("%s: is no command (did you mean %s?)", shown, near);
+	else
+		warnx("%s: is no command", shown);
+	cli_usage();
+}
+
+/* Was an option given that this command does not have? */
+static void
+check_options(const struct command *cmd, int given)
+{
+	size_t	 i;
+
+	if (given < 256 && given != 'q')
+		return;
+	for (i = 0; i < 4; i++)
+		if (cmd->own[i] == given)
+			return;
+	for (i = 0; options[i].val != given; i++)
+		;
+	warnx("%s: has no option --%s", cmd->name, options[i].name);
+	cli_usage();
+}
+
+/* Options may stand before the command and behind it. */
+static const struct command *
+parse(struct request *r, int argc, char **argv)
+{
+	const struct command	*cmd;
+	int			 c, given[64], n = 0;
+
+	while ((c = getopt_long(argc, argv, "c:d:j:m:qhV", options, NULL)) != -1) {
+		take_option(r, c);
+		if (n < 64)
+			given[n++] = c;
+	}
+	if (optind == argc) {
+		warnx("no command");
+		cli_usage();
+	}
+	cmd = find_command(argv[optind++]);
+	while (n > 0)
+		check_options(cmd, given[--n]);
+	if (!cmd->takes_args && optind < argc) {
+		warnx("%s: takes no arguments", cmd->name);
+		cli_usage();
+	}
+	return cmd;
+}
+
+/* Fills in what the command line has left open. */
+static struct conf *
+configure(struct request *r)
+{
+	struct conf	*conf;
+	char		*path;
+
+	if ((conf = conf_load(r->conf, conf_warn, NULL)) == NULL)
+		return NULL;
+	r->c.poll_interval = conf_int(conf, "poll_interval", POLL_INTERVAL);
+	if (r->state_dir == NULL)
+		r->state_dir = conf_get(conf, "state_dir", STORE_DIR);
+	if (r->journal == NULL)
+		r->journal = conf_get(conf, "journal", NULL);
+	if (r->journal == NULL) {
+		if (asprintf(&path, "%s/journal.ndjson", r->state_dir) == -1)
+			err(EX_OSERR, NULL);
+		r->journal = path;
+	}
+	r->c.journal = r->journal;
+	return conf;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct request		 r = { .c = { .order = MATCH_ORDER_DEFAULT, .older_than = -1,
+				    .seen_within = SEEN_WITHIN, .clients_older_than = -1 } };
+	const struct command	*cmd;
+	struct conf		*conf;
+	char			 why[STORE_WHY];
+	int			 status;
+
+	cli_start();
+	cmd = parse(&r, argc, argv);
+	if ((conf = configure(&r)) == NULL)
+		return EX_CONFIG;
+	if (r.c.older_than == -1)
+		r.c.older_than = cmd->run == run_prune ? PRUNE_AFTER : r.c.poll_interval;
+	if (r.c.clients_older_than == -1)
+		r.c.clients_older_than = r.c.older_than;
+	if ((r.c.store = store_open(r.state_dir, cmd->mode, why)) == NULL) {
+		status = cache_status(errno);
+		warnx("%s", why);
+	} else
+		status = cmd->run(&r.c, argc - optind, argv + optind);
+	store_close(r.c.store);
+	conf_free(conf);
+	return cli_finish(status);
+}

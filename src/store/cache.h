@@ -1,0 +1,80 @@
+/*
+ * The commands of nac-cache(8), and what they share.  Only this part of the
+ * store knows records; radius-hook uses none of it.
+ */
+#ifndef STORE_CACHE_H
+#define STORE_CACHE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "device/answer.h"
+#include "store/client.h"
+#include "store/journal.h"
+#include "store/store.h"
+
+/* Everything that the command line and nac.conf(5) say; the caller's. */
+struct cache {
+	struct store		*store;
+	const char		*journal;
+	struct match_order	 order;
+	int64_t			 poll_interval;		/* seconds, as the rest */
+	int64_t			 older_than;
+	int64_t			 seen_within;
+	int64_t			 clients_older_than;
+	bool			 changed, quiet, clients, from_start;
+};
+
+/* Each runs one command and returns its exit status, after its messages. */
+int	 cache_put(struct cache *c, int argc, char **argv);
+int	 cache_due(struct cache *c);
+int	 cache_follow(struct cache *c);
+
+/* The exit status for an errno of the store's. */
+int	 cache_status(int err);
+
+/* Says what the last STORE_ERROR was and returns the exit status for it. */
+int	 cache_fault(const struct cache *c);
+
+/* Is there anything in id that a device could be found by? */
+bool	 cache_can_ask(const struct identity *id);
+
+/* A stored client's record: a new reference; NULL after a message. */
+json_t	*cache_client_record(const struct client *c);
+
+/* Lines of the journal, read but not yet folded. */
+#define FOLD_LINES	512
+#define FOLD_BYTES	(4 << 20)	/* no more than this at a time */
+
+struct fold_line {
+	struct client	 client;
+	json_t		*rec;		/* without `journal` */
+	char		*text;		/* the same as text, which client.text is */
+};
+
+struct fold {
+	struct journal		*journal;
+	const char		*path;		/* for messages */
+	struct journal_place	 place;		/* behind the lines */
+	size_t			 n;
+	size_t			 stumps;	/* since they were last reported */
+	int			 status;	/* the worst so far */
+	struct fold_line	 line[FOLD_LINES];
+};
+
+/* Starts at the cursor's place, or without one at the start of the journal (end:
+ * at its end).  Returns NULL after a message, with *status set. */
+struct fold *fold_start(const struct cache *c, const char *cursor, bool from_start, bool end,
+	    int *status);
+void	 fold_free(struct fold *f);
+
+/* Reads lines until there are enough or no more.  Returns false when the journal
+ * cannot be read, after a message.  f->n is 0 at the end. */
+bool	 fold_read(struct fold *f);
+
+/* Keeps what was read as the clients' newest, and with cursor not NULL the place,
+ * all in one transaction. */
+enum store_rc fold_keep(const struct cache *c, struct fold *f, const char *cursor);
+
+#endif

@@ -1,0 +1,322 @@
+/* From the journal to the clients seen; and those that are due. */
+#include <err.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "base/cli.h"
+#include "base/text.h"
+#include "base/when.h"
+#include "device/record.h"
+#include "store/cache.h"
+
+#define CURSOR	"fold"
+
+/* A CoA that failed is tried again after this long, not only when the answer has
+ * grown old. */
+#define COA_AGAIN	600
+
+int
+cache_status(int err)
+{
+	switch (err) {
+	case ENOENT:		/* no store here */
+	case ENOTDIR:
+	case EINVAL:		/* not ours, or another format */
+		return EX_CONFIG;
+	case EACCES:
+	case EPERM:
+		return EX_NOPERM;
+	case EAGAIN:		/* too many readers */
+		return EX_TEMPFAIL;
+	case ENOMEM:
+		return EX_OSERR;
+	default:
+		return EX_IOERR;
+	}
+}
+
+int
+cache_fault(const struct cache *c)
+{
+	warnx("%s", store_why(c->store));
+	return cache_status(store_errno(c->store));
+}
+
+bool
+cache_can_ask(const struct identity *id)
+{
+	return id->nguid > 0 || id->nname > 0 ||
+	    (id->has_mac && mac_is_station(id->mac) && !mac_is_random(id->mac));
+}
+
+json_t *
+cache_client_record(const struct client *c)
+{
+	char	 why[256], shown[TEXT_SHOWN];
+	json_t	*rec = record_parse(c->text, c->len, why, sizeof(why));
+
+	if (rec == NULL)
+		warnx("the store is damaged: client \"%s\" %s",
+		    text_safe(shown, sizeof(shown), c->id, strlen(c->id)), why);
+	return rec;
+}
+
+struct fold *
+fold_start(const struct cache *c, const char *cursor, bool from_start, bool end, int *status)
+{
+	struct journal_place	 place;
+	struct fold		*f;
+	enum store_rc		 rc;
+
+	if ((rc = cursor_get(c->store, cursor, &place)) == STORE_ERROR) {
+		*status = cache_fault(c);
+		return NULL;
+	}
+	if ((f = calloc(1, sizeof(*f))) == NULL)
+		err(EX_OSERR, NULL);
+	f->path = c->journal;
+	if (from_start)
+		rc = STORE_NOTFOUND;
+	f->journal = journal_start(c->journal, rc == STORE_FOUND ? &place : NULL);
+	if (f->journal == NULL)
+		err(EX_OSERR, NULL);
+	if (rc == STORE_NOTFOUND && end && journal_skip(f->journal) == -1) {
+		*status = cache_status(errno);
+		warn("%s", c->journal);
+		fold_free(f);
+		return NULL;
+	}
+	journal_place(f->journal, &f->place);
+	return f;
+}
+
+static void
+forget(struct fold *f)
+{
+	while (f->n > 0) {
+		f->n--;
+		json_decref(f->line[f->n].rec);
+		free(f->line[f->n].text);
+	}
+}
+
+void
+fold_free(struct fold *f)
+{
+	if (f == NULL)
+		return;
+	forget(f);
+	journal_close(f->journal);
+	free(f);
+}
+
+/* Takes one line in; false with the reason when it is of no use. */
+static bool
+take(struct fold *f, const char *line, size_t len, int64_t offset, char *why, size_t size)
+{
+	struct fold_line	*l = &f->line[f->n];
+	struct session		 s;
+	struct identity		 id;
+
+	memset(l, 0, sizeof(*l));
+	if ((l->rec = record_parse(line, len, why, size)) == NULL)
+		return false;
+	json_object_del(l->rec, "journal");
+	if (!record_session(l->rec, &s, why, size) || !record_identity(l->rec, &id, why, size))
+		goto bad;
+	if (s.seen == 0 || !client_id(l->client.id, &s, &id)) {
+		snprintf(why, size, "%s", s.seen == 0 ? "session.seen: is missing" :
+		    "names no client: neither MAC nor user");
+		goto bad;
+	}
+	if ((l->text = json_dumps(l->rec, JSON_COMPACT)) == NULL)
+		err(EX_OSERR, NULL);
+	l->client.seen = s.seen;
+	l->client.ino = f->place.ino;
+	l->client.offset = offset;
+	l->client.text = l->text;
+	l->client.len = strlen(l->text);
+	f->n++;
+	return true;
+bad:
+	json_decref(l->rec);
+	return false;
+}
+
+/* Says once how many lines are broken. */
+static void
+report_stumps(struct fold *f)
+{
+	if (f->stumps > 0)
+		warnx("%s: %zu broken line%s passed over (cut short by a killed program or a full "
+		    "disk)", f->path, f->stumps, f->stumps == 1 ? "" : "s");
+	f->stumps = 0;
+}
+
+bool
+fold_read(struct fold *f)
+{
+	enum journal_rc	 rc;
+	const char	*line;
+	char		 why[256], shown[512];
+	size_t		 len, bytes = 0;
+
+	forget(f);
+	while (f->n < FOLD_LINES && bytes < FOLD_BYTES) {
+		if ((rc = journal_next(f->journal, &line, &len)) == JOURNAL_END)
+			break;
+		if (rc == JOURNAL_ERROR) {
+			f->status = cli_worst(f->status, cache_status(errno));
+			warn("%s", f->path);
+			return false;
+		}
+		journal_place(f->journal, &f->place);
+		bytes += len;
+		if (rc == JOURNAL_STUMP)
+			f->stumps++;
+		else if (rc == JOURNAL_LOST)
+			warnx("%s: was truncated or is gone; lines that were not read yet are lost",
+			    f->path);
+		else if (!take(f, line, len, f->place.offset, why, sizeof(why))) {
+			f->status = cli_worst(f->status, EX_DATAERR);
+			warnx("%s: line before byte %lld: %s", f->path, (long long)f->place.offset,
+			    text_safe(shown, sizeof(shown), why, strlen(why)));
+		}
+	}
+	report_stumps(f);
+	return true;
+}
+
+struct keep {
+	struct fold	*f;
+	const char	*cursor;
+};
+
+static enum store_rc
+keep_lines(struct store *s, void *arg)
+{
+	struct keep	*k = arg;
+	size_t		 i;
+
+	for (i = 0; i < k->f->n; i++)
+		if (client_fold(s, &k->f->line[i].client) == STORE_ERROR)
+			return STORE_ERROR;
+	if (k->cursor == NULL)
+		return STORE_FOUND;
+	return cursor_put(s, k->cursor, &k->f->place);
+}
+
+enum store_rc
+fold_keep(const struct cache *c, struct fold *f, const char *cursor)
+{
+	struct keep	 k = { f, cursor };
+
+	return store_transact(c->store, keep_lines, &k);
+}
+
+/* Folds all there is.  Returns a status. */
+static int
+fold_all(struct cache *c)
+{
+	struct journal_place	 before;
+	struct fold		*f;
+	int			 status = STATUS_OK;
+
+	if ((f = fold_start(c, CURSOR, false, false, &status)) == NULL)
+		return status;
+	do {
+		before = f->place;
+		if (!fold_read(f))
+			break;
+		/* Also when all that was read is broken lines. */
+		if (memcmp(&before, &f->place, sizeof(before)) != 0 &&
+		    fold_keep(c, f, CURSOR) == STORE_ERROR) {
+			f->status = cli_worst(f->status, cache_fault(c));
+			break;
+		}
+	} while (f->n > 0);
+	status = f->status;
+	fold_free(f);
+	return status;
+}
+
+struct due {
+	struct cache	*c;
+	int64_t		 now;
+	int		 status;
+};
+
+/* The last CoA of this session did not reach it, and was some time ago. */
+static bool
+coa_failed(const json_t *rec, int64_t now)
+{
+	const json_t	*coa = json_object_get(rec, "coa");
+	const char	*result = json_string_value(json_object_get(coa, "result"));
+	const char	*time = json_string_value(json_object_get(coa, "time"));
+	int64_t		 when;
+
+	if (result == NULL || strcmp(result, "ack") == 0 ||
+	    json_is_true(json_object_get(json_object_get(rec, "session"), "ended")))
+		return false;
+	return time != NULL && when_parse(time, &when) && now - when >= COA_AGAIN;
+}
+
+static int
+print_if_due(struct due *d, json_t *rec, const struct client *cl)
+{
+	struct identity	 id;
+	struct answer	 a;
+	char		 why[256];
+
+	if (!record_identity(rec, &id, why, sizeof(why))) {
+		warnx("client \"%s\": %s", cl->id, why);
+		return EX_DATAERR;
+	}
+	/* What nobody can answer is never due. */
+	if (!cache_can_ask(&id))
+		return STATUS_OK;
+	if (store_find(d->c->store, &id, &d->c->order, &a) == STORE_ERROR)
+		return cache_fault(d->c);
+	if (a.checked != 0 && d->now - a.checked < d->c->older_than && !coa_failed(rec, d->now))
+		return STATUS_OK;
+	record_put_answer(rec, &a, d->now);
+	return record_print(rec, stdout);
+}
+
+static bool
+due_client(const struct client *cl, const char *why, void *arg)
+{
+	struct due	*d = arg;
+	json_t		*rec;
+
+	if (cl == NULL) {
+		warnx("%s", why);
+		d->status = cli_worst(d->status, EX_IOERR);
+		return true;
+	}
+	if (d->now - cl->seen > d->c->seen_within)
+		return true;
+	if ((rec = cache_client_record(cl)) == NULL) {
+		d->status = cli_worst(d->status, EX_IOERR);
+		return true;
+	}
+	d->status = cli_worst(d->status, print_if_due(d, rec, cl));
+	json_decref(rec);
+	return !ferror(stdout);
+}
+
+int
+cache_due(struct cache *c)
+{
+	struct due	 d = { c, when_now(), STATUS_OK };
+
+	/* A journal that cannot be read does not keep the known clients from
+	 * being asked about. */
+	d.status = fold_all(c);
+	if (client_each(c->store, due_client, &d) == STORE_ERROR)
+		return cli_worst(d.status, cache_fault(c));
+	return d.status;
+}

@@ -1,0 +1,322 @@
+/* nac-cache follow: waits on the journal, and passes on each client whose answer
+ * has to be looked up. */
+#include <sys/inotify.h>
+
+#include <err.h>
+#include <errno.h>
+#include <libgen.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cli.h"
+#include "base/digest.h"
+#include "base/when.h"
+#include "device/record.h"
+#include "store/cache.h"
+
+#define CURSOR		"follow"
+
+/* A device that comes back within this time is asked about once more only at its
+ * end: a supplicant in quarantine may try every second. */
+#define AGAIN_MS	10000
+#define RECENT		1024	/* devices remembered; one more displaces another */
+
+/* Looks at the journal now and then even without a word from inotify, which does
+ * not see what another machine writes on a network file system. */
+#define LOOK_MS		30000
+
+struct recent {
+	uint64_t	 device;	/* digest of its first identifier; 0: free */
+	int64_t		 at;		/* ms, when it was last passed on */
+	bool		 owed;		/* it has come back since */
+	char		 client[CLIENT_ID];
+};
+
+struct follow {
+	struct cache	*c;
+	struct fold	*fold;
+	int		 inotify;
+	int		 status;
+	bool		 closed;	/* nobody reads standard output any more */
+	sigset_t	 waiting;	/* the signal mask while waiting */
+	struct recent	 recent[RECENT];
+};
+
+static volatile sig_atomic_t	 stop;
+
+static void
+on_stop(int sig)
+{
+	(void)sig;
+	stop = 1;
+}
+
+static int64_t
+clock_ms(void)
+{
+	struct timespec	 ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static uint64_t
+device_digest(const struct identity *id)
+{
+	char		 name[IDENTITY_TEXT];
+	uint64_t	 h;
+
+	if (id->nguid > 0)
+		h = digest_add(DIGEST_START, id->guid[0].guid.b, GUID_LEN);
+	else if (id->nname > 0) {
+		device_fold_name(name, sizeof(name), id->name[0].text);
+		h = digest_add(DIGEST_START, name, strlen(name));
+	} else
+		h = digest_add(DIGEST_START, id->mac, MAC_LEN);
+	return h != 0 ? h : 1;
+}
+
+/* Is there something to look up for this line?  It must be readable: fold_read()
+ * has seen to identity and session. */
+static bool
+is_wanted(const struct follow *f, const json_t *rec, struct identity *id)
+{
+	struct answer	 a;
+	char		 why[256];
+
+	if (!record_identity(rec, id, why, sizeof(why)) || id->ambiguous || !cache_can_ask(id))
+		return false;
+	if (!record_answer(rec, &a, why, sizeof(why)))
+		return true;
+	return a.state == COMPLIANCE_PENDING || a.state == COMPLIANCE_UNREGISTERED ||
+	    when_now() - a.checked >= f->c->older_than;
+}
+
+/* Prints; false when it did not get out. */
+static bool
+print(struct follow *f, const json_t *rec)
+{
+	if (f->closed)
+		return false;
+	if (json_dumpf(rec, stdout, JSON_COMPACT) != -1 && putchar('\n') != EOF &&
+	    fflush(stdout) != EOF)
+		return true;
+	/* Its reader has ended, or we were told to stop while it was not reading. */
+	if (errno != EPIPE && !(errno == EINTR && stop)) {
+		warn("standard output");
+		f->status = EX_IOERR;
+	}
+	f->closed = true;
+	return false;
+}
+
+/* Passes a client on that came back too soon before, as it is now. */
+static bool
+pay(struct follow *f, struct recent *r)
+{
+	struct client	 cl;
+	struct identity	 id;
+	json_t		*rec = NULL;
+	char		*text = NULL;
+	bool		 good = true;
+
+	r->owed = false;
+	r->at = clock_ms();
+	if (client_get(f->c->store, r->client, &cl, &text) == STORE_FOUND &&
+	    (rec = cache_client_record(&cl)) != NULL && is_wanted(f, rec, &id))
+		good = print(f, rec);
+	json_decref(rec);
+	free(text);
+	return good;
+}
+
+/* Passes on one line, at once or later. */
+static bool
+pass_on(struct follow *f, const struct fold_line *l, const struct identity *id)
+{
+	uint64_t	 device = device_digest(id);
+	struct recent	*r = &f->recent[device % RECENT];
+
+	if (r->device == device && clock_ms() - r->at < AGAIN_MS) {
+		r->owed = true;
+		memcpy(r->client, l->client.id, sizeof(r->client));
+		return true;
+	}
+	if (r->device != device && r->owed && !pay(f, r))
+		return false;
+	r->device = device;
+	r->at = clock_ms();
+	r->owed = false;
+	return print(f, l->rec);
+}
+
+/* A client that came again further on in the journal is judged by that line. */
+static bool
+is_newest(const struct follow *f, const struct fold_line *l)
+{
+	struct client	 cl;
+	char		*text;
+	bool		 newest;
+
+	if (client_get(f->c->store, l->client.id, &cl, &text) != STORE_FOUND)
+		return true;
+	newest = cl.seen <= l->client.seen &&
+	    (cl.ino != l->client.ino || cl.offset == l->client.offset);
+	free(text);
+	return newest;
+}
+
+/* Everything that the journal has now.  Returns false when it is time to end. */
+static bool
+catch_up(struct follow *f)
+{
+	struct journal_place	 before;
+	struct identity		 id;
+	size_t			 i;
+
+	for (;;) {
+		before = f->fold->place;
+		if (!fold_read(f->fold)) {
+			f->status = f->fold->status;
+			return false;
+		}
+		if (memcmp(&before, &f->fold->place, sizeof(before)) == 0)
+			return true;
+		if (fold_keep(f->c, f->fold, NULL) == STORE_ERROR) {
+			f->status = cache_fault(f->c);
+			return false;
+		}
+		for (i = 0; i < f->fold->n; i++)
+			if (is_wanted(f, f->fold->line[i].rec, &id) &&
+			    is_newest(f, &f->fold->line[i]) &&
+			    !pass_on(f, &f->fold->line[i], &id))
+				return false;
+		/* Only now: what was not passed on is read again next time. */
+		if (cursor_put(f->c->store, CURSOR, &f->fold->place) == STORE_ERROR) {
+			f->status = cache_fault(f->c);
+			return false;
+		}
+	}
+}
+
+/* Pays what is due, or with all everything; returns the ms until the next, -1 on
+ * the way out. */
+static int
+pay_owed(struct follow *f, bool all)
+{
+	int64_t	 now = clock_ms(), left, least = LOOK_MS;
+	size_t	 i;
+
+	for (i = 0; i < RECENT; i++) {
+		if (!f->recent[i].owed)
+			continue;
+		left = f->recent[i].at + AGAIN_MS - now;
+		if (left <= 0 || all) {
+			if (!pay(f, &f->recent[i]))
+				return -1;
+		} else if (left < least)
+			least = left;
+	}
+	return (int)least;
+}
+
+/* Waits for the journal's folder, the time, a signal, or the reader's end. */
+static void
+wait_for_more(struct follow *f, int ms)
+{
+	struct timespec	 ts = { ms / 1000, (long)(ms % 1000) * 1000000 };
+	struct pollfd	 p[2] = { { f->inotify, POLLIN, 0 }, { STDOUT_FILENO, 0, 0 } };
+	char		 events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+
+	if (stop || ppoll(p, 2, &ts, &f->waiting) <= 0)
+		return;
+	/* What has happened does not matter: the journal is looked at. */
+	while (read(f->inotify, events, sizeof(events)) > 0)
+		;
+	if (p[1].revents & (POLLERR | POLLNVAL))
+		f->closed = true;
+}
+
+static bool
+watch(struct follow *f)
+{
+	char	*copy = strdup(f->c->journal);
+	bool	 good;
+
+	if (copy == NULL)
+		err(EX_OSERR, NULL);
+	f->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	/* The folder, since the file comes and goes with rotation. */
+	good = f->inotify != -1 && inotify_add_watch(f->inotify, dirname(copy),
+	    IN_CREATE | IN_MODIFY | IN_MOVED_TO | IN_ONLYDIR) != -1;
+	if (!good) {
+		f->status = cache_status(errno);
+		warn("%s: cannot watch its folder", f->c->journal);
+	}
+	free(copy);
+	return good;
+}
+
+/* Signals are let in only while waiting and while writing to a full pipe. */
+static void
+catch_signals(struct follow *f)
+{
+	static const int	 ends[] = { SIGTERM, SIGINT, SIGHUP };
+	struct sigaction	 sa = { .sa_handler = on_stop };
+	size_t			 i;
+
+	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		sigaction(ends[i], &sa, NULL);
+	sigprocmask(SIG_SETMASK, NULL, &f->waiting);
+}
+
+static void
+block_signals(bool block)
+{
+	sigset_t	 set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(block ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
+
+int
+cache_follow(struct cache *c)
+{
+	struct follow	*f;
+	int		 ms, status;
+
+	if ((f = calloc(1, sizeof(*f))) == NULL)
+		err(EX_OSERR, NULL);
+	f->c = c;
+	f->inotify = -1;
+	catch_signals(f);
+	/* First the watch, then the look: nothing falls in between. */
+	if (watch(f) && (f->fold = fold_start(c, CURSOR, c->from_start, true, &f->status)) != NULL) {
+		while (!stop && catch_up(f) && (ms = pay_owed(f, false)) != -1 && !f->closed) {
+			block_signals(true);
+			wait_for_more(f, ms);
+			block_signals(false);
+		}
+		if (!f->closed)
+			pay_owed(f, true);
+		status = cli_worst(f->status, f->fold->status);
+	} else
+		status = f->status;
+	fold_free(f->fold);
+	if (f->inotify != -1)
+		close(f->inotify);
+	/* What stdio could not get out is not worth a second message. */
+	if (f->closed && status == STATUS_OK)
+		_exit(STATUS_OK);
+	free(f);
+	return status;
+}

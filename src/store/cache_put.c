@@ -1,0 +1,293 @@
+/* nac-cache put: records with `compliance` into the store, many at a time. */
+#include <err.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/cli.h"
+#include "base/when.h"
+#include "device/record.h"
+#include "store/cache.h"
+
+/* One commit waits for the disk once; this many records share it, fewer when the
+ * input pauses. */
+#define BATCH		1000
+
+/* Clocks of two machines may differ; an answer from further ahead would keep
+ * every later one out. */
+#define CLOCK_SKEW	300
+
+struct item {
+	json_t		*rec;
+	bool		 store;		/* holds an answer */
+	bool		 coa;		/* holds what coa-send has got */
+	bool		 has_id;
+	bool		 decided;	/* the last decision names its state: */
+	enum compliance	 judged;
+	struct answer	 answer;
+	struct identity	 id;
+	bool		 changed;
+};
+
+struct put {
+	struct cache	*c;
+	struct item	*item;
+	size_t		 n;
+	int		 status;
+};
+
+/* Everything of a device that a rule can judge; not when it last synced. */
+static bool
+same_facts(const struct answer *a, const struct answer *b)
+{
+	const struct device	*d = &a->device, *e = &b->device;
+
+	return a->state == b->state && a->has_device == b->has_device &&
+	    d->has_id == e->has_id && guid_equal(&d->id, &e->id) &&
+	    d->encrypted == e->encrypted && d->grace_until == e->grace_until &&
+	    strcmp(d->name, e->name) == 0 && strcmp(d->serial, e->serial) == 0 &&
+	    strcmp(d->os, e->os) == 0 && strcmp(d->os_version, e->os_version) == 0 &&
+	    strcmp(d->owner, e->owner) == 0 && strcmp(d->user, e->user) == 0 &&
+	    strcmp(d->model, e->model) == 0 &&
+	    strcmp(d->manufacturer, e->manufacturer) == 0 &&
+	    strcmp(d->management_state, e->management_state) == 0 &&
+	    strcmp(d->jailbroken, e->jailbroken) == 0;
+}
+
+/*
+ * May the client's access change?  The answers are those that an authentication
+ * would have found before and will find now: were it Intune's own where that is
+ * not found by this identity, each CoA would bring the client back to the old
+ * decision, and to another CoA.
+ */
+static bool
+is_changed(const struct put *p, const struct item *it, const struct answer *before,
+    const struct answer *now)
+{
+	if (now->state == COMPLIANCE_PENDING)
+		return false;
+	if (it->decided && it->judged != now->state)
+		return true;
+	if (before->state == COMPLIANCE_PENDING)
+		return !it->decided || now->has_device;
+	/* A rule may have judged the last answer as too old. */
+	if (now->checked - before->checked > 2 * p->c->poll_interval)
+		return true;
+	return !same_facts(before, now);
+}
+
+/* The session object without the mark that we put there. */
+static json_t *
+bare_session(const json_t *rec)
+{
+	json_t	*s = json_copy(json_object_get(rec, "session"));
+
+	if (s != NULL)
+		json_object_del(s, "ended");
+	return s;
+}
+
+/* Has the NAS said that the session is over? */
+static bool
+is_over(const json_t *coa)
+{
+	const char	*result = json_string_value(json_object_get(coa, "result"));
+
+	return strcmp(result, "ack") == 0 || (strcmp(result, "nak") == 0 &&
+	    json_integer_value(json_object_get(coa, "error_cause")) == 503);
+}
+
+/* Keeps the result of a CoA with the client, if it is still in that session. */
+static enum store_rc
+put_coa(struct store *s, const json_t *rec)
+{
+	struct session	 session;
+	struct identity	 id;
+	struct client	 cl;
+	json_t		*old = NULL, *a = NULL, *b = NULL, *coa = json_object_get(rec, "coa");
+	char		 why[256], name[CLIENT_ID], *text = NULL, *out = NULL;
+	enum store_rc	 rc;
+
+	if (!record_session(rec, &session, why, sizeof(why)) ||
+	    !record_identity(rec, &id, why, sizeof(why)) || !client_id(name, &session, &id))
+		return STORE_NOTFOUND;
+	if ((rc = client_get(s, name, &cl, &text)) != STORE_FOUND)
+		return rc;
+	rc = STORE_NOTFOUND;
+	if ((old = cache_client_record(&cl)) == NULL)
+		goto out;
+	a = bare_session(old);
+	b = bare_session(rec);
+	if (a == NULL || b == NULL || !json_equal(a, b))
+		goto out;
+	if (json_object_set(old, "coa", coa) == -1 || (is_over(coa) &&
+	    json_object_set_new(json_object_get(old, "session"), "ended", json_true()) == -1) ||
+	    (out = json_dumps(old, JSON_COMPACT)) == NULL)
+		err(EX_OSERR, NULL);
+	cl.text = out;
+	cl.len = strlen(out);
+	rc = client_put(s, &cl);
+out:
+	json_decref(a);
+	json_decref(b);
+	json_decref(old);
+	free(out);
+	free(text);
+	return rc;
+}
+
+static enum store_rc
+put_item(struct store *s, const struct put *p, struct item *it)
+{
+	struct answer	 before, now;
+
+	if (it->store && !it->has_id) {
+		if (store_put(s, &it->answer, &before) == STORE_ERROR)
+			return STORE_ERROR;
+		it->changed = is_changed(p, it, &before, &it->answer);
+	} else if (it->store) {
+		if (store_find(s, &it->id, &p->c->order, &before) == STORE_ERROR)
+			/* A damaged value is about to be replaced. */
+			memset(&before, 0, sizeof(before));
+		if (store_put(s, &it->answer, NULL) == STORE_ERROR ||
+		    store_find(s, &it->id, &p->c->order, &now) == STORE_ERROR)
+			return STORE_ERROR;
+		it->changed = is_changed(p, it, &before, &now);
+		if (it->changed && p->c->changed && now.state != it->answer.state)
+			record_put_answer(it->rec, &now, when_now());
+	}
+	return it->coa ? put_coa(s, it->rec) : STORE_FOUND;
+}
+
+static enum store_rc
+put_items(struct store *s, void *arg)
+{
+	struct put	*p = arg;
+	size_t		 i;
+
+	for (i = 0; i < p->n; i++)
+		if (put_item(s, p, &p->item[i]) == STORE_ERROR)
+			return STORE_ERROR;
+	return STORE_FOUND;
+}
+
+/* Stores what has come so far, and passes it on once it is on disk. */
+static void
+flush(struct put *p)
+{
+	size_t	 i;
+
+	if (p->n == 0)
+		return;
+	/* Without the store there is no point in asking Intune for more. */
+	if (store_transact(p->c->store, put_items, p) == STORE_ERROR)
+		exit(cli_finish(cli_worst(p->status, cache_fault(p->c))));
+	for (i = 0; i < p->n; i++) {
+		if (!p->c->quiet && (!p->c->changed || p->item[i].changed) && !ferror(stdout))
+			p->status = cli_worst(p->status, record_print(p->item[i].rec, stdout));
+		json_decref(p->item[i].rec);
+	}
+	p->n = 0;
+}
+
+/* Takes the answer in; false with a reason when it is none. */
+static bool
+take_answer(struct item *it, char *why, size_t size)
+{
+	json_t		*state = json_object_get(json_object_get(it->rec, "compliance"), "state");
+	int64_t		 now = when_now();
+
+	if (!record_answer(it->rec, &it->answer, why, size) ||
+	    !record_identity(it->rec, &it->id, why, size))
+		return false;
+	why[0] = '\0';
+	if (state == NULL || json_is_null(state))
+		snprintf(why, size, "compliance.state: is missing: not stored");
+	else if (it->answer.state == COMPLIANCE_PENDING)
+		snprintf(why, size, "compliance.state: pending is no answer: not stored");
+	else if (it->answer.checked <= 0)
+		snprintf(why, size, "compliance.checked: is missing: not stored");
+	else if (it->answer.checked > now + CLOCK_SKEW)
+		snprintf(why, size, "compliance.checked: lies in the future: not stored");
+	if (why[0] != '\0')
+		return false;
+	if (it->answer.checked > now)
+		it->answer.checked = now;
+	it->has_id = cache_can_ask(&it->id) || it->id.ambiguous;
+	it->store = true;
+	return true;
+}
+
+/* A `coa` whose result says something about the session. */
+static bool
+has_result(const json_t *rec)
+{
+	static const char *const	 words[] = { "ack", "nak", "silent", "error" };
+	const char			*s;
+	size_t				 i;
+
+	s = json_string_value(json_object_get(json_object_get(rec, "coa"), "result"));
+	for (i = 0; s != NULL && i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(s, words[i]) == 0)
+			return true;
+	return false;
+}
+
+static int
+put_record(json_t *rec, const char *where, void *arg)
+{
+	struct put	*p = arg;
+	struct item	*it = &p->item[p->n];
+	const char	*judged;
+	char		 why[256];
+	int		 status = STATUS_OK;
+
+	memset(it, 0, sizeof(*it));
+	it->rec = json_incref(rec);
+	it->coa = has_result(rec);
+	judged = json_string_value(json_object_get(json_object_get(rec, "decision"), "state"));
+	it->decided = judged != NULL && compliance_parse(judged, &it->judged);
+	if (!take_answer(it, why, sizeof(why))) {
+		warnx("%s: %s", where, why);
+		status = EX_DATAERR;
+	}
+	if (++p->n == BATCH)
+		flush(p);
+	return status;
+}
+
+/* Reads for stdio, and stores what there is before it would have to wait. */
+static ssize_t
+read_input(void *cookie, char *buf, size_t size)
+{
+	struct pollfd	 in = { STDIN_FILENO, POLLIN, 0 };
+	ssize_t		 n;
+
+	if (poll(&in, 1, 0) == 0)
+		flush(cookie);
+	while ((n = read(STDIN_FILENO, buf, size)) == -1 && errno == EINTR)
+		;
+	return n;
+}
+
+int
+cache_put(struct cache *c, int argc, char **argv)
+{
+	const cookie_io_functions_t	 io = { .read = read_input };
+	struct put			 p = { .c = c };
+	FILE				*in;
+	int				 status;
+
+	if ((p.item = calloc(BATCH, sizeof(*p.item))) == NULL ||
+	    (in = fopencookie(&p, "r", io)) == NULL)
+		err(EX_OSERR, NULL);
+	status = record_each(argc, argv, in, put_record, &p);
+	flush(&p);
+	fclose(in);
+	free(p.item);
+	return cli_worst(status, p.status);
+}
