@@ -315,7 +315,7 @@ label_test(struct parser *p)
 
 	l = parser_label(p, p->t.text, p->t.len);
 	n = new_node(p, NODE_LABEL, NULL);
-	if (l == NULL || (l->when == NULL && !l->broken))
+	if (l == NULL || l->open || (l->when == NULL && !l->broken))
 		parser_no_label(p, &p->t, l);
 	else if (l->when != NULL) {
 		n->label = l;

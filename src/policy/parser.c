@@ -126,7 +126,9 @@ parser_no_label(struct parser *p, const struct token *t, const struct label *l)
 	char	 what[96];
 	int	 line;
 
-	if (l != NULL && l->gives != NULL)
+	if (l != NULL && l->open)
+		parser_fault(p, t, "the label names itself:");
+	else if (l != NULL && l->gives != NULL)
 		parser_fault(p, t, "is an attribute label; give it with with, not if:");
 	else if (l != NULL)
 		parser_fault(p, t, "is a condition label; it belongs behind if, not with:");
@@ -187,7 +189,7 @@ new_label(struct parser *p)
 		parser_fault(p, &p->t, "too many labels, from");
 	l = policy_alloc(p->pol, sizeof(*l));
 	l->line = p->t.line;
-	l->broken = true;
+	l->open = true;
 	if (parser_label(p, p->t.text, p->t.len) != NULL || p->pol->nlabels == POLICY_LABELS)
 		return l;
 	l->name = parser_text(p, &p->t);
@@ -198,34 +200,44 @@ new_label(struct parser *p)
 	return l;
 }
 
+/* What the label stands for, up to the end of the line. */
+static bool
+definition(struct parser *p, struct label *l)
+{
+	struct node	*when = NULL;
+	struct gift	*gives = NULL;
+	const char	*end = "and, or or the end of the line";
+
+	if (parser_at(p, "when")) {
+		parser_next(p);
+		if ((when = condition_parse(p)) == NULL)
+			return false;
+	} else if (parser_at(p, "gives")) {
+		end = "a comma or the end of the line";
+		parser_next(p);
+		if ((gives = reply_parse(p)) == NULL)
+			return false;
+	} else
+		return parser_expected(p, "when or gives");
+	if (!statement_end(p, end))
+		return false;
+	l->when = when;
+	l->gives = gives;
+	return true;
+}
+
 static bool
 label(struct parser *p)
 {
 	struct label	*l;
-	struct node	*when = NULL;
-	struct gift	*gives = NULL;
 
 	if (!label_name(p))
 		return false;
 	l = new_label(p);
 	parser_next(p);
-	if (parser_at(p, "when")) {
-		parser_next(p);
-		if ((when = condition_parse(p)) == NULL ||
-		    !statement_end(p, "and, or or the end of the line"))
-			return false;
-	} else if (parser_at(p, "gives")) {
-		parser_next(p);
-		if ((gives = reply_parse(p)) == NULL ||
-		    !statement_end(p, "a comma or the end of the line"))
-			return false;
-	} else
-		return parser_expected(p, "when or gives");
-	/* Only now: a label must not be able to name itself. */
-	l->when = when;
-	l->gives = gives;
-	l->broken = false;
-	return true;
+	l->broken = !definition(p, l);
+	l->open = false;
+	return !l->broken;
 }
 
 static bool

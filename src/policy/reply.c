@@ -213,7 +213,7 @@ give_label(struct parser *p, struct gift *g, const struct token *t)
 	const struct label	*l = parser_label(p, t->text, t->len);
 	size_t			 i;
 
-	if (l == NULL || (l->gives == NULL && !l->broken)) {
+	if (l == NULL || l->open || (l->gives == NULL && !l->broken)) {
 		parser_no_label(p, t, l);
 		return;
 	}

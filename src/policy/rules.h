@@ -67,6 +67,7 @@ struct label {
 	const char	*name;
 	size_t		 index;
 	int		 line;
+	bool		 open;		/* its definition is being read */
 	bool		 broken;	/* its definition has an error, reported already */
 	struct node	*when;		/* a condition label; else NULL */
 	struct gift	*gives;		/* an attribute label; else NULL */
