@@ -22,17 +22,17 @@
 
 #define CURSOR		"follow"
 
-/* A device that comes back within this time is asked about once more only at its
+/* A client that comes back within this time is passed on once more only at its
  * end: a supplicant in quarantine may try every second. */
 #define AGAIN_MS	10000
-#define RECENT		1024	/* devices remembered; one more displaces another */
+#define RECENT		1024	/* clients remembered; one more displaces another */
 
 /* Looks at the journal now and then even without a word from inotify, which does
  * not see what another machine writes on a network file system. */
 #define LOOK_MS		30000
 
 struct recent {
-	uint64_t	 device;	/* digest of its first identifier; 0: free */
+	uint64_t	 who;		/* digest of client and device; 0: free */
 	int64_t		 at;		/* ms, when it was last passed on */
 	bool		 owed;		/* it has come back since */
 	char		 client[CLIENT_ID];
@@ -66,19 +66,20 @@ clock_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+/* A device with two network cards is two clients: each has a session that must
+ * be told of a change. */
 static uint64_t
-device_digest(const struct identity *id)
+who_is(const struct client *cl, const struct identity *id)
 {
 	char		 name[IDENTITY_TEXT];
-	uint64_t	 h;
+	uint64_t	 h = digest_add(DIGEST_START, cl->id, strlen(cl->id));
 
 	if (id->nguid > 0)
-		h = digest_add(DIGEST_START, id->guid[0].guid.b, GUID_LEN);
+		h = digest_add(h, id->guid[0].guid.b, GUID_LEN);
 	else if (id->nname > 0) {
 		device_fold_name(name, sizeof(name), id->name[0].text);
-		h = digest_add(DIGEST_START, name, strlen(name));
-	} else
-		h = digest_add(DIGEST_START, id->mac, MAC_LEN);
+		h = digest_add(h, name, strlen(name));
+	}
 	return h != 0 ? h : 1;
 }
 
@@ -140,17 +141,17 @@ pay(struct follow *f, struct recent *r)
 static bool
 pass_on(struct follow *f, const struct fold_line *l, const struct identity *id)
 {
-	uint64_t	 device = device_digest(id);
-	struct recent	*r = &f->recent[device % RECENT];
+	uint64_t	 who = who_is(&l->client, id);
+	struct recent	*r = &f->recent[who % RECENT];
 
-	if (r->device == device && clock_ms() - r->at < AGAIN_MS) {
+	if (r->who == who && clock_ms() - r->at < AGAIN_MS) {
 		r->owed = true;
 		memcpy(r->client, l->client.id, sizeof(r->client));
 		return true;
 	}
-	if (r->device != device && r->owed && !pay(f, r))
+	if (r->who != who && r->owed && !pay(f, r))
 		return false;
-	r->device = device;
+	r->who = who;
 	r->at = clock_ms();
 	r->owed = false;
 	return print(f, l->rec);
@@ -288,6 +289,20 @@ block_signals(bool block)
 	sigprocmask(block ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
 }
 
+/* Goes to the place where the last run has ended, or for the first one to the end
+ * of the journal, and notes that place: what comes while we are away is read. */
+static bool
+start(struct follow *f)
+{
+	f->fold = fold_start(f->c, CURSOR, f->c->from_start, !f->c->from_start, &f->status);
+	if (f->fold == NULL)
+		return false;
+	if (cursor_put(f->c->store, CURSOR, &f->fold->place) != STORE_ERROR)
+		return true;
+	f->status = cache_fault(f->c);
+	return false;
+}
+
 int
 cache_follow(struct cache *c)
 {
@@ -300,7 +315,7 @@ cache_follow(struct cache *c)
 	f->inotify = -1;
 	catch_signals(f);
 	/* First the watch, then the look: nothing falls in between. */
-	if (watch(f) && (f->fold = fold_start(c, CURSOR, c->from_start, true, &f->status)) != NULL) {
+	if (watch(f) && start(f)) {
 		while (!stop && catch_up(f) && (ms = pay_owed(f, false)) != -1 && !f->closed) {
 			block_signals(true);
 			wait_for_more(f, ms);
@@ -310,7 +325,7 @@ cache_follow(struct cache *c)
 			pay_owed(f, true);
 		status = cli_worst(f->status, f->fold->status);
 	} else
-		status = f->status;
+		status = f->status;	/* said already */
 	fold_free(f->fold);
 	if (f->inotify != -1)
 		close(f->inotify);
