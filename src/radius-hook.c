@@ -138,6 +138,8 @@ parse(struct settings *set, int argc, char **argv)
 		case 'h':
 			cli_help(usage);
 		default:
+			if (optopt == OPT_FALLBACK)
+				parse_fallback(set, "");
 			wrong(set, "no such option, or its argument is missing:",
 			    argv[optind - 1]);
 		}

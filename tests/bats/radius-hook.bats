@@ -1,0 +1,437 @@
+#!/usr/bin/env bats
+# radius-hook as FreeRADIUS starts it: with nothing but attributes in its
+# environment; then inside the real server.
+# shellcheck disable=SC2016 # dollar signs and backquotes are hostile values
+# shellcheck disable=SC2030,SC2031,SC2154 # bats sets them, and runs each test in a subshell
+# shellcheck disable=SC1003 # a backslash is one more hostile value
+
+load test_helper
+load ../lib/radius
+
+GUID=0f1e2d3c-1111-4222-8333-444455556666	# compliant, LAPTOP-1
+BAD=0f1e2d3c-1111-4222-8333-444455557777	# noncompliant, LAPTOP-2
+GONE=0f1e2d3c-1111-4222-8333-444455558888	# compliant, but being wiped
+URI=TLS-Client-Cert-Subject-Alt-Name-Uri=IntuneDeviceId://
+SAN=TLS-Client-Cert-X509v3-Subject-Alternative-Name
+
+# device GUID NAME MAC STATE MANAGEMENT: a record as intune-query writes it
+device() {
+	printf '{"compliance":{"state":"%s","source":"graph","matched_by":"guid","id_space":"intune",' "$4"
+	printf '"checked":"%s","asked":[{"by":"guid","value":"%s"}],' "$(date -u +%FT%TZ)" "$1"
+	printf '"device":{"id":"%s","name":"%s","wifi_mac":"%s","management_state":"%s"}}}\n' "$1" "$2" "$3" "$5"
+}
+
+# site DIR: a folder with store, rules and configuration
+site() {
+	mkdir -p "$1/state"
+	cp "$NAC_ROOT/share/rules/default.rules" "$1/site.rules"
+	printf 'state_dir = %s\nrules = %s\nquarantine_vlan = 99\n' "$1/state" "$1/site.rules" >"$1/nac.conf"
+	chmod 600 "$1/site.rules" "$1/nac.conf"
+	{
+		device $GUID LAPTOP-1 00:11:22:33:44:55 compliant managed
+		device $BAD LAPTOP-2 00:11:22:33:44:66 noncompliant managed
+		device $GONE LAPTOP-3 00:11:22:33:44:77 compliant wipePending
+	} | nac-cache put -c "$1/nac.conf" >/dev/null
+}
+
+setup_file() {
+	export SITE=$BATS_FILE_TMPDIR/site
+	site "$SITE"
+}
+
+setup() {
+	T=$BATS_TEST_TMPDIR
+	HOOK=$(command -v radius-hook)
+	J=$T/journal.ndjson
+}
+
+# hook NAME=value ... [-- option ...]: runs it on the shared store
+hook() {
+	local attributes=()
+	while [ $# -gt 0 ] && [ "$1" != -- ]; do attributes+=("$1"); shift; done
+	[ $# -eq 0 ] || shift
+	env -i "${attributes[@]}" "$HOOK" -c "$SITE/nac.conf" --journal "$J" "$@"
+}
+
+last() { tail -n 1 "$J" | jq -r "$1"; }
+
+# assert_vlan N: the answer is the three attributes of RFC 3580 and nothing else
+assert_vlan() {
+	assert_eq "${output//:=/=}" "$(printf 'Tunnel-Type:0 = VLAN,\nTunnel-Medium-Type:0 = IEEE-802,\nTunnel-Private-Group-Id:0 = "%s",' "$1")"
+}
+
+@test "a compliant device gets its VLAN, by the GUID in its certificate; both quoting styles" {
+	run -0 --separate-stderr hook User-Name=host/x EAP-Type=TLS "$URI$GUID"
+	assert_vlan 750
+	assert_eq "$stderr" ""
+	assert_eq "$(last '.compliance.state, .compliance.matched_by, .decision.vlan, .decision.name')" \
+		$'compliant\nguid\n750\nCorp compliant'
+	run -0 hook 'USER_NAME="host/x"' EAP_TYPE=TLS \
+		"TLS_CLIENT_CERT_X509V3_SUBJECT_ALTERNATIVE_NAME=\"DNS:x, URI:IntuneDeviceId://$GUID\""
+	assert_vlan 750
+	assert_eq "$(wc -l <"$J")" 2
+	refute_has "$(cat "$J")" '"error"'
+}
+
+@test "every line of the answer ends with a comma" {
+	hook "$URI$GUID" >"$T/out"
+	assert_eq "$(grep -c ',$' "$T/out")" "$(wc -l <"$T/out")"
+	assert_eq "$(tail -c 2 "$T/out" | od -An -c | tr -d ' ')" ',\n'
+}
+
+@test "by name in the CN, with and without a domain; noncompliant is quarantined" {
+	for cn in LAPTOP-2 laptop-2.example.test; do
+		run -0 hook "TLS-Client-Cert-Common-Name=$cn" EAP-Type=TLS
+		assert_eq "$(last '.compliance.state, .compliance.matched_by')" $'noncompliant\nname'
+		assert_vlan 1
+	done
+}
+
+@test "by MAC in every form that a NAS writes" {
+	for mac in 00-11-22-33-44-55 00:11:22:33:44:55 0011.2233.4455 001122334455 \
+		0011-2233-4455 001122-334455; do
+		run -0 hook User-Name=alice "Calling-Station-Id=$mac" EAP-Type=TTLS
+		assert_eq "$(last '.compliance.matched_by, .identity.mac')" $'mac\n00:11:22:33:44:55'
+		assert_vlan 750
+	done
+}
+
+@test "a rule that denies: exit 1 and no attributes" {
+	run -1 hook "$URI$GONE"
+	assert_eq "$output" ""
+	assert_eq "$(last .decision.action)" deny
+	[ "$(hook "$URI$GONE" | wc -c)" -eq 1 ]
+}
+
+@test "an unknown device is pending, and what CoA needs is in the journal" {
+	run -0 hook User-Name=EXAMPLE\\alice NAS-IP-Address=192.0.2.7 NAS-Identifier=ap-1 NAS-Port=7 \
+		NAS-Port-Id=Gi1/0/7 NAS-Port-Type=Wireless-802.11 Acct-Session-Id=5F01 \
+		Acct-Multi-Session-Id=5FAA Calling-Station-Id=00-11-22-33-44-99 \
+		Called-Station-Id=02-00-00-AA-BB-CC:corp Framed-IP-Address=198.51.100.9 \
+		Chargeable-User-Identity=0x632d75 Cisco-AVPair=audit-session-id=0A98FF EAP-Type=TTLS
+	assert_vlan 1
+	assert_eq "$(last '.compliance.state, .identity.eap')" $'pending\nttls'
+	assert_eq "$(last '.session | del(.seen) | [.[]] | join(" ")')" \
+		'wireless EXAMPLE\alice EXAMPLE 192.0.2.7 ap-1 7 Gi1/0/7 Wireless-802.11 5F01 5FAA 00-11-22-33-44-99 02-00-00-AA-BB-CC:corp corp 198.51.100.9 c-u 0A98FF'
+}
+
+@test "a random MAC matches nothing, nor does a MAC that two attributes disagree about" {
+	run -0 hook Calling-Station-Id=02-11-22-33-44-55
+	assert_eq "$(last '.identity.mac_random, .compliance.state')" $'true\npending'
+	# env keeps one variable of each name; the server does not.
+	run -0 python3 -c 'import ctypes, sys
+def words(l): return (ctypes.c_char_p * (len(l) + 1))(*[w.encode() for w in l], None)
+mac = "Calling-Station-Id=00-11-22-33-44-"
+ctypes.CDLL(None).execve(sys.argv[1].encode(), words(sys.argv[1:]), words([mac + "55", mac + "66"]))' \
+		"$HOOK" -c "$SITE/nac.conf" --journal "$J"
+	assert_eq "$(last '.compliance.state, .identity.mac')" $'pending\nnull'
+	assert_has "$(last .note)" "names two devices"
+	assert_eq "$(last .session.calling)" 00-11-22-33-44-55
+}
+
+@test "User-Name is never an identity" {
+	for eap in TTLS TLS PEAP; do
+		run -0 hook User-Name=host/LAPTOP-1 EAP-Type=$eap TLS-Client-Cert-Serial=01
+		assert_eq "$(last .compliance.state)" pending
+		assert_vlan 1
+	done
+	run -0 hook User-Name=$GUID
+	assert_eq "$(last .compliance.state)" pending
+}
+
+@test "a SAN into which somebody wrote a second device is ambiguous" {
+	run -0 hook "$SAN=DNS:x, URI:IntuneDeviceId://$BAD, DNS:y, URI:IntuneDeviceId://$GUID"
+	assert_eq "$(last '.identity.ambiguous, .compliance.state, .decision.name')" $'true\nambiguous\nAmbiguous'
+	assert_vlan 1
+	# The tag of strong mapping has a comma of its own and is no device.
+	run -0 hook "$SAN=URI:IntuneDeviceId://$GUID, URI:tag:microsoft.com,2022-09-14:sid:S-1-5-21-1-2-3-1104"
+	assert_vlan 750
+	# More behind the GUID, or less of it, is no GUID.
+	for uri in "IntuneDeviceId://${GUID}0" "IntuneDeviceId://${GUID%6}" "IntuneDeviceId://$GUID/x"; do
+		run -0 hook "$SAN=URI:$uri"
+		assert_eq "$(last .compliance.state)" pending
+	done
+}
+
+@test "a value that the server has cut is not used, and the note says so" {
+	san="$SAN=URI:IntuneDeviceId://$GUID, DNS:"
+	pad=$(printf 'a%.0s' $(seq $((1022 - ${#san}))))
+	run -0 hook "$san$pad"
+	assert_eq "$(last .compliance.state)" pending
+	assert_has "$(last .note)" "Subject-Alternative-Name is too long"
+	run -0 hook "$san${pad%a}"
+	assert_eq "$(last .compliance.state)" compliant
+	assert_eq "$(last .note)" null
+}
+
+@test "nothing a client sends gets into the answer, and the journal stays JSON" {
+	long=$(printf 'x%.0s' $(seq 4096))
+	for evil in $'x"\nTunnel-Private-Group-Id:0 := "750",\n' '%{User-Password}' '`id`' "$long" \
+		$'\xff\xfe\x01\x7f' '"},{"error":"x' $'{"journal":1,\n{"journal":1,"a":1}' '$(id)' '#' '\' '"'; do
+		run -0 --separate-stderr hook "User-Name=$evil" "Called-Station-Id=02-00-00-AA-BB-CC:$evil" \
+			"TLS-Client-Cert-Common-Name=$evil" "NAS-Identifier=$evil" "Calling-Station-Id=$evil" \
+			"NAS-Port-Id=$evil" "$SAN=DNS:$evil" "TLS-Client-Cert-Subject=/CN=$evil" User-Password=hunter2
+		assert_vlan 1
+		assert_eq "$stderr" ""
+	done
+	assert_eq "$(wc -l <"$J")" 11
+	assert_eq "$(jq -c '[.journal, .decision.vlan, has("error")]' "$J" | sort -u)" '[1,"1",false]'
+	assert_eq "$(grep -c '^{"journal":1,"identity":{' "$J")" 11
+	refute_has "$(cat "$J")" hunter2
+}
+
+# broken REASON NAME=value ... -- option ...: all of that gives the fallback
+broken() {
+	local reason=$1
+	shift
+	run -0 --separate-stderr hook "$@"
+	assert_vlan "${VLAN-99}"
+	assert_eq "$stderr" ""
+	assert_has "$(last .error)" "$reason"
+	assert_eq "$(last .decision.action)" allow
+	assert_has "$(last .decision.reason)" "fallback: "
+	run -1 --separate-stderr hook "$@" --fallback deny
+	assert_eq "$output" ""
+	assert_eq "$(last .decision.action)" deny
+	assert_has "$(last .error)" "$reason"
+	assert_eq "$(last .session.user)" alice
+}
+
+@test "broken rules: the fallback, and the journal says why" {
+	broken "$T/none: No such file" User-Name=alice "$URI$GUID" -- --rules "$T/none"
+	printf 'alow with vlan 1\nallow wiht vlan 2\n' >"$T/rules"
+	broken "$T/rules:1:1: " User-Name=alice "$URI$GUID" -- --rules "$T/rules"
+	assert_has "$(last .error)" "(and 1 more)"
+	printf 'allow with vlan 750\n' >"$T/open"
+	chmod 666 "$T/open"
+	broken "$T/open: may be written by others" User-Name=alice "$URI$GUID" -- --rules "$T/open"
+	mkfifo "$T/fifo"
+	broken "$T/fifo: is no regular file" User-Name=alice "$URI$GUID" -- --rules "$T/fifo"
+	broken "$T: is no regular file" User-Name=alice "$URI$GUID" -- --rules "$T"
+	head -c 100000 /dev/urandom >"$T/binary"
+	broken "$T/binary:" User-Name=alice "$URI$GUID" -- --rules "$T/binary"
+}
+
+@test "a broken store: the fallback, and the journal says why" {
+	broken "$T/none" User-Name=alice "$URI$GUID" -- --state-dir "$T/none"
+	mkdir "$T/empty"
+	broken "there is no store here" User-Name=alice "$URI$GUID" -- --state-dir "$T/empty"
+	mkdir "$T/text"
+	echo "this is no database" >"$T/text/data.mdb"
+	broken "data.mdb" User-Name=alice "$URI$GUID" -- --state-dir "$T/text"
+	[ -f "$SITE/state/data.mdb" ]
+	# Cut short behind its first pages: reading beyond the end is a SIGBUS.
+	cp -r "$SITE/state" "$T/cut"
+	truncate -s 8192 "$T/cut/data.mdb"
+	broken "" User-Name=alice "$URI$GUID" -- --state-dir "$T/cut"
+	# Everything behind the meta pages overwritten.
+	cp -r "$SITE/state" "$T/noise"
+	size=$(stat -c %s "$T/noise/data.mdb")
+	for byte in '\377' '\0' '\21'; do
+		head -c $((size - 8192)) /dev/zero | tr '\0' "$byte" |
+			dd of="$T/noise/data.mdb" bs=8192 seek=1 conv=notrunc status=none
+		broken "" User-Name=alice "$URI$GUID" -- --state-dir "$T/noise"
+	done
+}
+
+@test "a broken configuration: the fallback of the command line" {
+	export VLAN=1
+	hook() {
+		local attributes=()
+		while [ "$1" != -- ]; do attributes+=("$1"); shift; done
+		shift
+		env -i "${attributes[@]}" "$HOOK" --journal "$J" "$@"
+	}
+	broken "$T/none: No such file" User-Name=alice "$URI$GUID" -- -c "$T/none"
+	printf 'rules = /x\nfalback = deny\n' >"$T/conf"
+	broken "$T/conf:2:1: unknown key (did you mean fallback?)" User-Name=alice "$URI$GUID" -- -c "$T/conf"
+	printf '\0\1\2' >"$T/conf"
+	broken "$T/conf:1:" User-Name=alice "$URI$GUID" -- -c "$T/conf"
+	: >"$T/conf"
+	chmod 666 "$T/conf"
+	broken "$T/conf: may be written by others" User-Name=alice "$URI$GUID" -- -c "$T/conf"
+	VLAN=4000 broken "$T: is no regular file" User-Name=alice "$URI$GUID" -- -c "$T" --quarantine-vlan 4000
+}
+
+@test "a wrong command line: the fallback, too" {
+	broken 'no such option, or its argument is missing: "--no-such"' User-Name=alice "$URI$GUID" -- --no-such
+	broken 'takes no argument: "x"' User-Name=alice "$URI$GUID" -- x
+	broken '1 to 4094, not "4095"' User-Name=alice "$URI$GUID" -- --quarantine-vlan 4095
+	# Nobody knows what was meant: the narrower of the two.
+	run -1 hook User-Name=alice "$URI$GUID" -- --fallback dney
+	assert_has "$(last .error)" '--fallback is quarantine or deny, not "dney"'
+	run -1 hook "$URI$GUID" -- --fallback
+}
+
+@test "deny may stand in the configuration, and the command line goes first" {
+	{ cat "$SITE/nac.conf"; echo 'fallback = deny'; } >"$T/conf"
+	chmod 600 "$T/conf"
+	run -1 hook -- -c "$T/conf" --rules "$T/none"
+	run -0 hook -- -c "$T/conf" --rules "$T/none" --fallback quarantine --quarantine-vlan 7
+	assert_vlan 7
+}
+
+@test "a journal that cannot be written: the decision stands, and somebody is told" {
+	mkfifo "$T/fifo"
+	for j in "$T/no/such/folder" "$T" "$T/fifo" /dev/full; do
+		run -0 --separate-stderr hook "$URI$GUID" -- --journal "$j"
+		assert_vlan 750
+		assert_has "$stderr" "radius-hook: $j: "
+		assert_one_line "$stderr"
+	done
+	run -1 --separate-stderr hook -- --journal "$T" --rules "$T/none" --fallback deny
+	assert_has "$stderr" "$T/none: No such file"
+}
+
+@test "the system log gets what the journal cannot" {
+	command -v strace >/dev/null || skip "strace is not installed"
+	run -0 hook "$URI$GUID"
+	env -i "$URI$GUID" strace -f -o "$T/trace" "$HOOK" -c "$SITE/nac.conf" --journal "$T" >/dev/null 2>&1
+	grep -q 'connect(.*"/dev/log"' "$T/trace"
+	env -i "$URI$GUID" strace -f -o "$T/trace" "$HOOK" -c "$SITE/nac.conf" --journal "$J" >/dev/null 2>&1
+	[ "$(grep -c 'socket(' "$T/trace")" -eq 0 ]
+}
+
+@test "one write for the answer, one for the journal, and no network" {
+	command -v strace >/dev/null || skip "strace is not installed"
+	: >"$J"
+	env -i "$URI$GUID" strace -f -yy -e trace=write,writev,pwrite64,socket,connect -o "$T/trace" \
+		"$HOOK" -c "$SITE/nac.conf" --journal "$J" | cat >/dev/null
+	assert_eq "$(grep -c 'write(1<pipe' "$T/trace")" 1
+	assert_eq "$(grep -c "writev\?([0-9]*<$J" "$T/trace")" 1
+	assert_eq "$(grep -cE '(socket|connect)\(' "$T/trace")" 0
+}
+
+@test "exit 0 or 1 and nothing else, even with nowhere to write to" {
+	for o in "" "--no-safe-exit" "--rules $T/none" "--journal $T/none/none"; do
+		# shellcheck disable=SC2086
+		run -1 bash -c "env -i '$URI$GUID' '$HOOK' -c '$SITE/nac.conf' --journal '$J' $o >&- 2>&-"
+		# shellcheck disable=SC2086
+		run -1 bash -c "env -i '$URI$GUID' '$HOOK' -c '$SITE/nac.conf' --journal '$J' $o >/dev/full 2>&-"
+	done
+	# The reader is gone before it has read.
+	run -0 bash -c "env -i '$URI$GUID' '$HOOK' -c '$SITE/nac.conf' --journal '$J' | :; s=\${PIPESTATUS[0]}; [ \$s -le 1 ]"
+}
+
+@test "out of memory, at the start and in the store: the fallback" {
+	command -v strace >/dev/null || skip "strace is not installed"
+	nm "$HOOK" 2>/dev/null | grep -q __asan && skip "AddressSanitizer has a memory of its own"
+	env -i strace -qq -o "$T/calls" -e trace=brk,mmap,pidfd_open "$HOOK" -c "$SITE/nac.conf" --journal "$J" >/dev/null
+	# From the first call behind the loader's on, nothing is given any more.
+	after() { awk -v c="^$1" '/^pidfd_open/ { exit } $0 ~ c { n++ } END { print n + 1 "+" }' "$T/calls"; }
+	run -0 env -i User-Name=alice "$URI$GUID" strace -qq -o "$T/trace" -e trace=brk,mmap \
+		-e "inject=brk:error=ENOMEM:when=$(after brk)" -e "inject=mmap:error=ENOMEM:when=$(after mmap)" \
+		"$HOOK" -c "$SITE/nac.conf" --journal "$J" --quarantine-vlan 7
+	assert_vlan 7
+	assert_has "$(last .error)" "nac.conf: Cannot allocate memory"
+	run -0 env -i User-Name=alice "$URI$GUID" strace -qq -o "$T/trace" -e trace=mmap \
+		-e "inject=mmap:error=ENOMEM:when=$(after mmap)" "$HOOK" -c "$SITE/nac.conf" --journal "$J"
+	assert_vlan 99
+	assert_has "$(last .error)" "Cannot allocate memory"
+}
+
+@test "the keeper goes when the hook has gone" {
+	: >"$T/pids"
+	for _ in 1 2 3 4 5; do
+		run -0 hook "$URI$GUID"
+	done
+	left() { pgrep -f "$HOOK -c $SITE/nac.conf --journal $J" | wc -l; }
+	gone() { [ "$(left)" -eq 0 ]; }
+	wait_until 3 gone
+}
+
+@test "a hook that is stopped half-way answers when its time is up" {
+	rules=$T/slow
+	# What hangs is a disk; strace stands for it.
+	command -v strace >/dev/null || skip "strace is not installed"
+	printf 'allow with vlan 5\n' >"$rules"
+	chmod 600 "$rules"
+	run -0 bash -c "env -i User-Name=alice strace -qq -o '$T/trace' -e trace=openat \
+		-e inject=openat:delay_enter=3000000:when=$(($(opens_before "$rules"))) \
+		'$HOOK' -c '$SITE/nac.conf' --journal '$J' --rules '$rules'"
+	assert_vlan 99
+	assert_has "$(last .error)" "took too long"
+	assert_eq "$(last .session.user)" alice
+}
+
+# opens_before FILE: which openat() call is the one that opens the rules
+opens_before() {
+	env -i strace -qq -e trace=openat -o "$T/opens" "$HOOK" -c "$SITE/nac.conf" \
+		--journal "$J" --rules "$1" >/dev/null 2>&1
+	grep -n "$1" "$T/opens" | cut -d: -f1
+}
+
+@test "--record prints the record and leaves the journal alone" {
+	run -0 hook User-Name=alice "$URI$GUID" -- --record
+	assert_eq "$(json_get "$output" '[.compliance.state, .decision.vlan, .session.user, has("journal")] | join(" ")')" \
+		"compliant 750 alice false"
+	[ ! -e "$J" ]
+	run -1 hook "$URI$GONE" -- --record
+	assert_eq "$(json_get "$output" .decision.action)" deny
+	# A record is what the other programs take.
+	hook "$URI$GUID" -- --record | nac-decide -r "$SITE/site.rules" | jq -e '.decision.vlan == "750"'
+}
+
+@test "the example of the manual page" {
+	run bash -c "env -i Calling-Station-Id=00-11-22-33-44-55 $HOOK --record | jq .decision"
+	assert_has "$output" '"action"'
+	grep -q 'radius-hook --record | jq .decision' "$NAC_ROOT/man/radius-hook.8"
+}
+
+# ---- in FreeRADIUS
+
+# pap COUNT PARALLEL: what radclient counts
+pap() {
+	local i
+	for i in $(seq "$1"); do
+		printf 'User-Name = "alice"\nUser-Password = "wonderland"\nNAS-Port = %d\n' "$i"
+		printf 'Calling-Station-Id = "00-11-22-33-44-55"\n\n'
+	done >"$T/requests"
+	radclient -q -s -r 3 -t 10 -p "$2" -f "$T/requests" \
+		"127.0.0.1:$(radius_get "$D" AUTH_PORT)" auth testing123 || :
+}
+
+server_stop() { freeradius_stop "$D"; }
+
+@test "in FreeRADIUS: EAP-TLS 1.2 and 1.3, EAP-TTLS, refusal, both quoting styles" {
+	D=$T/server
+	mkdir "$D"
+	pki_make "$D"
+	pki_client "$D" good host-1.example.test "URI:IntuneDeviceId://$GUID"
+	pki_client "$D" bad LAPTOP-2.example.test
+	pki_client "$D" gone nobody "URI:IntuneDeviceId://$GONE"
+	for style in "" --shell-escape; do
+		# shellcheck disable=SC2086
+		freeradius_start "$D" "$HOOK -c $SITE/nac.conf --journal $J" $style
+		for v in "" --tls13; do
+			# shellcheck disable=SC2086
+			run -0 eap_tls_run "$D" good $v
+			assert_has "$output" "Tunnel-Private-Group-Id=750"
+			# shellcheck disable=SC2086
+			run -0 eap_tls_run "$D" bad $v
+			assert_has "$output" "Tunnel-Private-Group-Id=1"
+		done
+		run ! eap_tls_run "$D" gone
+		assert_has "$output" "eap=Failure"
+		assert_has "$output" "keys=no"
+		run -0 eap_ttls_run "$D" alice wonderland --mac 00:11:22:33:44:55
+		assert_has "$output" "Tunnel-Private-Group-Id=750"
+		freeradius_stop "$D"
+	done
+	assert_eq "$(jq -r '[.identity.eap, .compliance.matched_by, .decision.vlan] | join(" ")' "$J" | sort | uniq -c | tr -s ' ')" \
+		"$(printf ' 2 tls guid \n 4 tls guid 750\n 4 tls name 1\n 2 ttls mac 750')"
+	refute_has "$(cat "$J")" wonderland
+}
+
+@test "in FreeRADIUS: 500 logins, 32 at a time, none refused and none lost" {
+	D=$T/server
+	mkdir "$D"
+	pki_make "$D"
+	freeradius_start "$D" "$HOOK -c $SITE/nac.conf --journal $J"
+	run pap 500 32
+	freeradius_stop "$D"
+	assert_has "$(tr -s ' \t' ' ' <<<"$output")" "Accepted : 500"
+	assert_eq "$(wc -l <"$J")" 500
+	assert_eq "$(jq -r '.decision.vlan' "$J" | sort | uniq -c | tr -s ' ')" " 500 750"
+	[ "$(grep -c ERROR "$D/log/radius.log")" -eq 0 ]
+}
