@@ -117,6 +117,8 @@ load emulator_clients
 		'.requests[0].dependsOn = ["none"]' '.requests[0].body = {}'; do
 		assert_eq "$bad: $(graph "$EMU_URL/v1.0/\$batch" -d "$(jq "$bad" <<<"$body")" | jq -r .error.code)" "$bad: BadRequest"
 	done
+	head -c 200000 /dev/zero | tr '\0' '[' >"$BATS_TEST_TMPDIR/deep"
+	assert_eq "$(code "$EMU_URL/v1.0/\$batch" -d "@$BATS_TEST_TMPDIR/deep")" 400
 	emulator_control fault batch-429:items=2,retry_after=7,times=1
 	emulator_control fault status:on=item,code=503,device=LAPTOP-0002
 	run -0 graph "$EMU_URL/v1.0/\$batch" -d '{"requests":[

@@ -34,7 +34,8 @@ load emulator_clients
 	head -c 300 /dev/urandom >binary.json
 	: >empty.json
 	local f
-	for f in syntax:syntax.json:2:17 object:array seven:'device 2' noguid:GUID binary:binary.json \
+	head -c 200000 /dev/zero | tr '\0' '[' >deep.json
+	for f in deep:deep.json syntax:syntax.json:2:17 object:array seven:'device 2' noguid:GUID binary:binary.json \
 		empty:empty.json; do
 		run -65 --separate-stderr "$EMU_BIN" --dir x --devices "${f%%:*}.json"
 		assert_one_line "$stderr"
@@ -289,6 +290,10 @@ load emulator_clients
 		run -64 --separate-stderr emulator_control "$bad"
 		assert_one_line "$stderr"
 	done
+	run -64 --separate-stderr emulator_control $'show \xff\xfe'
+	# shellcheck disable=SC2016 # the inner shell expands it
+	run -74 --separate-stderr bash -c '"$0" --dir "$1" --control list >/dev/full' "$EMU_BIN" "$EMU_DIR"
+	assert_one_line "$stderr"
 	# several commands, and from standard input; the list is whole again
 	run -0 "$EMU_BIN" --dir "$EMU_DIR" --control list --control 'count list'
 	assert_eq "${#lines[@]}" 31

@@ -49,6 +49,8 @@ class Control:
             status, text = 64, str(e)
         except (NoSuchDevice, PkiError) as e:
             status, text = 1, str(e)
+        except Exception as e:			# a fault of ours: say so, and go on
+            status, text = 70, f"{type(e).__name__}: {e}"
         try:
             conn.sendall(f"{status}\n{text}".encode())
             if data.strip() == b"stop":

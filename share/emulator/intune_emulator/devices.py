@@ -340,8 +340,8 @@ class NoSuchDevice(Exception):
 
 
 class Store:
-    """Every device, in the order Graph lists them.  Changes are made under a lock;
-    readers need none."""
+    """Every device, in the order Graph lists them.  Changes and the use of an index
+    are under a lock; nothing else needs it."""
 
     INDEXED = ("azureADDeviceId", "deviceName", "serialNumber", "imei", "userPrincipalName")
 
@@ -410,12 +410,12 @@ class Store:
         """The devices whose property is text, without case, in list order."""
         if name not in self.INDEXED:
             return [d for d in self.order if fold(d.value(name)) == text.lower()]
-        if name not in self.index:
-            with self.lock:
+        with self.lock:				# a change takes the device out and back in
+            if name not in self.index:
                 self.index[name] = {}
                 for dev in self.order:
                     self._index_add(name, dev)
-        return list(self.index[name].get(text.lower(), ()))
+            return list(self.index[name].get(text.lower(), ()))
 
     def _index_add(self, name, dev):
         self.index[name].setdefault(fold(dev.value(name)), []).append(dev)

@@ -128,7 +128,7 @@ def part(text, what):
     """One base64url part of a JWT, as an object."""
     try:
         data = json.loads(base64.b64decode(text + "=" * (-len(text) % 4), "-_", validate=True))
-    except (ValueError, binascii.Error):
+    except (ValueError, RecursionError):
         raise Refused(50027, f"The {what} is not base64url of JSON.") from None
     if "=" in text or not isinstance(data, dict):
         raise Refused(50027, f"The {what} is not base64url without padding of a JSON object.")

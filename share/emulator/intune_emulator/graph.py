@@ -358,7 +358,7 @@ class Graph:
     def batch_items(body):
         try:
             items = json.loads(body)["requests"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise ValueError("Invalid batch payload format.") from None
         if not isinstance(items, list) or not items:
             raise ValueError("Invalid batch payload format.")

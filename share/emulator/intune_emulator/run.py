@@ -55,7 +55,7 @@ def load(emu, o):
             die(EX_IOERR, f"{o.devices}: {e.strerror}")
         except json.JSONDecodeError as e:
             die(EX_DATAERR, f"{o.devices}:{e.lineno}:{e.colno}: {e.msg}")
-        except (UnicodeDecodeError, RecursionError):
+        except (ValueError, RecursionError):
             die(EX_DATAERR, f"{o.devices}: not JSON text")
         if not isinstance(data, list):
             die(EX_DATAERR, f"{o.devices}: an array of devices is wanted")

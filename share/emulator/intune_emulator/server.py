@@ -83,7 +83,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def read_body(self):
         self.body = b""
         length = self.headers.get("Content-Length", "0")
-        if "Transfer-Encoding" in self.headers or not length.isdigit() or int(length) > BODY_MAX:
+        if "Transfer-Encoding" in self.headers or not length.isdecimal() or int(length) > BODY_MAX:
             self.close_connection = True
             self.send("other", error(413, "BadRequest", "The request body cannot be read."), {})
             return False
@@ -328,9 +328,10 @@ class Emulator:
     def context(self):
         fault = self.faults.active("connection").get("tls")
         which = fault.args["cert"] if fault else "server"
-        if which not in self.contexts:
-            self.contexts[which] = pki.context(*pki.make_server(self.dir, which))
-        return self.contexts[which]
+        with self.live_lock:			# one thread makes it, the others wait
+            if which not in self.contexts:
+                self.contexts[which] = pki.context(*pki.make_server(self.dir, which))
+            return self.contexts[which]
 
     def serve(self, sock, addr):
         self.counts.add("connections")
@@ -345,7 +346,7 @@ class Emulator:
                 self.live.add(sock)
             sock.do_handshake()
             Handler(sock, addr, self)
-        except (OSError, ValueError) as e:	# a bad handshake is the client's business
+        except (OSError, ValueError, pki.PkiError) as e:	# a bad handshake is the client's business
             if self.verbose:
                 print(f"intune-emulator: connection: {e}", file=sys.stderr, flush=True)
         finally:

@@ -22,7 +22,7 @@ def send(dirname, command):
     none is running there."""
     with socket.socket(socket.AF_UNIX) as sock:
         at_directory(dirname, "connect", sock)
-        sock.sendall(command.encode())
+        sock.sendall(command.encode("utf-8", "surrogateescape"))
         sock.shutdown(socket.SHUT_WR)
         data = b""
         while True:
