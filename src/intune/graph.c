@@ -149,16 +149,14 @@ refuse(struct graph *g, const struct http_answer *a, const json_t *o)
 	const json_t	*e = error_of(o);
 	const char	*hint = "", *code, *message;
 	char		 shown[64], text[320];
-	int		 status;
+	int		 status = EX_UNAVAILABLE;
 
 	if (a->status == 401 || a->status == 403) {
 		status = EX_NOPERM;
 		hint = "; has the application DeviceManagementManagedDevices.Read.All, with "
 		    "an administrator's consent (intune-token --info)?";
-	} else if (a->status == 429 || a->status >= 500)
+	} else if (a->status == 429 || a->status >= 500 || e == NULL)
 		status = EX_TEMPFAIL;
-	else
-		status = EX_UNAVAILABLE;
 	if (e == NULL)
 		return graph_fail(g, status, "%s: HTTP %ld, and no answer of Graph's",
 		    g->set->graph, a->status);

@@ -9,12 +9,20 @@ intune_setup_file() {
 	emulator_start --token-limit 0 "$@"
 }
 
+# The same as lib_emulator's, ten times as fast: it is called a thousand times.
+emulator_control() {
+	perl -MIO::Socket::UNIX -e '
+		$s = IO::Socket::UNIX->new(Peer => shift) or die "no emulator\n";
+		print $s "@ARGV"; $s->shutdown(1); $status = <$s>; @text = <$s>;
+		if ($status == 0) { print @text } else { print STDERR @text, "\n" }
+		exit $status' "$EMU_DIR/control" "$@"
+}
+
 intune_setup() {
-	emulator_control clear-faults
-	emulator_control up
-	emulator_control reset-counts
-	emulator_control log clear
-	emulator_control expire-tokens
+	local command
+	for command in clear-faults up reset-counts 'log clear' expire-tokens; do
+		emulator_control "$command"
+	done
 	export INTUNE_NAC_CONF=$BATS_TEST_TMPDIR/nac.conf TOKENS=$BATS_TEST_TMPDIR/tokens
 	conf
 }
