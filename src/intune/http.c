@@ -101,6 +101,22 @@ on_header(char *line, size_t size, size_t n, void *arg)
 	return n;
 }
 
+/* curl quotes a proxy's URL from the environment, user and password included:
+ * whatever stands before an @ is put out. */
+static void
+hide_password(char *text)
+{
+	char	*at = strrchr(text, '@'), *from = strstr(text, "://");
+
+	if (at == NULL)
+		return;
+	if (from != NULL && from < at)
+		from += 3;
+	else
+		from = memchr(text, '\'', (size_t)(at - text));
+	memset(from != NULL ? from : text, '*', (size_t)(at - (from != NULL ? from : text)));
+}
+
 /* curl's own account of the connection, for -vv.  Headers and bodies hold the
  * secret and the token: of what is sent only the request line is shown, of what
  * comes in only the status line. */
@@ -118,8 +134,11 @@ on_debug(CURL *easy, curl_infotype type, char *data, size_t len, void *arg)
 		return 0;
 	for (n = 0; n < len && data[n] != '\r' && data[n] != '\n';)
 		n++;
+	text_safe(shown, sizeof(shown), data, n);
+	if (type == CURLINFO_TEXT)
+		hide_password(shown);
 	warnx("%s %s", type == CURLINFO_TEXT ? "*" : type == CURLINFO_HEADER_OUT ? ">" : "<",
-	    text_safe(shown, sizeof(shown), data, n));
+	    shown);
 	return 0;
 }
 
@@ -267,9 +286,11 @@ explain(const struct http *http, const struct incoming *in, CURLcode code, const
 	text_safe(host, sizeof(host), url, 8 + strcspn(url + 8, "/"));
 	if (in->too_large)
 		snprintf(why, HTTP_WHY, "%s: the answer is larger than %zu bytes", host, in->max);
-	else
-		snprintf(why, HTTP_WHY, "%s: %s", host,
-		    text_safe(shown, sizeof(shown), text, strlen(text)));
+	else {
+		text_safe(shown, sizeof(shown), text, strlen(text));
+		hide_password(shown);
+		snprintf(why, HTTP_WHY, "%s: %s", host, shown);
+	}
 }
 
 enum http_end

@@ -9,7 +9,8 @@
 #include "intune/wire.h"
 
 #define AHEAD_MAX	300	/* seconds before its end that a token is renewed at the latest */
-#define TRIES		3	/* requests to get over a passing 5xx without Retry-After */
+#define TRIES		3	/* requests to get over a passing 5xx without Retry-After, */
+#define TRIES_WITHIN	5000	/* ms: others wait for the lock meanwhile */
 
 static int64_t
 ahead(const struct token *token)
@@ -43,6 +44,7 @@ static bool
 renew(struct tokencache *cache, struct http *http, struct token *out, struct token_error *e)
 {
 	int64_t	 until = tokencache_quiet(cache);
+	int64_t	 start = wire_clock();
 	char	 text[WHEN_TEXT];
 	int	 try;
 
@@ -57,7 +59,8 @@ renew(struct tokencache *cache, struct http *http, struct token *out, struct tok
 		/* One more, since when_now() has dropped a part of a second. */
 		if (e->status == EX_TEMPFAIL && e->wait > 0)
 			tokencache_set_quiet(cache, when_now() + e->wait + 1);
-		if (e->status != EX_TEMPFAIL || e->wait > 0 || try == TRIES)
+		if (e->status != EX_TEMPFAIL || e->wait > 0 || try == TRIES ||
+		    wire_clock() - start > TRIES_WITHIN)
 			return false;
 		wire_sleep(wire_backoff(try));
 	}

@@ -335,6 +335,12 @@ setup() { intune_setup; }
 	run -69 --separate-stderr intune-token --proxy http://127.0.0.1:1
 	run -69 --separate-stderr env https_proxy=http://127.0.0.1:1 intune-token
 	run -0 --separate-stderr env https_proxy=http://127.0.0.1:1 no_proxy=127.0.0.1 intune-token
+	for url in http://user:hunter2@127.0.0.1:1 'http://user:hunter2@127.0.0.1:x' \
+		'http://us@er:hunter2@no-such-proxy.invalid:1' 'odd://user:hunter2@127.0.0.1:1'; do
+		run --separate-stderr env https_proxy="$url" intune-token -f -vv
+		[ "$status" -ne 0 ]
+		refute_has "$stderr" hunter2
+	done
 	conf "proxy = http://u:p@127.0.0.1:1"
 	run -78 --separate-stderr intune-token
 	refute_has "$stderr" u:p
