@@ -1,5 +1,5 @@
 /*
- * The commands of nac-cache(8), and what they share.  Only this part of the
+ * The commands of nac-cache(1), and what they share.  Only this part of the
  * store knows records; radius-hook uses none of it.
  */
 #ifndef STORE_CACHE_H
