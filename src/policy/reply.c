@@ -141,11 +141,11 @@ give_vlan(struct parser *p, struct gift *g, const struct token *t, const struct 
 	if (g->vlan == NULL)
 		g->vlan = v;
 	/* RFC 3580, section 3.31; tag 0 is no tag. */
-	add_plain(p, g, t, "Tunnel-Type:0", "=", "VLAN", false);
+	add_plain(p, g, t, "Tunnel-Type:0", ":=", "VLAN", false);
 	if (g->vlan != v)
 		return;
-	add_plain(p, g, t, "Tunnel-Medium-Type:0", "=", "IEEE-802", false);
-	add_plain(p, g, t, "Tunnel-Private-Group-Id:0", "=", v, true);
+	add_plain(p, g, t, "Tunnel-Medium-Type:0", ":=", "IEEE-802", false);
+	add_plain(p, g, t, "Tunnel-Private-Group-Id:0", ":=", v, true);
 }
 
 static void

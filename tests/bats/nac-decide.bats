@@ -74,7 +74,7 @@ blocks() {
 	assert_eq "$(jq -c 'del(.decision)' <<<"$output")" \
 		'{"compliance":{"state":"compliant","matched_by":"guid","checked":"2026-11-21T08:00:00Z","device":{"management_state":"managed"}},"x":[1,{"y":null}],"session":{"nas_ip":"192.0.2.1"}}'
 	assert_eq "$(jq -c '.decision | del(.rules)' <<<"$output")" \
-		'{"action":"allow","vlan":"750","rule":"site.rules:40","name":"Corp compliant","state":"compliant","reason":"compliance is compliant (by guid, 30 min old)","reply":[["Tunnel-Type:0","=","VLAN"],["Tunnel-Medium-Type:0","=","IEEE-802"],["Tunnel-Private-Group-Id:0","=","750"]],"time":"2026-11-21T08:30:00Z"}'
+		'{"action":"allow","vlan":"750","rule":"site.rules:40","name":"Corp compliant","state":"compliant","reason":"compliance is compliant (by guid, 30 min old)","reply":[["Tunnel-Type:0",":=","VLAN"],["Tunnel-Medium-Type:0",":=","IEEE-802"],["Tunnel-Private-Group-Id:0",":=","750"]],"time":"2026-11-21T08:30:00Z"}'
 	[[ $(json_get "$output" .decision.rules) =~ ^[0-9a-f]{16}$ ]]
 }
 

@@ -328,12 +328,12 @@ test_reply(void)
 {
 	static const struct { const char *rules, *want, *vlan, *role; } cases[] = {
 		{ "allow", "", NULL, NULL },
-		{ "allow with vlan 750", "Tunnel-Type:0 = VLAN | Tunnel-Medium-Type:0 = IEEE-802 | "
-		  "Tunnel-Private-Group-Id:0 = \"750\"", "750", NULL },
-		{ "allow with vlan 0007", "Tunnel-Type:0 = VLAN | Tunnel-Medium-Type:0 = IEEE-802 | "
-		  "Tunnel-Private-Group-Id:0 = \"7\"", "7", NULL },
-		{ "allow with vlan \"Corp LAN\"", "Tunnel-Type:0 = VLAN | Tunnel-Medium-Type:0 = "
-		  "IEEE-802 | Tunnel-Private-Group-Id:0 = \"Corp LAN\"", "Corp LAN", NULL },
+		{ "allow with vlan 750", "Tunnel-Type:0 := VLAN | Tunnel-Medium-Type:0 := IEEE-802 | "
+		  "Tunnel-Private-Group-Id:0 := \"750\"", "750", NULL },
+		{ "allow with vlan 0007", "Tunnel-Type:0 := VLAN | Tunnel-Medium-Type:0 := IEEE-802 | "
+		  "Tunnel-Private-Group-Id:0 := \"7\"", "7", NULL },
+		{ "allow with vlan \"Corp LAN\"", "Tunnel-Type:0 := VLAN | Tunnel-Medium-Type:0 := "
+		  "IEEE-802 | Tunnel-Private-Group-Id:0 := \"Corp LAN\"", "Corp LAN", NULL },
 		{ "allow with role staff", "Filter-Id := \"staff\"", NULL, "staff" },
 		{ "allow with session-timeout 8h", "Session-Timeout := 28800 | "
 		  "Termination-Action := RADIUS-Request", NULL, NULL },
@@ -346,8 +346,8 @@ test_reply(void)
 		{ "allow with Tunnel-Password:1 := \"x\", Tunnel-Password:2 := y",
 		  "Tunnel-Password:1 := \"x\" | Tunnel-Password:2 := y", NULL, NULL },
 		{ "label A gives vlan 5\nlabel B gives A, role r\nallow with B",
-		  "Tunnel-Type:0 = VLAN | Tunnel-Medium-Type:0 = IEEE-802 | "
-		  "Tunnel-Private-Group-Id:0 = \"5\" | Filter-Id := \"r\"", "5", "r" },
+		  "Tunnel-Type:0 := VLAN | Tunnel-Medium-Type:0 := IEEE-802 | "
+		  "Tunnel-Private-Group-Id:0 := \"5\" | Filter-Id := \"r\"", "5", "r" },
 		{ "label Filter-Id gives role label\nallow with Filter-Id attribute",
 		  "Filter-Id := attribute", NULL, NULL },
 		{ "label Filter-Id gives role label\nallow with Filter-Id",
