@@ -134,6 +134,7 @@ describe(const json_t *answer, int code, char *out, size_t size)
 	    *trace != '\0' ? trace : "none", *correlation != '\0' ? correlation : "none");
 }
 
+/* A status other than 200: what it is, for how long, and in plain words. */
 static bool
 refusal(long http, const json_t *answer, const char *retry_after, int64_t now,
     struct token_error *e)
@@ -177,6 +178,7 @@ life_of(const json_t *answer)
 	return n > 0 && n <= TOKEN_LIFE_MAX ? n : 0;
 }
 
+/* A status of 200 is believed only with a token in it that can be used. */
 static bool
 accept_token(const json_t *answer, int64_t now, struct token *out, struct token_error *e)
 {

@@ -6,7 +6,6 @@
 #include <strings.h>
 #include <sysexits.h>
 
-#include "base/digest.h"
 #include "base/text.h"
 #include "base/when.h"
 #include "intune/graph.h"
@@ -14,7 +13,6 @@
 #include "intune/wire.h"
 
 #define ANSWER_MAX	(16 * 1024 * 1024)	/* bytes; a page of 1000 devices has 1.2 MB */
-#define PAGES_MAX	10000			/* 10 million devices */
 #define TRIES_MAX	8			/* of one request, should no deadline end it */
 #define REFUSED		60000	/* ms for which a refused credential is not tried again */
 #define JITTER		250	/* ms at most behind a Retry-After: we are not alone */
@@ -143,6 +141,8 @@ string_of(const json_t *o, const char *key)
 	return s != NULL ? s : "";
 }
 
+/* Puts a refusal into words and a status: an answer that is not Graph's own (a
+ * proxy's page, a cut one) says nothing for good and can be tried again. */
 static enum graph_end
 refuse(struct graph *g, const struct http_answer *a, const json_t *o)
 {
@@ -225,6 +225,8 @@ refused_anew(struct graph *g)
 	remember_refusal(g, &e);
 }
 
+/* The last try failed like the others: what the answer said, or why already
+ * says it, and how often it was tried. */
 static enum graph_end
 give_up(struct graph *g, const struct http_answer *a, int attempt)
 {
@@ -243,6 +245,7 @@ give_up(struct graph *g, const struct http_answer *a, int attempt)
 	return GRAPH_FAILED;
 }
 
+/* One request, tried until it has an answer that counts or the time is up. */
 static enum graph_end
 request(struct graph *g, const char *url, const char *post, json_t **out)
 {
@@ -257,6 +260,11 @@ request(struct graph *g, const char *url, const char *post, json_t **out)
 	int			 attempt;
 
 	*out = NULL;
+	/* The one place where the token leaves us: nobody else gets to see it. */
+	if (!wire_same_host(url, g->set->graph))
+		return graph_fail(g, EX_TEMPFAIL, "%s: the answer goes on at another host, "
+		    "which is not asked: %s", g->set->graph,
+		    text_safe(why, TEXT_SHOWN, url, strlen(url)));
 	for (attempt = 1;; attempt++) {
 		if (!wait_until(g->not_before, end))
 			return graph_fail(g, EX_TEMPFAIL, "%s: has asked to be left alone "
@@ -283,6 +291,7 @@ request(struct graph *g, const char *url, const char *post, json_t **out)
 		}
 		if (he != HTTP_DONE)
 			graph_fail(g, http_status(he), "%s", why);
+		/* No address, no route, no trust: seconds will not mend that. */
 		if (he == HTTP_UNREACHABLE)
 			return GRAPH_FAILED;
 		again = next_try(g, &a, attempt);
@@ -310,6 +319,18 @@ graph_call(struct graph *g, const char *path, const char *post, json_t **out)
 }
 
 enum graph_end
+graph_link(struct graph *g, const char *url, json_t **out)
+{
+	return request(g, url, NULL, out);
+}
+
+const char *
+graph_host(const struct graph *g)
+{
+	return g->set->graph;
+}
+
+enum graph_end
 graph_device(struct graph *g, const struct guid *id, struct managed *out)
 {
 	enum graph_end	 end;
@@ -326,95 +347,6 @@ graph_device(struct graph *g, const struct guid *id, struct managed *out)
 		end = graph_fail(g, EX_TEMPFAIL, "%s: answers with another device than %s",
 		    g->set->graph, text);
 	json_decref(o);
-	return end;
-}
-
-bool
-graph_page(const json_t *page, const json_t **items, const char **next)
-{
-	const json_t	*link = json_object_get(page, "@odata.nextLink");
-
-	*items = json_object_get(page, "value");
-	*next = json_string_value(link);
-	return json_is_array(*items) &&
-	    (link == NULL || json_is_null(link) || json_is_string(link));
-}
-
-/* The pages seen of one list, by digest: a link that comes back is a loop. */
-struct seen {
-	uint64_t	*digest;
-	size_t		 n;
-};
-
-static bool
-seen_before(struct seen *seen, const char *url)
-{
-	uint64_t	 h = digest_add(DIGEST_START, url, strlen(url));
-	size_t		 i;
-
-	for (i = 0; i < seen->n; i++)
-		if (seen->digest[i] == h)
-			return true;
-	seen->digest = reallocarray(seen->digest, seen->n + 1, sizeof(h));
-	if (seen->digest == NULL)
-		err(EX_OSERR, NULL);
-	seen->digest[seen->n++] = h;
-	return false;
-}
-
-/* One page; *next is the following one's URL, for the caller to free, or NULL. */
-static enum graph_end
-one_page(struct graph *g, const char *url, graph_item item, void *arg, char **next)
-{
-	const json_t	*items, *o;
-	const char	*link;
-	enum graph_end	 end;
-	json_t		*page;
-	size_t		 i;
-
-	*next = NULL;
-	if ((end = request(g, url, NULL, &page)) != GRAPH_OK)
-		return end == GRAPH_ABSENT ? graph_fail(g, EX_TEMPFAIL,
-		    "%s: a page of the list is not found", g->set->graph) : end;
-	if (!graph_page(page, &items, &link))
-		end = graph_fail(g, EX_TEMPFAIL, "%s: the answer is no list", g->set->graph);
-	else
-		json_array_foreach(items, i, o)
-			if (!item(o, arg)) {
-				end = GRAPH_FAILED;
-				break;
-			}
-	if (end == GRAPH_OK && link != NULL && (*next = strdup(link)) == NULL)
-		err(EX_OSERR, NULL);
-	json_decref(page);
-	return end;
-}
-
-enum graph_end
-graph_list(struct graph *g, const char *path, graph_item item, void *arg)
-{
-	struct seen	 seen = { NULL, 0 };
-	enum graph_end	 end = GRAPH_OK;
-	char		*url = NULL, *next, shown[TEXT_SHOWN];
-
-	if (asprintf(&url, "https://%s/v1.0/%s", g->set->graph, path) == -1)
-		err(EX_OSERR, NULL);
-	while (url != NULL && end == GRAPH_OK) {
-		next = NULL;
-		if (!wire_same_host(url, g->set->graph))
-			end = graph_fail(g, EX_TEMPFAIL, "%s: the list goes on at another "
-			    "host, which is not asked: %s", g->set->graph,
-			    text_safe(shown, sizeof(shown), url, strlen(url)));
-		else if (seen_before(&seen, url) || seen.n > PAGES_MAX)
-			end = graph_fail(g, EX_TEMPFAIL, "%s: the list goes round in circles",
-			    g->set->graph);
-		else
-			end = one_page(g, url, item, arg, &next);
-		free(url);
-		url = next;
-	}
-	free(url);
-	free(seen.digest);
 	return end;
 }
 
@@ -482,6 +414,7 @@ batch_index(const struct batch *b, const json_t *response)
 	return -1;
 }
 
+/* One response of a $batch.  A throttled one stays open, to be asked again. */
 static enum graph_end
 batch_item(struct batch *b, const json_t *response)
 {
@@ -514,6 +447,7 @@ batch_item(struct batch *b, const json_t *response)
 	return b->item(body, b->arg) ? GRAPH_OK : GRAPH_FAILED;
 }
 
+/* One round; what is still open after it needs another. */
 static enum graph_end
 batch_once(struct batch *b, const char *property)
 {
@@ -551,6 +485,7 @@ graph_batch(struct graph *g, const struct guid *ids, size_t n, const char *prope
 	for (i = 0; i < n; i++)
 		b.open[i] = true;
 	for (b.attempt = 1; left > 0; b.attempt++) {
+		/* The reason for giving up, unless an item gives a better one. */
 		graph_fail(g, EX_TEMPFAIL, "%s: a $batch does not answer all that was asked",
 		    g->set->graph);
 		b.again = wire_clock() + (b.attempt > 1 ? wire_backoff(b.attempt) : 0);

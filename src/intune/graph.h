@@ -48,6 +48,13 @@ enum graph_end graph_fail(struct graph *graph, int status, const char *fmt, ...)
 enum graph_end graph_call(struct graph *graph, const char *path, const char *post,
 	    json_t **out);
 
+/* GET of an absolute URL that Graph has given us.  At any other host than the
+ * configured one it is refused: the token must not go there. */
+enum graph_end graph_link(struct graph *graph, const char *url, json_t **out);
+
+/* The configured host, to begin messages with. */
+const char *graph_host(const struct graph *graph);
+
 /* Gets one device by its Intune id and makes sure that it is the one.  *out is
  * set for GRAPH_OK only. */
 enum graph_end graph_device(struct graph *graph, const struct guid *id, struct managed *out);

@@ -185,6 +185,7 @@ prepare(struct http *http, struct incoming *in)
 	SET(CURLOPT_FOLLOWLOCATION, 0L);
 	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	SET(CURLOPT_ACCEPT_ENCODING, "gzip");
+	/* No password file of the user's, no HTTP/2 before it is needed. */
 	SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	SET(CURLOPT_NOSIGNAL, 1L);
 	SET(CURLOPT_TIMEOUT, (long)set->timeout);
@@ -244,6 +245,7 @@ make_headers(const struct http_request *request)
 	return list;
 }
 
+/* curl frees them without wiping, and one of them is the token. */
 static void
 free_headers(struct curl_slist *list)
 {
@@ -254,6 +256,7 @@ free_headers(struct curl_slist *list)
 	curl_slist_free_all(list);
 }
 
+/* What will not mend by itself in a moment, what may, and what took too long. */
 static enum http_end
 classify(CURLcode code)
 {

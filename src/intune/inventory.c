@@ -74,6 +74,8 @@ grow(void *array, size_t n, size_t *room, size_t size)
 	return array;
 }
 
+/* Files one device's address.  A device that cannot be read makes the list one
+ * that nothing can be missing from. */
 static bool
 add_mac(struct listing *l, const json_t *item, struct guid *id)
 {
@@ -144,6 +146,7 @@ list(struct inventory *inv, struct listing *l)
 	return end;
 }
 
+/* Replaces the list by a new one, or leaves it when that cannot be had whole. */
 static enum graph_end
 list_again(struct inventory *inv)
 {
@@ -151,6 +154,7 @@ list_again(struct inventory *inv)
 	int64_t		 start = wire_clock(), when = when_now();
 	enum graph_end	 end;
 
+	/* Each MAC of a stream would otherwise list the tenant in vain. */
 	if (inv->failed != 0 && start - inv->failed < RETRY)
 		return graph_fail(inv->graph, inv->status, "%s", inv->why);
 	if ((end = list(inv, &l)) != GRAPH_OK) {

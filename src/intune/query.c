@@ -29,6 +29,7 @@ struct filter {
 	size_t			 foreign;
 };
 
+/* Adds a device, once; the last to sync is kept whole. */
 static void
 candidate(struct candidates *c, const struct managed *m)
 {
@@ -47,6 +48,8 @@ candidate(struct candidates *c, const struct managed *m)
 	c->n++;
 }
 
+/* Notes an identifier before it is asked for, so that "unregistered" can be filed
+ * under it.  There is room for more than any honest certificate holds. */
 static void
 asked(struct answer *a, enum match by, const char *value)
 {
@@ -57,6 +60,7 @@ asked(struct answer *a, enum match by, const char *value)
 	a->nasked++;
 }
 
+/* One device of a filtered list: kept only if it is what was asked for. */
 static bool
 on_filtered(const json_t *item, void *arg)
 {
@@ -214,7 +218,7 @@ by_mac(struct query *q, const struct identity *id, struct candidates *c, struct 
 	listed = inventory_refresh(q->inventory, false, &again);
 	if ((end = look_up_hits(q, id->mac, c)) != GRAPH_OK || c->n > 0)
 		return end;
-	/* The device may be new. */
+	/* Not among them.  The device may be newer than the list. */
 	if (listed == GRAPH_OK && !again) {
 		listed = inventory_refresh(q->inventory, true, &again);
 		if (listed == GRAPH_OK && again)
@@ -239,6 +243,8 @@ take(struct answer *a, const struct managed *m, const char *where)
 		    "error", where, guid_format(text, &m->device.id), m->odd_state);
 }
 
+/* One device is the answer; of several only --newest can choose, and not between
+ * two that were in sync at the same second. */
 static void
 decide(const struct query *q, const struct candidates *c, enum match by, struct answer *a)
 {
@@ -269,6 +275,7 @@ query_answer(struct query *q, const struct identity *id, const char *where,
 	memset(a, 0, sizeof(*a));
 	a->source = SOURCE_GRAPH;
 	a->state = COMPLIANCE_UNREGISTERED;
+	/* Who could be two devices gets the access of neither. */
 	if (id->ambiguous) {
 		a->state = COMPLIANCE_AMBIGUOUS;
 		a->checked = when_now();

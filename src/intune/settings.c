@@ -17,6 +17,7 @@
 #define HOST_BYTES	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]"
 #define NAME_BYTES	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-"
 
+/* At least one byte, and none but these. */
 static bool
 made_of(const char *text, const char *bytes)
 {
@@ -160,6 +161,8 @@ check_credential(struct settings *set)
 	return 0;
 }
 
+/* That a file is there and private enough is said at the start, not hours later
+ * when a token runs out; it is read when it is needed, so that it can be changed. */
 static int
 check_file(const char *path, int private)
 {
@@ -174,6 +177,7 @@ check_file(const char *path, int private)
 	return 0;
 }
 
+/* What goes into URLs may hold only bytes that mean nothing there. */
 static int
 check_names(const struct settings *set)
 {

@@ -124,6 +124,7 @@ text_is(const json_t *o, const char *key, const char *want)
 	return s != NULL && strcmp(s, want) == 0;
 }
 
+/* Whose token it is and whether its times can be true; NULL when all is well. */
 static const char *
 check_token(const struct settings *set, const json_t *o, int64_t now, struct token *out)
 {
@@ -245,6 +246,7 @@ tokencache_quiet(const struct tokencache *cache)
 
 	if (!cache->usable || !read_private(cache->quiet, &text, &len))
 		return 0;
+	/* A time too far ahead is damage, and must not stop us for ever. */
 	text[strcspn(text, "\n")] = '\0';
 	if (!when_parse(text, &until) || until > now + WIRE_WAIT_MAX)
 		until = 0;

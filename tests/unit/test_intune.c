@@ -106,8 +106,7 @@ test_token_bad(void)
 		"{\"token_type\":\"Bearer\",\"expires_in\":1e9,\"access_token\":\"a\"}",
 		"{\"token_type\":\"Bearer\",\"expires_in\":\"soon\",\"access_token\":\"a\"}",
 		"{\"token_type\":\"Bearer\",\"access_token\":\"a\"}",
-		"{\"token_type\":\"Bearer\",\"expires_in\":9,\"access_token\":\"a\","
-		"\"access_token\":\"b\"}",
+		"{\"access_token\":\"a\",\"token_type\":\"Bearer\",\"expires_in\":9,\"expires_in\":9}",
 	};
 	struct token_error	 e;
 	struct token		 t;
