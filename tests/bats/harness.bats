@@ -28,11 +28,12 @@ teardown_file() {
 
 setup() {
 	rm -f "$D/seen"
-	NAS_DIR='' NETNS=''
+	NAS_DIR='' NETNS='' SERVER=''
 }
 
-# Whatever a test of hostapd does, nothing of it may stay behind.
+# Whatever becomes of a test, nothing that it started may stay behind.
 teardown() {
+	[ -z "$SERVER" ] || freeradius_stop "$SERVER"
 	[ -n "$NETNS" ] || return 0
 	hostapd_stop "$NAS_DIR"
 	freeradius_stop "$NAS_DIR"
@@ -180,6 +181,45 @@ refused() {
 	run -1 radclient -x "127.0.0.1:$(radius_get "$D" AUTH_PORT)" auth "$RADIUS_SECRET" \
 	    <<<'User-Name=bench,User-Password=bench'
 	assert_has "$output" "Received Access-Reject"
+}
+
+@test "a resumed session is decided again: EAP-TLS, EAP-TTLS and PEAP" {
+	s=$BATS_TEST_TMPDIR/resume
+	mkdir "$s"
+	cp -R "$D/certs" "$s/"
+	SERVER=$s
+	hook_answers "printf '$VLAN'"
+	freeradius_start "$s" "$D/hook" --resume
+	for how in 'eap_tls_run laptop' 'eap_ttls_run alice wonderland' \
+	    'eap_ttls_run alice wonderland --mschapv2' 'eap_ttls_run alice wonderland --peap'; do
+		rm -f "$D/seen"
+		# shellcheck disable=SC2086
+		set -- $how
+		run=$1
+		shift
+		# The first login and one more on the same session, and the hook's word on each.
+		run -0 "$run" "$s" "$@" -- -r 1
+		assert_has "$output" "resumed=yes"
+		assert_has "$output" "keys=yes"
+		assert_has "$output" "Tunnel-Private-Group-Id=750"
+		assert_eq "$(seen Calling-Station-Id)" $'02-00-00-00-00-01\n02-00-00-00-00-01'
+		[ "$run" != eap_tls_run ] ||
+			assert_eq "$(seen TLS-Client-Cert-X509v3-Subject-Alternative-Name | uniq -c | tr -s ' ')" \
+			    " 2 URI:IntuneDeviceId://$GUID, DNS:laptop-1.example.test"
+		# From yes to no between the two: the second must not be let in.
+		rm -f "$D/once"
+		hook_answers "{ [ ! -e $D/once ] && : >$D/once && printf '$VLAN'; }"
+		run -1 "$run" "$s" "$@" -- -r 1
+		assert_has "$output" "resumed=yes"
+		refused "$output"
+		hook_answers "printf '$VLAN'"
+	done
+	# The server forgets whose session of TLS 1.3 it was: no name, no entry.
+	rm -f "$D/seen"
+	run -1 eap_tls_run "$s" laptop --tls13 -- -r 1
+	assert_has "$output" "resumed=yes"
+	refused "$output"
+	assert_eq "$(seen TLS-Client-Cert-Common-Name)" LAPTOP-1
 }
 
 @test "the CoA listener says yes, says no with an Error-Cause, and logs both" {

@@ -47,10 +47,10 @@ netns_stop() {
 # DIR and to take Disconnect-Requests from loopback; LINEs are added to its
 # configuration.  hostapd_get tells its DAS_PORT.
 hostapd_start() {
-	local dir=$1 ctrl das pid netns ip NETNS_RUN
+	local dir=$1 ctrl das pid netns NETNS_RUN
 
 	shift
-	netns=$(radius_get "$dir" NETNS) && ip=$(radius_get "$dir" IP) || return
+	netns=$(radius_get "$dir" NETNS) || return
 	# A short path: a socket's name has at most 107 bytes.
 	ctrl=$(mktemp -d /tmp/nas.XXXXXX) || return
 	# The network is ours alone, so any port is free.
@@ -58,9 +58,9 @@ hostapd_start() {
 	printf '%s\n' interface=nas0 driver=wired "ctrl_interface=$ctrl/hostapd" \
 	    ieee8021x=1 eap_reauth_period=0 own_ip_addr=127.0.0.1 \
 	    "nas_identifier=$HOSTAPD_NAS_ID" \
-	    "auth_server_addr=$ip" "auth_server_port=$(radius_get "$dir" AUTH_PORT)" \
+	    "auth_server_addr=127.0.0.1" "auth_server_port=$(radius_get "$dir" AUTH_PORT)" \
 	    "auth_server_shared_secret=$RADIUS_SECRET" \
-	    "acct_server_addr=$ip" "acct_server_port=$(radius_get "$dir" ACCT_PORT)" \
+	    "acct_server_addr=127.0.0.1" "acct_server_port=$(radius_get "$dir" ACCT_PORT)" \
 	    "acct_server_shared_secret=$RADIUS_SECRET" \
 	    "radius_das_port=$das" "radius_das_client=127.0.0.1 $RADIUS_SECRET" \
 	    radius_das_require_event_timestamp=1 "$@" >"$dir/hostapd.conf"

@@ -8,7 +8,7 @@
 #
 #	pki_make DIR
 #	pki_client DIR NAME CN [KIND:VALUE ...]
-#	freeradius_start DIR HOOKCOMMAND [--nak MAC=CAUSE] [--ip IP] ...
+#	freeradius_start DIR HOOKCOMMAND [--nak MAC=CAUSE] ...
 #	freeradius_stop DIR
 #	eap_tls_run DIR NAME [--tls13] [--mac MAC] [--identity ID] [-- ARG ...]
 #	eap_ttls_run DIR USER PASSWORD [--mschapv2] [--peap] [...] [-- ARG ...]
@@ -169,7 +169,8 @@ _radius_raddb() {
 	local dir=$1 hook=$2 timeout=$3 escape=$4 raddb=$1/raddb
 
 	rm -rf "$raddb"
-	mkdir -p "$raddb" "$dir/log" "$dir/run" || return
+	mkdir -p "$raddb" "$dir/log" "$dir/run/sessions" || return
+	chmod 700 "$dir/run/sessions"
 	cp -R "$RADIUS_TOP"/share/freeradius/* "$raddb/" &&
 	    cp -R "$RADIUS_TOP"/tests/lib/raddb/* "$raddb/" || return
 	# The server refuses a configuration that others may write.
@@ -183,23 +184,24 @@ _radius_raddb() {
 	    "$raddb/mods-available/nac"
 }
 
-# freeradius_start DIR HOOKCOMMAND [--nak MAC=CAUSE] [--ip IP] [--threads N]
-#	[--timeout SECONDS] [--shell-escape] [--netns PID]
+# freeradius_start DIR HOOKCOMMAND [--nak MAC=CAUSE] [--threads N]
+#	[--timeout SECONDS] [--shell-escape] [--resume] [--netns PID]
 # starts the server and returns when it answers.  HOOKCOMMAND takes the place
 # of the program line in mods-available/nac.  CoA for MAC, written as the
-# request has it, is answered by a NAK with Error-Cause CAUSE.
+# request has it, is answered by a NAK with Error-Cause CAUSE.  --resume lets
+# clients resume their TLS sessions.
 freeradius_start() {
-	local dir=$1 hook=$2 ip=127.0.0.1 threads=8 timeout=2 escape=no
+	local dir=$1 hook=$2 threads=8 timeout=2 escape=no resume=no
 	local naks='' netns='' try pid auth acct plain coa NETNS_RUN
 
 	shift 2
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--nak)		naks+="$2 "; shift ;;
-		--ip)		ip=$2; shift ;;
 		--threads)	threads=$2; shift ;;
 		--timeout)	timeout=$2; shift ;;
 		--shell-escape)	escape=yes ;;
+		--resume)	resume=yes ;;
 		--netns)	netns=$2; shift ;;
 		*)		echo "freeradius_start: $1: unknown option" >&2; return 64 ;;
 		esac
@@ -217,7 +219,7 @@ freeradius_start() {
 		auth=$1 acct=$2 plain=$3 coa=$4
 		: >"$dir/log/radius.log"
 		# bats waits for whoever holds its descriptor 3.
-		NACTEST_DIR=$dir NACTEST_IP=$ip NACTEST_THREADS=$threads \
+		NACTEST_DIR=$dir NACTEST_THREADS=$threads NACTEST_RESUME=$resume \
 		    NACTEST_AUTH_PORT=$auth NACTEST_ACCT_PORT=$acct \
 		    NACTEST_PLAIN_PORT=$plain NACTEST_COA_PORT=$coa \
 		    "${NETNS_RUN[@]}" /usr/sbin/freeradius -f -l "$dir/log/radius.log" -d "$dir/raddb" -n radiusd \
@@ -225,7 +227,7 @@ freeradius_start() {
 		pid=$!
 		wait_until "$RADIUS_PATIENCE" _listens_or_gone "$pid" "$coa" "$netns"
 		if udp_listens "$pid" "$coa" "$netns"; then
-			printf '%s\n' "RADIUS_PID=$pid" "RADIUS_IP=$ip" "RADIUS_NETNS=$netns" \
+			printf '%s\n' "RADIUS_PID=$pid" "RADIUS_NETNS=$netns" \
 			    "RADIUS_AUTH_PORT=$auth" "RADIUS_ACCT_PORT=$acct" \
 			    "RADIUS_PLAIN_PORT=$plain" "RADIUS_COA_PORT=$coa" >"$dir/radius.env"
 			return 0
@@ -239,7 +241,7 @@ freeradius_start() {
 	return 1
 }
 
-# radius_get DIR NAME: one value of radius.env: PID, IP, NETNS, AUTH_PORT,
+# radius_get DIR NAME: one value of radius.env: PID, NETNS, AUTH_PORT,
 # ACCT_PORT, PLAIN_PORT (the same without the hook) or COA_PORT.
 radius_get() {
 	if [ ! -f "$1/radius.env" ]; then
@@ -277,8 +279,9 @@ radius_acct_log()	{ cat "$1/log/acct.log" 2>/dev/null; }
 
 # ---- clients
 
-# What eapol_test says about the last packet, one line each: result, packet,
-# eap (the code inside), keys, and the attributes with their values.
+# What eapol_test says about the last packet, one line each: packet, eap (the
+# code inside), keys, whether the session was a resumed one, TLS version, and the
+# attributes with their values.
 _eapol_read() {
 	awk '
 	function text(hex,   i, c, s) {
@@ -296,6 +299,7 @@ _eapol_read() {
 			n = n * 16 + index("0123456789abcdef", substr(hex, i, 1)) - 1
 		return n
 	}
+	/^OpenSSL: Handshake finished - resumed=/ { resumed = substr($0, length($0)) }
 	/^SSL: Using TLS version/ { tls = $NF; sub(/^TLSv/, "", tls) }
 	# Sent packets are shown the same way; only what was received counts.
 	/^Received RADIUS message/ { want = 1 }
@@ -344,6 +348,7 @@ _eapol_read() {
 		print "packet=" (packet == "" ? "none" : packet)
 		print "eap=" (eap == "" ? "none" : eap)
 		print "keys=" keys
+		print "resumed=" (resumed ? "yes" : "no")
 		if (tls != "")
 			print "tls=" tls
 		for (i = 1; i <= n; i++)
@@ -360,7 +365,7 @@ _eapol() {
 	shift 3
 	netns=$(radius_get "$dir" NETNS) || return
 	in_netns "$netns" timeout "$RADIUS_PATIENCE" eapol_test -c "$conf" \
-	    -a "$(radius_get "$dir" IP)" -p "$(radius_get "$dir" AUTH_PORT)" -s "$RADIUS_SECRET" -M "$mac" -t $((RADIUS_PATIENCE - 2)) \
+	    -a 127.0.0.1 -p "$(radius_get "$dir" AUTH_PORT)" -s "$RADIUS_SECRET" -M "$mac" -t $((RADIUS_PATIENCE - 2)) \
 	    -N 32:s:ap-1 -N 30:s:02-00-00-AA-BB-CC:corp-wifi -N 5:d:7 "$@" >"$out" 2>&1 </dev/null
 	case $? in
 	0)	rc=0; echo result=SUCCESS ;;
