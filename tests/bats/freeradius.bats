@@ -1,0 +1,300 @@
+#!/usr/bin/env bats
+# radius-hook in Debian's FreeRADIUS, with the files of share/freeradius: what
+# the switch is told, by eapol_test's word, and what the journal says about it.
+# shellcheck disable=SC2016 # dollar signs in single quotes are hostile names
+# shellcheck disable=SC2030,SC2031,SC2154 # of bats
+
+load test_helper
+load ../lib/radius
+
+GOOD=5f1e0c1a-7a52-4f0e-9d43-2b6a51f5c001	# compliant
+LEAVING=5f1e0c1a-7a52-4f0e-9d43-2b6a51f5c003	# compliant, being wiped
+STRANGER=5f1e0c1a-7a52-4f0e-9d43-2b6a51f5c0ff	# not in the store
+GOOD_MAC=00:1b:2c:3d:4e:01
+LEAVING_MAC=00:1b:2c:3d:4e:03
+
+setup_file() {
+	export D=$BATS_FILE_TMPDIR/server
+	export INTUNE_NAC_CONF=$D/nac.conf
+
+	mkdir -p "$D/state"
+	write_conf
+	store_fleet
+	pki_make "$D"
+	pki_client "$D" good WHATEVER "URI:IntuneDeviceId://$GOOD"
+	pki_client "$D" joined WHATEVER \
+	    "URI:tag:microsoft.com,2022-09-14:sid:S-1-5-21-1-2-3-1104,IntuneDeviceId://$GOOD"
+	pki_client "$D" fqdn laptop-b.corp.example
+	pki_client "$D" stranger STRANGER "URI:IntuneDeviceId://$STRANGER"
+	pki_client "$D" leaving LEAVING "DNS:$LEAVING"
+	freeradius_start "$D" "$(command -v radius-hook) -c $INTUNE_NAC_CONF"
+}
+
+teardown_file() {
+	freeradius_stop "$D"
+}
+
+setup() {
+	write_conf
+	rm -f "$D/state/journal.ndjson"
+}
+
+write_conf() {
+	printf '%s\n' "state_dir = $D/state" "rules = $D/site.rules" >"$INTUNE_NAC_CONF"
+	cp "$NAC_ROOT/share/rules/default.rules" "$D/site.rules"
+	chmod 600 "$INTUNE_NAC_CONF" "$D/site.rules"
+}
+
+# device ID NAME MAC STATE MANAGEMENT
+device() {
+	jq -nc --arg id "$1" --arg name "$2" --arg mac "$3" --arg state "$4" --arg m "$5" \
+	    '{compliance: {state: $state, managed: true, matched_by: "guid", source: "graph",
+	    checked: (now | todate), asked: [{by: "guid", value: $id}],
+	    device: {id: $id, name: $name, wifi_mac: $mac, management_state: $m}}}'
+}
+
+store_fleet() {
+	{
+		device $GOOD LAPTOP-A $GOOD_MAC compliant managed
+		device 5f1e0c1a-7a52-4f0e-9d43-2b6a51f5c002 LAPTOP-B 00:1b:2c:3d:4e:02 noncompliant managed
+		device $LEAVING PHONE-C $LEAVING_MAC compliant wipePending
+	} | nac-cache put >/dev/null
+}
+
+# last FILTER: of the journal's last line, by jq.
+last() {
+	tail -n 1 "$D/state/journal.ndjson" | jq -r "$1"
+}
+
+# vlan OUTPUT: the VLAN of an Accept, or "reject".
+vlan() {
+	case $1 in
+	*packet=Access-Accept*) sed -n 's/^Tunnel-Private-Group-Id=//p' <<<"$1" ;;
+	*packet=Access-Reject*) echo reject ;;
+	*) echo "no answer" ;;
+	esac
+}
+
+refused() {
+	assert_eq "$(vlan "$1")" reject
+	assert_has "$1" "eap=Failure"
+	assert_has "$1" "keys=no"
+	refute_has "$1" "Tunnel-"
+}
+
+@test "EAP-TLS: a compliant device by its SAN URI gets the corporate VLAN, over TLS 1.2 and 1.3" {
+	for v in 1.2 1.3; do
+		flag=()
+		[ $v = 1.2 ] || flag=(--tls13)
+		run -0 eap_tls_run "$D" good "${flag[@]}" --mac 00:1b:2c:99:99:99 -- -N 87:s:Gi1/0/7
+		assert_has "$output" "tls=$v"
+		assert_has "$output" "Tunnel-Type=VLAN"
+		assert_has "$output" "Tunnel-Medium-Type=IEEE-802"
+		assert_eq "$(vlan "$output")" 750
+		assert_eq "$(last '.identity.guid[0].value, .identity.guid[0].found, .identity.eap')" \
+		    "$GOOD"$'\nsan-uri\ntls'
+		assert_eq "$(last '.compliance.state, .compliance.matched_by, .compliance.source')" \
+		    $'compliant\nguid\ncache'
+		assert_eq "$(last '.decision.action, .decision.vlan, .decision.name')" $'allow\n750\nCorp compliant'
+		# All that a CoA needs.
+		assert_eq "$(last '.session | .user, .nas_ip, .nas_id, .nas_port, .nas_port_id, .ssid, .calling')" \
+		    $'host/good.example.test\n127.0.0.1\nap-1\n7\nGi1/0/7\ncorp-wifi\n00-1B-2C-99-99-99'
+	done
+	assert_eq "$(wc -l <"$D/state/journal.ndjson")" 2
+}
+
+@test "EAP-TLS: comma-joined SAN URIs, and a name with its domain in the CN" {
+	run -0 eap_tls_run "$D" joined
+	assert_eq "$(vlan "$output")" 750
+	run -0 eap_tls_run "$D" fqdn
+	assert_eq "$(vlan "$output")" 1
+	assert_eq "$(last '.compliance.state, .compliance.matched_by')" $'noncompliant\nname'
+}
+
+@test "an unknown device gets the onboarding VLAN at once, and the journal what to look up" {
+	run -0 eap_tls_run "$D" stranger
+	assert_eq "$(vlan "$output")" 1
+	assert_eq "$(last '.compliance.state, .decision.name, .identity.guid[0].value')" \
+	    $'pending\nOnboarding\n'"$STRANGER"
+}
+
+@test "EAP-TTLS and PEAP: by the MAC the switch reports, and by nothing the client types" {
+	for how in '' --mschapv2 --peap --tls13; do
+		# shellcheck disable=SC2086
+		run -0 eap_ttls_run "$D" alice wonderland $how --mac $GOOD_MAC
+		assert_eq "$(vlan "$output")" 750
+		assert_eq "$(last '.identity.mac, .compliance.matched_by, .session.user')" \
+		    $GOOD_MAC$'\nmac\nalice'
+		want=ttls
+		[ "$how" != --peap ] || want=peap
+		assert_eq "$(last .identity.eap)" $want
+		# The names of a good device, in every place that is the client's own.
+		# shellcheck disable=SC2086
+		run -0 eap_ttls_run "$D" alice wonderland $how --mac 00:1b:2c:99:99:99 --identity LAPTOP-A
+		assert_eq "$(vlan "$output")" 1
+		assert_eq "$(last .compliance.state)" pending
+	done
+}
+
+@test "a random MAC matches nothing" {
+	run -0 eap_ttls_run "$D" alice wonderland --mac 02:1b:2c:3d:4e:01
+	assert_eq "$(vlan "$output")" 1
+	assert_eq "$(last '.identity.mac_random, .compliance.state')" $'true\npending'
+}
+
+@test "a device under a wipe is refused: EAP-Failure, no keys, no VLAN" {
+	run -1 eap_tls_run "$D" leaving
+	refused "$output"
+	assert_eq "$(last '.decision.action, .decision.name')" $'deny\nRetire or wipe'
+	run -1 eap_tls_run "$D" leaving --tls13
+	refused "$output"
+	for how in '' --mschapv2 --peap; do
+		# shellcheck disable=SC2086
+		run -1 eap_ttls_run "$D" alice wonderland $how --mac $LEAVING_MAC
+		refused "$output"
+	done
+}
+
+@test "MAC authentication without EAP" {
+	for mac in 001b2c3d4e01:750 001b.2c99.9999:1; do
+		run -0 radclient -x "127.0.0.1:$(radius_get "$D" AUTH_PORT)" auth "$RADIUS_SECRET" \
+		    <<<"User-Name=bench,User-Password=bench,Calling-Station-Id=${mac%:*}"
+		assert_has "$output" "Tunnel-Private-Group-Id:0 = \"${mac#*:}\""
+	done
+}
+
+# Every one of these must reach the switch as the fallback and the journal as a reason.
+broken() {
+	run -0 eap_tls_run "$D" good
+	assert_eq "$(vlan "$output")" 1
+	assert_has "$(last .error)" "$1"
+	run -0 eap_ttls_run "$D" alice wonderland --mac $GOOD_MAC
+	assert_eq "$(vlan "$output")" 1
+}
+
+@test "broken rules, configuration or store: quarantine, and the reason in the journal" {
+	echo 'allow with vlan' >>"$D/site.rules"
+	broken site.rules
+	write_conf
+	rm "$D/site.rules"
+	broken site.rules
+	write_conf
+	printf '\0\377' >"$D/site.rules"
+	broken site.rules
+	write_conf
+	chmod 666 "$D/site.rules"
+	broken site.rules
+	write_conf
+	mv "$D/state/data.mdb" "$D/state/data.away"
+	broken state
+	head -c 20000 /dev/urandom >"$D/state/data.mdb"
+	broken state
+	mv "$D/state/data.away" "$D/state/data.mdb"
+	# All is well again without a restart.
+	run -0 eap_tls_run "$D" good
+	assert_eq "$(vlan "$output")" 750
+	assert_eq "$(last '.error // "none"')" none
+}
+
+@test "fallback deny and another quarantine VLAN are what nac.conf says" {
+	rm "$D/site.rules"
+	echo 'fallback = deny' >>"$INTUNE_NAC_CONF"
+	run -1 eap_tls_run "$D" good
+	refused "$output"
+	run -1 eap_ttls_run "$D" alice wonderland --mac $GOOD_MAC
+	refused "$output"
+	write_conf
+	rm "$D/site.rules"
+	echo 'quarantine_vlan = 66' >>"$INTUNE_NAC_CONF"
+	run -0 eap_tls_run "$D" good
+	assert_eq "$(vlan "$output")" 66
+}
+
+@test "a journal that cannot be written changes nothing for the client" {
+	mkdir "$D/state/journal.ndjson"
+	run -0 eap_tls_run "$D" good
+	assert_eq "$(vlan "$output")" 750
+	rmdir "$D/state/journal.ndjson"
+}
+
+@test "hostile names inject nothing: not into the reply, not into the journal" {
+	hostile=(
+		$'x", Tunnel-Private-Group-Id := "666'
+		$'x\nTunnel-Private-Group-Id:0 := "666",\n'
+		'%{User-Name} %{exec:/bin/touch /tmp/x} `touch x` $(touch x)'
+		'","decision":{"vlan":"666"},"x":"'
+		$'# \\ \\" \' \x01\x7f\x1b[31m \xff\xfe \xe2\x80\xae'
+		$'\n{"journal":1,"decision":{"vlan":"666"}}\n'
+		'IntuneDeviceId://'"$GOOD"
+		$'a, URI:IntuneDeviceId://'"$GOOD"
+	)
+	n=0
+	for h in "${hostile[@]}"; do
+		n=$((n + 1))
+		# openssl takes only UTF-8 into a certificate.
+		cn=${h//[$'\xff\xfe']/}
+		san=("DNS:${cn//[^[:ascii:]]/}")
+		# As a SAN entry of its own the text of this one cannot be told from two.
+		[[ $h != *', URI:'* ]] || san=()
+		pki_client "$D" odd "${cn:0:60}" "${san[@]}"
+		hex=$(printf %s "$h" | od -An -v -tx1 | tr -d ' \n')
+		run -0 eap_tls_run "$D" odd --mac 00:1b:2c:99:99:99 --identity "$h" -- \
+		    -N "87:x:$hex" -N "77:x:$hex" -N "26:x:00000009$(vsa "$hex")" -N "30:x:$hex"
+		assert_eq "$(vlan "$output")" 1
+		assert_eq "$(grep -c '^Tunnel-' <<<"$output")" 3
+		assert_eq "$(wc -l <"$D/state/journal.ndjson")" $n
+		assert_eq "$(last .decision.vlan)" 1
+		run -0 eap_ttls_run "$D" alice wonderland --mac 00:1b:2c:99:99:99 --identity "$h" -- -N "87:x:$hex"
+		assert_eq "$(vlan "$output")" 1
+		n=$((n + 1))
+		assert_eq "$(wc -l <"$D/state/journal.ndjson")" $n
+	done
+	# Every line is JSON by itself, and none has a control character left.
+	jq -e . <"$D/state/journal.ndjson" >/dev/null
+	run -1 grep -P '[\x00-\x1f\x7f]' "$D/state/journal.ndjson"
+	# What was typed is there as it was, as far as it was text.
+	run -0 jq -r 'select(.session.user == "x\", Tunnel-Private-Group-Id := \"666") | .decision.vlan' \
+	    "$D/state/journal.ndjson"
+	assert_eq "$output" 1
+}
+
+# vsa HEX: Cisco-AVPair with this value.
+vsa() {
+	printf '01%02x%s' $((${#1} / 2 + 2)) "$1"
+}
+
+@test "more subject alternative names than fit: no half of one is believed" {
+	names=()
+	for i in $(seq 30); do names+=("DNS:a-rather-long-host-name-$i.corp.example.test"); done
+	# With its tail the GUID would end where the server cuts the text.
+	pki_client "$D" long WHATEVER "${names[@]}" "URI:IntuneDeviceId://$GOOD"
+	run -0 eap_tls_run "$D" long --mac 00:1b:2c:99:99:99
+	assert_eq "$(vlan "$output")" 1
+	assert_eq "$(last '.identity.guid // "none"')" none
+	refute_has "$(last .note)" null
+	run -0 eap_tls_run "$D" good
+	assert_eq "$(vlan "$output")" 750
+}
+
+@test "shell_escape = yes, the default of the exec module, gives the same answers" {
+	s=$BATS_TEST_TMPDIR/escaped
+	mkdir "$s"
+	cp -R "$D/certs" "$s/"
+	freeradius_start "$s" "$(command -v radius-hook) -c $INTUNE_NAC_CONF" --shell-escape
+	pki_client "$s" odd $'a "b" \\ \n /c' "URI:IntuneDeviceId://$GOOD"
+	run eap_tls_run "$s" odd --identity $'x"\\\ny'
+	tls=$output
+	run eap_ttls_run "$s" alice wonderland --mac $GOOD_MAC
+	freeradius_stop "$s"
+	assert_eq "$(vlan "$tls")" 750
+	assert_eq "$(vlan "$output")" 750
+	run -0 jq -r 'select(.identity.eap == "tls") | .session.user' "$D/state/journal.ndjson"
+	assert_eq "$output" $'x"\\\ny'
+}
+
+@test "bench/radius: no authentication is wrongly answered or lost" {
+	run -0 "$NAC_ROOT/bench/radius" --count 200
+	assert_has "$output" "radius-hook "
+	assert_has "$output" "no-exec "
+	refute_has "$output" "[1-9] wrong"
+}

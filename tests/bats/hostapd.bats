@@ -1,0 +1,80 @@
+#!/usr/bin/env bats
+# The whole way round on a real NAS: hostapd asks FreeRADIUS, radius-hook answers
+# and writes the session down, and what it wrote is enough for coa-send to end
+# that session.  The single answers of hostapd are in coa-send.bats.
+# shellcheck disable=SC2154 # bats sets them
+
+load test_helper
+load ../lib/radius
+load ../lib/hostapd
+
+GUID=5f1e0c1a-7a52-4f0e-9d43-2b6a51f5c001
+
+setup() {
+	D=$BATS_TEST_TMPDIR/nas
+	netns_start || skip "$NETNS_SKIP"
+	mkdir -p "$D/state"
+	export INTUNE_NAC_CONF=$D/nac.conf
+	printf '%s\n' "state_dir = $D/state" "rules = $NAC_ROOT/share/rules/default.rules" \
+	    "nas_file = $D/nas" "profiles_dir = $NAC_ROOT/share/profiles" \
+	    "dictionary = $NAC_ROOT/share/dictionary" >"$INTUNE_NAC_CONF"
+	printf '%s' "$RADIUS_SECRET" >"$D/secret"
+	chmod 600 "$INTUNE_NAC_CONF" "$D/secret"
+	answer noncompliant
+	pki_make "$D"
+	pki_client "$D" laptop LAPTOP-1 "URI:IntuneDeviceId://$GUID"
+	freeradius_start "$D" "$(command -v radius-hook) -c $INTUNE_NAC_CONF" --netns "$NETNS"
+	hostapd_start "$D" radius_das_require_message_authenticator=1
+	echo "nas * profile hostapd secret-file $D/secret port $(hostapd_get "$D" DAS_PORT)" >"$D/nas"
+	chmod 600 "$D/nas"
+}
+
+teardown() {
+	[ -n "$NETNS" ] || return 0
+	hostapd_stop "$D"
+	freeradius_stop "$D"
+	netns_stop
+}
+
+# answer STATE: what Intune is supposed to have said.
+answer() {
+	jq -nc --arg id $GUID --arg state "$1" \
+	    '{compliance: {state: $state, managed: true, matched_by: "guid", source: "graph",
+	    checked: (now | todate), asked: [{by: "guid", value: $id}], device: {id: $id, name: "LAPTOP-1"}}}' |
+	    nac-cache put >/dev/null
+}
+
+journal() {
+	tail -n 1 "$D/state/journal.ndjson"
+}
+
+@test "the session in the journal is the one that hostapd ends; the next login is decided anew" {
+	supplicant_start "$D" laptop
+	read -r mac id <<<"$(hostapd_session "$D")"
+	line=$(journal)
+	assert_eq "$(json_get "$line" '.decision.vlan, .compliance.state')" $'1\nnoncompliant'
+	assert_eq "$(json_get "$line" '.session | .acct_session_id, .nas_id, .nas_ip')" \
+	    "$id"$'\n'"$HOSTAPD_NAS_ID"$'\n127.0.0.1'
+	assert_eq "$(json_get "$line" .identity.mac)" "$mac"
+
+	answer compliant
+	run -0 --separate-stderr in_netns "$NETNS" coa-send <<<"$line"
+	assert_eq "$(json_get "$output" '.coa | .result, .code, .profile, .tries')" $'ack\ndisconnect\nhostapd\n1'
+	assert_eq "$(json_get "$output" .decision.vlan)" 1
+	run -1 hostapd_session "$D"
+
+	# A wired client is not told and comes back when it likes; this one now.
+	supplicant_stop "$D"
+	supplicant_start "$D" laptop
+	line=$(journal)
+	assert_eq "$(json_get "$line" '.decision.vlan, .compliance.state')" $'750\ncompliant'
+}
+
+@test "a client that is not there: NAK 503, and the one that is stays" {
+	supplicant_start "$D" laptop
+	before=$(hostapd_session "$D")
+	line=$(journal | jq -c '.session.calling = "02-00-00-00-00-99" | .identity.mac = "02:00:00:00:00:99"')
+	run -1 --separate-stderr in_netns "$NETNS" coa-send <<<"$line"
+	assert_eq "$(json_get "$output" '.coa | .result, .error_cause')" $'nak\n503'
+	assert_eq "$(hostapd_session "$D")" "$before"
+}
