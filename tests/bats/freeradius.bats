@@ -298,3 +298,34 @@ vsa() {
 	assert_has "$output" "no-exec "
 	refute_has "$output" "[1-9] wrong"
 }
+
+@test "Debian's own configuration, edited as share/freeradius/README.md says, is taken" {
+	[ -r /etc/freeradius/3.0/radiusd.conf ] || skip "needs to read /etc/freeradius/3.0"
+	r=$BATS_TEST_TMPDIR/3.0
+	cp -R /etc/freeradius/3.0 "$r"
+	# The commands of the README, for another folder and without sudo.
+	sed -n '/^```sh/,/^```/p' "$NAC_ROOT/share/freeradius/README.md" | grep -v '^```' |
+		sed -e "s|r=/etc/freeradius/3.0|r=$r|" -e 's/sudo //g' -e 's/-o freerad -g freerad //' \
+		    -e "s|/usr/local/share/intune-nac|$NAC_ROOT/share|" >"$BATS_TEST_TMPDIR/steps"
+	sh -e "$BATS_TEST_TMPDIR/steps"
+	# The three edits by hand.
+	sed -i 's/^\(\t*\)#\(\t*virtual_server = check-eap-tls\)/\1\2/' "$r/mods-available/eap"
+	sed -i '/^post-auth {/,/^}/ s/^\tPost-Auth-Type REJECT {/\tnac_tunnel\n&/' "$r/sites-available/inner-tunnel"
+	sed -i '/^post-auth {/,/^}/ { /^\tupdate {/,/^\t}/ s/^\t}/&\n\tnac_post_auth/ }' "$r/sites-available/default"
+	for f in mods-available/eap:check-eap-tls sites-available/inner-tunnel:nac_tunnel \
+	    sites-available/default:nac_post_auth; do
+		assert_eq "$(grep -c "^[[:space:]]*[^#]*${f#*:}\$" "$r/${f%:*}")" 1
+	done
+	# Debian's certificates and user are not for everybody to use.
+	sed -i -e "s|/etc/ssl/certs/ssl-cert-snakeoil.pem|$D/certs/server.pem|" \
+	    -e "s|/etc/ssl/private/ssl-cert-snakeoil.key|$D/certs/server.key|" \
+	    -e 's/^\(\t*\)private_key_password/\1#&/' "$r/mods-available/eap"
+	sed -i -e 's/^\([[:space:]]*\)\(user\|group\) = /\1#\2 = /' -e "s|/etc/freeradius/3.0|$r|" \
+	    -e "s|^\(run_dir\|logdir\|db_dir\) = .*|\1 = $BATS_TEST_TMPDIR|" "$r/radiusd.conf"
+	sed -i "s|/etc/freeradius/3.0|$r|" "$r/dictionary"
+	chmod -R go-w "$r"
+	run -0 /usr/sbin/freeradius -C -X -d "$r"
+	assert_has "$output" "Configuration appears to be OK"
+	assert_has "$output" 'program = "/usr/local/bin/radius-hook -c /etc/intune-nac/nac.conf"'
+	assert_has "$output" 'virtual_server = "check-eap-tls"'
+}
