@@ -15,14 +15,14 @@ LD_ALL	 = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SAN) $(LDFLAGS)
 # One line a program: the libraries it may carry.  A bats test compares ldd.
 PKGS_certid		:= libcrypto
 PKGS_intune-token	:= libcurl libcrypto jansson
-PKGS_intune-query	:= libcurl libcrypto jansson
+PKGS_intune-query	:= libcurl libcrypto jansson expat
 PKGS_nac-decide		:= jansson
 PKGS_nac-cache		:= lmdb jansson
 PKGS_coa-send		:= radcli libcrypto jansson
 PKGS_radius-hook	:= lmdb
 
 # What a fresh Debian 12 lacks, to build and to test.
-DEPS	:= gcc make pkg-config libc6-dev libcurl4-openssl-dev libssl-dev libjansson-dev \
+DEPS	:= gcc make pkg-config libc6-dev libcurl4-openssl-dev libssl-dev libjansson-dev libexpat1-dev \
 	   liblmdb-dev libradcli-dev jq openssl curl python3 util-linux procps
 DEPS_CHECK := bats freeradius freeradius-utils eapoltest hostapd wpasupplicant iproute2 \
 	   clang libclang-rt-14-dev cppcheck shellcheck mandoc
@@ -33,7 +33,7 @@ SCRIPTS	:= nac-poll
 LIBOBJ	:= $(patsubst %.c,$(B)/%.o,$(wildcard src/*/*.c))
 UNITS	:= $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZ	:= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-ALLPKGS	:= libcurl libcrypto jansson lmdb radcli
+ALLPKGS	:= libcurl libcrypto jansson lmdb radcli expat
 ASAN	:= B=build-asan BIN=build-asan/bin HARDEN= CFLAGS='-O1 -g -fno-omit-frame-pointer' \
 	   SAN='-fsanitize=address,undefined -fno-sanitize-recover=all'
 SHELLS	:= $(wildcard bin/nac-poll tests/run-* tests/lib/*.bash tests/bats/*.bats \

@@ -1,0 +1,160 @@
+/* What needs no server of NAC 2.0: its XML. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "intune/nac2_xml.h"
+
+#define ID	"7a1d0c52-3b4e-4f60-9a71-82b3c4d5e6f7"
+#define OTHER	"1f2e3d4c-5b6a-4798-8a9b-acbdcedff001"
+#define NS	" xmlns=\"http://schemas.datacontract.org/2004/07/Microsoft.Intune." \
+		"ResourceAccess.ComplianceRetrievalService.Model\"" \
+		" xmlns:i=\"http://www.w3.org/2001/XMLSchema-instance\""
+
+static char	 why[128];
+
+static bool
+parse(const char *text, struct nac2_document *doc)
+{
+	why[0] = '\0';
+	return nac2_parse(text, strlen(text), doc, why, sizeof(why));
+}
+
+static bool
+refused(const char *text, const char *reason)
+{
+	struct nac2_document	 doc;
+
+	if (parse(text, &doc)) {
+		nac2_document_free(&doc);
+		return false;
+	}
+	return doc.device == NULL && strstr(why, reason) != NULL;
+}
+
+static void
+test_forms(void)
+{
+	static const char *const	 forms[] = {
+		"<ise_api" NS "><name>attributes</name><deviceList><device><guid>" ID "</guid>"
+		"<Attributes><guid>" ID "</guid><register_status>true</register_status>"
+		"<Compliance><status>false</status></Compliance></Attributes></device>"
+		"</deviceList></ise_api>",
+		"<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<ise_api>\n <name> attributes\n</name>\n"
+		" <paging_info>0</paging_info>\n <deviceList>\n  <device>\n   <attributes>\n"
+		"    <guid>{" ID "}</guid>\n    <unknown><status>true</status></unknown>\n"
+		"    <register_status>1</register_status>\n    <compliance reason=\"x\">\n"
+		"     <status>FALSE</status>\n    </compliance>\n    <model/>\n   </attributes>\n"
+		"  </device>\n </deviceList>\n</ise_api>\n",
+		"<q:ISE_API xmlns:q=\"urn:q\"><q:Name>ATTRIBUTES</q:Name><q:DEVICELIST><q:Device>"
+		"<q:GUID>" ID "</q:GUID><q:ATTRIBUTES><q:Register_Status>True</q:Register_Status>"
+		"<q:COMPLIANCE><q:STATUS>0</q:STATUS></q:COMPLIANCE></q:ATTRIBUTES></q:Device>"
+		"</q:DEVICELIST></q:ISE_API>",
+	};
+	struct nac2_document		 doc;
+	struct guid			 id;
+	size_t				 i;
+
+	CHECK(guid_parse(ID, &id));
+	for (i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		if (!CHECK(parse(forms[i], &doc)))
+			continue;
+		CHECK(doc.has_list && doc.ndevice == 1 && doc.paging[0] == '\0');
+		CHECK(doc.device[0].has_id && guid_equal(&doc.device[0].id, &id));
+		CHECK(doc.device[0].registered == NAC2_TRUE);
+		CHECK(doc.device[0].compliant == NAC2_FALSE);
+		nac2_document_free(&doc);
+	}
+}
+
+static void
+test_lists(void)
+{
+	struct nac2_document	 doc;
+
+	CHECK(parse("<ise_api><deviceList/></ise_api>", &doc) && doc.has_list &&
+	    doc.ndevice == 0);
+	CHECK(parse("<ise_api><deviceList></deviceList></ise_api>", &doc) && doc.has_list &&
+	    doc.ndevice == 0);
+	CHECK(parse("<ise_api><name>attributes</name></ise_api>", &doc) && !doc.has_list);
+	CHECK(parse("<ise_api><paging_info>eyJ+/=&amp;x</paging_info>"
+	    "<server_busy_wait_seconds>30</server_busy_wait_seconds><deviceList>"
+	    "<device><macaddress>0C1D2E3F4A5B</macaddress></device>"
+	    "<device><attributes><macaddresses>0c:1d:2e:3f:4a:5b,0C-1D-2E-3F-4A-5C, n/a,"
+	    "0C1D2E3F4A5B,000000000000</macaddresses><register_status/></attributes></device>"
+	    "</deviceList></ise_api>", &doc));
+	CHECK_STR(doc.paging, "eyJ+/=&x");
+	CHECK(doc.busy_wait == 30 && doc.ndevice == 2);
+	CHECK(doc.device[0].nmac == 1 && doc.device[1].nmac == 2);
+	CHECK(doc.device[1].mac[1][5] == 0x5c && !doc.device[1].has_id);
+	CHECK(doc.device[1].registered == NAC2_ABSENT);
+	nac2_document_free(&doc);
+	CHECK(parse("<ise_api><name>mdminfo</name><api_version>3</api_version><redirect_url>"
+	    "https://portal.example/a?b=1&amp;c=2</redirect_url><query_max_size>99999999999999999999"
+	    "</query_max_size><messaging_support>false</messaging_support></ise_api>", &doc));
+	CHECK_STR(doc.redirect_url, "https://portal.example/a?b=1&c=2");
+	CHECK(doc.api_version == 3 && doc.query_max_size == INT32_MAX &&
+	    doc.messaging == NAC2_FALSE);
+	nac2_document_free(&doc);
+}
+
+#define DEVICE(x)	"<ise_api><deviceList><device>" x "</device></deviceList></ise_api>"
+
+static void
+test_refused(void)
+{
+	char	*big;
+	size_t	 i, n;
+
+	CHECK(refused("", "no XML"));
+	CHECK(refused("<ise_api><deviceList>", "no XML"));
+	CHECK(refused("<ise_api/>trailing", "no XML"));
+	CHECK(refused("<ise_api><name>&nbsp;</name></ise_api>", "no XML"));
+	CHECK(refused("<html><body/></html>", "no ise_api"));
+	CHECK(refused("<!DOCTYPE ise_api><ise_api/>", "document type"));
+	CHECK(refused("<!DOCTYPE x [<!ENTITY e SYSTEM \"file:///etc/passwd\">]>"
+	    "<ise_api><name>&e;</name></ise_api>", "document type"));
+	CHECK(refused(DEVICE("<guid>7</guid>"), "guid is none"));
+	CHECK(refused(DEVICE("<guid>00000000-0000-0000-0000-000000000000</guid>"), "guid is none"));
+	CHECK(refused(DEVICE("<guid>" ID "</guid><attributes><guid>" OTHER "</guid></attributes>"),
+	    "two different guids"));
+	CHECK(refused(DEVICE("<attributes><register_status>yes</register_status></attributes>"),
+	    "neither true nor false"));
+	CHECK(refused(DEVICE("<attributes><compliance><status>true</status></compliance>"
+	    "<compliance><status>false</status></compliance></attributes>"), "differently"));
+	CHECK(refused(DEVICE("<guid><b>" ID "</b></guid>"), "where text should be"));
+	CHECK(refused(DEVICE("<macaddresses>0C0000000001,0C0000000002,0C0000000003,0C0000000004,"
+	    "0C0000000005,0C0000000006,0C0000000007,0C0000000008,0C0000000009,0C000000000A,"
+	    "0C000000000B,0C000000000C,0C000000000D,0C000000000E,0C000000000F,0C0000000010,"
+	    "0C0000000011</macaddresses>"), "too many MAC"));
+	n = NAC2_XML_MAX + 1;
+	if ((big = malloc(n + 1)) == NULL)
+		abort();
+	memset(big, ' ', n);
+	big[n] = '\0';
+	CHECK(refused(big, "too large"));
+	memset(big, 'x', NAC2_TEXT);
+	memcpy(big, "<ise_api><name>", 15);
+	memcpy(big + NAC2_TEXT + 20, "</name></ise_api>", 18);
+	memset(big + NAC2_TEXT, 'x', 20);
+	CHECK(refused(big, "too long"));
+	big[0] = '\0';
+	for (i = n = 0; i < NAC2_DEPTH + 1; i++)
+		n += (size_t)sprintf(big + n, i == 0 ? "<ise_api>" : "<a>");
+	CHECK(refused(big, "too deep"));
+	n = (size_t)sprintf(big, "<ise_api><deviceList>");
+	for (i = 0; i <= NAC2_DEVICES; i++)
+		n += (size_t)sprintf(big + n, "<device/>");
+	CHECK(refused(big, "more devices"));
+	free(big);
+}
+
+int
+main(void)
+{
+	test_forms();
+	test_lists();
+	test_refused();
+	return check_done();
+}
