@@ -63,9 +63,9 @@ struct fold {
 	struct fold_line	 line[FOLD_LINES];
 };
 
-/* Starts at the cursor's place, or without one at the start of the journal (end:
- * at its end).  Returns NULL after a message, with *status set. */
-struct fold *fold_start(const struct cache *c, const char *cursor, bool from_start, bool end,
+/* Starts at the cursor's place, or without one, or with from_start, at the start
+ * of the journal.  Returns NULL after a message, with *status set. */
+struct fold *fold_start(const struct cache *c, const char *cursor, bool from_start,
 	    int *status);
 void	 fold_free(struct fold *f);
 

@@ -65,7 +65,7 @@ cache_client_record(const struct client *c)
 }
 
 struct fold *
-fold_start(const struct cache *c, const char *cursor, bool from_start, bool end, int *status)
+fold_start(const struct cache *c, const char *cursor, bool from_start, int *status)
 {
 	struct journal_place	 place;
 	struct fold		*f;
@@ -83,12 +83,6 @@ fold_start(const struct cache *c, const char *cursor, bool from_start, bool end,
 	f->journal = journal_start(c->journal, rc == STORE_FOUND ? &place : NULL);
 	if (f->journal == NULL)
 		err(EX_OSERR, NULL);
-	if (rc == STORE_NOTFOUND && end && journal_skip(f->journal) == -1) {
-		*status = cache_status(errno);
-		warn("%s", c->journal);
-		fold_free(f);
-		return NULL;
-	}
 	journal_place(f->journal, &f->place);
 	return f;
 }
@@ -225,7 +219,7 @@ fold_all(struct cache *c)
 	struct fold		*f;
 	int			 status = STATUS_OK;
 
-	if ((f = fold_start(c, CURSOR, false, false, &status)) == NULL)
+	if ((f = fold_start(c, CURSOR, false, &status)) == NULL)
 		return status;
 	do {
 		before = f->place;

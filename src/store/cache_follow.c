@@ -289,12 +289,12 @@ block_signals(bool block)
 	sigprocmask(block ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
 }
 
-/* Goes to the place where the last run has ended, or for the first one to the end
- * of the journal, and notes that place: what comes while we are away is read. */
+/* Goes to the place where the last run has ended, the first one to the journal's
+ * start: clients may have come before anybody followed. */
 static bool
 start(struct follow *f)
 {
-	f->fold = fold_start(f->c, CURSOR, f->c->from_start, !f->c->from_start, &f->status);
+	f->fold = fold_start(f->c, CURSOR, f->c->from_start, &f->status);
 	if (f->fold == NULL)
 		return false;
 	if (cursor_put(f->c->store, CURSOR, &f->fold->place) != STORE_ERROR)

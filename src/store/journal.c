@@ -543,27 +543,6 @@ journal_next(struct journal *j, const char **line, size_t *len)
 	}
 }
 
-int
-journal_skip(struct journal *j)
-{
-	struct stat	 st;
-	const char	*nl;
-	ssize_t		 got;
-	int64_t		 from;
-	int		 fd;
-
-	if ((fd = open_part(j->path, &st)) == -1)
-		return errno == ENOENT ? 0 : -1;
-	enter(j, fd, &st);
-	from = st.st_size > READ_SIZE ? st.st_size - READ_SIZE : 0;
-	if ((got = read_at(fd, j->buf, READ_SIZE, from)) == -1)
-		return -1;
-	nl = memrchr(j->buf, '\n', (size_t)got);
-	j->at.offset = nl != NULL ? from + (nl - j->buf) + 1 : from;
-	j->at.head = head_of(fd, j->at.offset);
-	return 0;
-}
-
 int64_t
 journal_lag(struct journal *j)
 {

@@ -70,10 +70,6 @@ enum journal_rc	 journal_next(struct journal *j, const char **line, size_t *len)
 /* The place behind the last line or stump that journal_next() gave. */
 void	 journal_place(const struct journal *j, struct journal_place *out);
 
-/* Goes to the end of the file that has the name now, behind its last newline.
- * Returns -1 with errno set. */
-int	 journal_skip(struct journal *j);
-
 /* How many bytes there are behind the place, in the file that has the name now
  * and in those before it. */
 int64_t	 journal_lag(struct journal *j);
