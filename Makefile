@@ -47,6 +47,7 @@ INSTALL	 = $(call PUT,755,$(TOOLS:%=$(BIN)/%) $(SCRIPTS:%=bin/%) share/emulator/
 	   $(call PUT,644,$(wildcard share/rules/*),share/intune-nac/rules) \
 	   $(call PUT,644,$(wildcard share/profiles/*),share/intune-nac/profiles) \
 	   $(call PUT,644,$(wildcard share/dictionary*),share/intune-nac) \
+	   $(call PUT,644,$(wildcard share/emulator/intune_emulator/*.py),share/intune-nac/intune_emulator) \
 	   $(foreach f,$(shell find share/freeradius share/systemd share/cron -type f 2>/dev/null),644 $(f) share/intune-nac/$(f:share/%=%)) \
 	   $(call PUT,644,$(wildcard share/completions/*),share/bash-completion/completions) \
 	   $(call PUT,644,README.md LICENSE,share/doc/intune-nac)

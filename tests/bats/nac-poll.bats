@@ -1,0 +1,194 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154 # bats sets stderr
+# The poll and the out-of-band look-up, whole: emulated Intune at one end, a real
+# CoA listener (FreeRADIUS) at the other, radius-hook run as FreeRADIUS runs it.
+
+load test_helper
+load lib_emulator
+# shellcheck source=../lib/radius.bash
+. "$BATS_TEST_DIRNAME/../lib/radius.bash"
+
+setup_file() {
+	pki_make "$BATS_FILE_TMPDIR"
+}
+
+setup() {
+	dir=$BATS_TEST_TMPDIR
+	store=$dir/state
+	export INTUNE_NAC_CONF=$dir/nac.conf EMU_DIR=$dir/intune
+	mkdir "$store"
+	chmod 2770 "$store"
+	cp -R "$BATS_FILE_TMPDIR/certs" "$dir"
+	emulator_start --fleet 40
+	cp "$NAC_ROOT/share/rules/default.rules" "$dir/site.rules"
+	freeradius_start "$dir" /bin/true
+	# shellcheck source=/dev/null
+	. "$dir/radius.env"
+	printf '%s' "$RADIUS_SECRET" >"$dir/nas.secret"
+	chmod 600 "$dir/nas.secret"
+	echo "nas 127.0.0.1 profile rfc5176 port $RADIUS_COA_PORT secret-file $dir/nas.secret" >"$dir/nas"
+	{
+		cat "$EMU_CONF"
+		printf '%s = %s\n' state_dir "$store" rules "$dir/site.rules" nas_file "$dir/nas" \
+			profiles_dir "$NAC_ROOT/share/profiles" dictionary "$NAC_ROOT/share/dictionary"
+	} >"$INTUNE_NAC_CONF"
+	nac-cache put </dev/null
+}
+
+teardown() {
+	[ -z "${follow-}" ] || pid_stop "$follow"
+	freeradius_stop "$dir"
+	emulator_stop
+}
+
+# visit NAME N: device NAME authenticates, as FreeRADIUS would say it; prints the VLAN.
+visit() {
+	env -i User-Name="host/$1" NAS-IP-Address=127.0.0.1 NAS-Port="$2" EAP-Type=TLS \
+		Acct-Session-Id="session-$2" Calling-Station-Id="00-1B-2C-3D-4E-$(printf %02X "$2")" \
+		TLS-Client-Cert-Serial=01 TLS-Client-Cert-Common-Name="$1" \
+		"$(command -v radius-hook)" -c "$INTUNE_NAC_CONF" |
+		sed -n 's/.*Private-Group-Id:0 := "\(.*\)",/\1/p'
+}
+
+device() { printf 'LAPTOP-%04d' "$1"; }
+
+# fleet N: N devices, made compliant, have been seen and looked up.
+fleet() {
+	local i
+	for ((i = 1; i <= $1; i++)); do
+		printf 'set %s complianceState=compliant managementState=managed\n' "$(device "$i")"
+	done | emulator_control - >/dev/null
+	for ((i = 1; i <= $1; i++)); do visit "$(device "$i")" "$i" >/dev/null; done
+	nac-cache due --older-than 0s | intune-query | nac-cache put >/dev/null
+	for ((i = 1; i <= $1; i++)); do visit "$(device "$i")" "$i" >/dev/null; done
+}
+
+coas() { radius_coa_log "$dir" | grep -c . || :; }
+
+@test "a change of compliance is one CoA, and the client's next visit ends elsewhere" {
+	fleet 3
+	assert_eq "$(visit "$(device 1)" 1)" 750
+	emulator_control "set $(device 1) complianceState=noncompliant"
+	run -0 --separate-stderr nac-poll --older-than 0s --verbose
+	assert_has "$output" "compliant -> noncompliant"
+	assert_has "$output" "3 clients due, 3 answered, 1 change; CoA: 1 ack"
+	assert_eq "$(coas)" 1
+	assert_has "$(radius_coa_log "$dir")" "session-1"
+	[ -s "$store/poll.stamp" ]
+	# The session is known to be gone: the next poll does not ask the NAS again.
+	run -0 --separate-stderr nac-poll --older-than 0s
+	assert_eq "$(coas)" 1
+	assert_eq "$(visit "$(device 1)" 1)" 1
+	emulator_control "set $(device 1) complianceState=compliant"
+	run -0 nac-poll --older-than 0s --quiet
+	assert_eq "$output" ""
+	assert_eq "$(coas)" 2
+	assert_eq "$(visit "$(device 1)" 1)" 750
+}
+
+@test "nobody due: nothing asked, nothing sent, stamp renewed" {
+	fleet 2
+	emulator_control reset-counts
+	run -0 --separate-stderr nac-poll --older-than 1h
+	assert_eq "$output" ""
+	assert_eq "$(emulator_control count get)" 0
+	[ -s "$store/poll.stamp" ]
+}
+
+@test "--dry-run shows the change, stores nothing, sends nothing, leaves no stamp" {
+	fleet 2
+	emulator_control "set $(device 2) complianceState=noncompliant"
+	run -0 --separate-stderr nac-poll -n --older-than 0s
+	assert_has "$output" "compliant -> noncompliant"
+	assert_has "$output" "dry-run"
+	assert_eq "$(coas)" 0
+	[ ! -e "$store/poll.stamp" ]
+	assert_eq "$(nac-cache get "$(device 2)" | jq -r .compliance.state)" compliant
+}
+
+@test "Intune down: 69 or 75, the stamp stays, the answers stay, and nothing is sent" {
+	fleet 2
+	emulator_control down
+	run --separate-stderr nac-poll --older-than 0s
+	[ "$status" -eq 69 ] || [ "$status" -eq 75 ]
+	[ ! -e "$store/poll.stamp" ]
+	assert_eq "$(coas)" 0
+	assert_eq "$(visit "$(device 1)" 1)" 750
+	emulator_control up
+	run -0 --separate-stderr nac-poll --older-than 0s
+	[ -s "$store/poll.stamp" ]
+}
+
+@test "a NAS that is silent: 75, and the change is owed until it answers" {
+	fleet 1
+	emulator_control "set $(device 1) complianceState=noncompliant"
+	sed -i 's/ port [0-9]*/ port 9/' "$dir/nas"
+	printf '%s\n' 'wrong' >"$dir/other"
+	run -75 --separate-stderr nac-poll --older-than 0s --verbose
+	assert_has "$output" "silent"
+	[ ! -e "$store/poll.stamp" ]
+	sed -i "s/ port 9/ port $RADIUS_COA_PORT/" "$dir/nas"
+	run -0 --separate-stderr nac-poll --older-than 0s --verbose
+	assert_has "$output" "1 ack"
+	assert_eq "$(coas)" 1
+}
+
+@test "two polls at once: the second leaves with 75" {
+	exec 7>"$store/poll.lock"
+	flock -n 7
+	run -75 --separate-stderr nac-poll
+	assert_one_line "$stderr"
+	assert_has "$stderr" "another poll is running"
+	exec 7>&-
+}
+
+@test "a mass change is stopped before the first CoA, kept in a file, and can be let through" {
+	fleet 25
+	for i in $(seq 1 25); do echo "set $(device "$i") complianceState=noncompliant"; done | emulator_control - >/dev/null
+	run -75 --separate-stderr nac-poll --older-than 0s
+	assert_one_line "$stderr"
+	assert_has "$stderr" "25 of 25 clients would change"
+	assert_eq "$(coas)" 0
+	assert_eq "$(wc -l <"$store/poll.held")" 25
+	# What the message says does what it says.
+	run -0 bash -c "coa-send <$store/poll.held | nac-cache put --quiet"
+	assert_eq "$(coas)" 25
+}
+
+@test "--max-change lets a real mass change through" {
+	fleet 20
+	for i in $(seq 1 20); do echo "set $(device "$i") complianceState=noncompliant"; done | emulator_control - >/dev/null
+	run -0 --separate-stderr nac-poll --older-than 0s --max-change 100
+	assert_eq "$(coas)" 20
+}
+
+@test "--follow looks a new client up at once and sends its CoA; SIGTERM ends it with 0" {
+	emulator_control "set $(device 7) complianceState=compliant managementState=managed"
+	nac-poll --follow 2>"$dir/follow.log" 3>&- &
+	follow=$!
+	assert_eq "$(visit "$(device 7)" 7)" 1
+	one_coa() { [ "$(coas)" -ge 1 ]; }
+	wait_until 20 one_coa || { cat "$dir/follow.log"; false; }
+	assert_eq "$(visit "$(device 7)" 7)" 750
+	kill "$follow"
+	run -0 wait "$follow"
+	follow=''
+}
+
+@test "wrong options: 64, one line and a hint" {
+	run -64 --separate-stderr nac-poll --older-than soon
+	assert_has "$stderr" "nac-poll: soon: is no span of time"
+	run -64 --separate-stderr nac-poll --max-change 101
+	assert_has "$stderr" "is no percentage"
+	run -64 --separate-stderr nac-poll now
+	run -64 --separate-stderr nac-poll --frob
+	rm -rf "$store"
+	run -78 --separate-stderr nac-poll
+	assert_has "$stderr" "$store: the state folder"
+}
+
+@test "the EXAMPLES of nac-poll(8)" {
+	fleet 1
+	run -0 nac-poll --dry-run --older-than 0s
+	run -0 nac-poll --verbose
+}
