@@ -25,7 +25,7 @@ PKGS_radius-hook	:= lmdb
 DEPS	:= gcc make pkg-config libc6-dev libcurl4-openssl-dev libssl-dev libjansson-dev libexpat1-dev \
 	   liblmdb-dev libradcli-dev jq openssl curl python3 util-linux procps
 DEPS_CHECK := bats freeradius freeradius-utils eapoltest hostapd wpasupplicant iproute2 \
-	   clang libclang-rt-14-dev cppcheck shellcheck mandoc
+	   clang libclang-rt-14-dev strace cppcheck shellcheck mandoc
 
 pkg	 = $(if $(2),$(shell pkg-config --$(1) $(2)))
 TOOLS	:= $(patsubst src/%.c,%,$(wildcard src/*.c))

@@ -143,7 +143,7 @@ out:
 static enum store_rc
 put_item(struct store *s, const struct put *p, struct item *it)
 {
-	struct answer	 before, now;
+	struct answer	 before = { 0 }, now;
 
 	if (it->store && !it->has_id) {
 		if (store_put(s, &it->answer, &before) == STORE_ERROR)

@@ -171,7 +171,7 @@ coas() { radius_coa_log "$dir" | grep -c . || :; }
 	wait_until 20 one_coa || { cat "$dir/follow.log"; false; }
 	assert_eq "$(visit "$(device 7)" 7)" 750
 	kill "$follow"
-	run -0 wait "$follow"
+	wait "$follow"
 	follow=''
 }
 
