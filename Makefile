@@ -20,12 +20,13 @@ PKGS_nac-decide		:= jansson
 PKGS_nac-cache		:= lmdb jansson
 PKGS_coa-send		:= radcli libcrypto jansson
 PKGS_radius-hook	:= lmdb
+PKGS_nac-serve		:= libmicrohttpd lmdb jansson libcrypto
 
 # What a fresh Debian 12 lacks, to build and to test.
 DEPS	:= gcc make pkg-config libc6-dev libcurl4-openssl-dev libssl-dev libjansson-dev libexpat1-dev \
-	   liblmdb-dev libradcli-dev jq openssl curl python3 util-linux procps
-DEPS_CHECK := bats freeradius freeradius-utils eapoltest hostapd wpasupplicant iproute2 \
-	   clang libclang-rt-14-dev strace cppcheck shellcheck mandoc
+	   liblmdb-dev libradcli-dev libmicrohttpd-dev jq openssl curl python3 util-linux procps
+DEPS_CHECK := bats freeradius freeradius-utils freeradius-rest eapoltest hostapd wpasupplicant \
+	   iproute2 clang libclang-rt-14-dev strace cppcheck shellcheck mandoc
 
 pkg	 = $(if $(2),$(shell pkg-config --$(1) $(2)))
 TOOLS	:= $(patsubst src/%.c,%,$(wildcard src/*.c))

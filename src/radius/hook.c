@@ -193,18 +193,39 @@ hook_record(const struct hook *h, int64_t now, enum hook_form form, char *buf,
 	return jw_done(&w) != NULL ? w.len : 0;
 }
 
-int
-hook_journal(const struct hook *h, int64_t now, char line[JOURNAL_LINE], char why[HOOK_WHY])
+static int
+append(const struct hook *h, const char *line, size_t len, char why[HOOK_WHY])
 {
-	size_t	 len;
-
-	if ((len = hook_record(h, now, HOOK_JOURNAL_LINE, line, JOURNAL_LINE)) == 0)
+	if (len == 0)
 		snprintf(why, HOOK_WHY, "the journal line is longer than %d bytes", JOURNAL_LINE);
 	else if (journal_append(h->journal, line, len) == -1)
 		snprintf(why, HOOK_WHY, "%.*s: %s", HOOK_WHY - 128, h->journal, strerror(errno));
 	else
 		return 0;
 	return -1;
+}
+
+int
+hook_journal(const struct hook *h, int64_t now, char line[JOURNAL_LINE], char why[HOOK_WHY])
+{
+	return append(h, line, hook_record(h, now, HOOK_JOURNAL_LINE, line, JOURNAL_LINE), why);
+}
+
+int
+hook_account(const struct hook *h, const char *what, char line[JOURNAL_LINE],
+    char why[HOOK_WHY])
+{
+	struct jsonw	 w;
+
+	jw_init(&w, line, JOURNAL_LINE);
+	jw_object(&w, NULL);
+	jw_int(&w, "journal", 1);
+	identity_write(&w, &h->id);
+	session_write(&w, &h->session);
+	jw_str(&w, "accounting", what);
+	jw_opt(&w, "note", h->note);
+	jw_end_object(&w);
+	return append(h, line, jw_done(&w) != NULL ? w.len : 0, why);
 }
 
 void

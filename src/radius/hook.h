@@ -59,6 +59,7 @@ struct hook {
 	struct policy	*policy;		/* the decision's strings are its */
 	hook_find	 find;
 	void		*find_arg;
+	void		*policy_of;		/* for whoever keeps the policy */
 
 	/* The question.  Whoever fills these calls hook_decide() next. */
 	struct identity	 id;
@@ -115,6 +116,14 @@ size_t	 hook_record(const struct hook *h, int64_t now, enum hook_form form, char
  * a sentence in why (HOOK_WHY bytes), and then nobody knows of this client.
  */
 int	 hook_journal(const struct hook *h, int64_t now, char line[JOURNAL_LINE],
+	    char why[HOOK_WHY]);
+
+/*
+ * Appends what the NAS says of a session (RFC 2866): identity, session and
+ * "accounting", whose word is what: start, interim, stop; on, off for all
+ * sessions of the NAS.  As hook_journal() otherwise.
+ */
+int	 hook_account(const struct hook *h, const char *what, char line[JOURNAL_LINE],
 	    char why[HOOK_WHY]);
 
 /* Frees what the decision refers to. */

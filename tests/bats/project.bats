@@ -5,7 +5,7 @@
 
 load test_helper
 
-programs=(certid intune-token intune-query nac-decide nac-cache coa-send radius-hook nac-poll intune-emulator)
+programs=(certid intune-token intune-query nac-decide nac-cache coa-send radius-hook nac-serve nac-poll intune-emulator)
 
 # The table of DESIGN: what each compiled program may link beside libc.
 libraries() {
@@ -16,11 +16,12 @@ libraries() {
 	nac-cache) echo 'liblmdb libjansson' ;;
 	coa-send) echo 'libradcli libcrypto libjansson' ;;
 	radius-hook) echo 'liblmdb' ;;
+	nac-serve) echo 'libmicrohttpd liblmdb libjansson libcrypto' ;;
 	esac
 }
 
 @test "every program links what the design allows, and nothing else" {
-	for p in certid intune-token intune-query nac-decide nac-cache coa-send radius-hook; do
+	for p in certid intune-token intune-query nac-decide nac-cache coa-send radius-hook nac-serve; do
 		allowed=" $(libraries $p) libc "
 		# NEEDED is what the program itself asks for; the sanitizers' run-time is no part of it.
 		needed=$(readelf -d "$(command -v $p)" | sed -n 's/.*(NEEDED).*\[\(.*\)\.so.*/\1/p' |
@@ -116,7 +117,7 @@ libraries() {
 
 @test "a configuration that is wrong, missing, or open to others stops every program that needs it" {
 	conf=$BATS_TEST_TMPDIR/nac.conf
-	for p in "intune-token" "intune-query LAPTOP-1" "nac-cache get LAPTOP-1" "nac-decide LAPTOP-1" "coa-send {}"; do
+	for p in "intune-token" "intune-query LAPTOP-1" "nac-cache get LAPTOP-1" "nac-decide LAPTOP-1" "coa-send {}" "nac-serve --check"; do
 		# shellcheck disable=SC2086
 		set -- $p
 		printf 'tenannt = x\n' >"$conf"

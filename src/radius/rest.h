@@ -1,0 +1,56 @@
+/*
+ * The JSON of FreeRADIUS' rlm_rest (3.2, `body = json`): a request as attributes
+ * with type and values, a reply as "reply:Attribute" members.  Both ways of the
+ * same hook that radius-hook runs by environment and text.
+ */
+#ifndef RADIUS_REST_H
+#define RADIUS_REST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "device/identity.h"
+#include "device/session.h"
+#include "policy/policy.h"
+#include "radius/env.h"
+
+#define REST_WHY	256
+
+/* RFC 2866 section 5.1. */
+enum rest_acct {
+	REST_ACCT_NONE,		/* absent, or a word that is none of these */
+	REST_ACCT_START,
+	REST_ACCT_INTERIM,
+	REST_ACCT_STOP,
+	REST_ACCT_ON,		/* the NAS has started: its sessions are gone */
+	REST_ACCT_OFF
+};
+
+struct rest_request {
+	struct identity	*id;		/* these three as env_read() fills them */
+	struct session	*session;
+	char		*note;		/* ENV_NOTE bytes */
+	enum rest_acct	 acct;
+};
+
+/*
+ * Reads the len bytes of body, in which bytes that are no UTF-8 become question
+ * marks.  An attribute is {"type":…,"value":[…]}, or a plain value.  Returns
+ * true; or false with a reason in why (REST_WHY bytes, its own words and those
+ * of the JSON parser) when it is no JSON object.
+ */
+bool	 rest_read(char *body, size_t len, int64_t now, struct rest_request *out,
+	    char why[REST_WHY]);
+
+/*
+ * Writes what d replies as one JSON object, "do_xlat":false on every attribute:
+ * rlm_rest would expand %{...} otherwise.  Values of one name are joined under
+ * its first operator.  d must have passed reply_format().  Returns the length;
+ * or 0 when size is too small.
+ */
+size_t	 rest_reply(const struct decision *d, char *out, size_t size);
+
+const char *rest_acct_name(enum rest_acct acct);
+
+#endif
