@@ -46,6 +46,13 @@ compliance_parse(const char *text, enum compliance *out)
 	return false;
 }
 
+bool
+compliance_is_managed(enum compliance state)
+{
+	return state != COMPLIANCE_PENDING && state != COMPLIANCE_UNREGISTERED &&
+	    state != COMPLIANCE_AMBIGUOUS;
+}
+
 const char *
 match_name(enum match match)
 {
@@ -200,7 +207,7 @@ answer_write(struct jsonw *w, const struct answer *a, int64_t now)
 
 	jw_object(w, "compliance");
 	jw_str(w, "state", compliance_name(a->state));
-	jw_bool(w, "managed", a->has_device && a->state != COMPLIANCE_UNREGISTERED);
+	jw_bool(w, "managed", compliance_is_managed(a->state));
 	jw_str(w, "matched_by", match_name(a->matched_by));
 	jw_opt(w, "id_space", id_space_name(a->id_space));
 	jw_opt(w, "source", source_name(a->source));

@@ -91,6 +91,10 @@ const char *compliance_name(enum compliance state);
  * other text: a new member of Graph's enumeration is the caller's to report. */
 bool	 compliance_parse(const char *text, enum compliance *out);
 
+/* Intune has the device, whatever it thinks of it: the state is one of Graph's
+ * own seven. */
+bool	 compliance_is_managed(enum compliance state);
+
 const char *match_name(enum match match);
 bool	 match_parse(const char *text, enum match *out);
 const char *id_space_name(enum id_space space);

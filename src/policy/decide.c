@@ -171,14 +171,6 @@ name_in(const struct facts *f, const struct value *v)
 	return f->answer->has_device && one_of(v, f->answer->device.name);
 }
 
-/* Intune has the device, whatever it thinks of it: it gave one of its own states. */
-static bool
-is_managed(const struct answer *a)
-{
-	return a->state != COMPLIANCE_PENDING && a->state != COMPLIANCE_UNREGISTERED &&
-	    a->state != COMPLIANCE_AMBIGUOUS;
-}
-
 static bool
 in_set(uint32_t set, int member)
 {
@@ -200,7 +192,7 @@ flag(const struct eval *e, enum field field)
 
 	switch (field) {
 	case FIELD_MANAGED:
-		return is_managed(a);
+		return compliance_is_managed(a->state);
 	case FIELD_RETIRING:
 		return a->has_device && device_is_retiring(&a->device);
 	case FIELD_WIPING:
