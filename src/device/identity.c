@@ -321,6 +321,25 @@ identity_add_san_text(struct identity *id, const char *text)
 		text_copy(id->upn, sizeof(id->upn), user);
 }
 
+void
+identity_add_san(struct identity *id, enum found found, const char *text, size_t len)
+{
+	char	(*list)[IDENTITY_TEXT] = found == FOUND_SAN_URI ? id->san_uri : id->san_dns;
+	size_t	*n = found == FOUND_SAN_URI ? &id->nsan_uri : &id->nsan_dns, i, step;
+
+	if (len == 0 || len >= IDENTITY_TEXT || *n == IDENTITY_SANS)
+		return;
+	for (i = 0; i < len; i += step)
+		if ((step = text_utf8_len((const unsigned char *)text + i, len - i)) == 0 ||
+		    iscntrl((unsigned char)text[i]))
+			return;
+	for (i = 0; i < *n; i++)
+		if (strlen(list[i]) == len && memcmp(list[i], text, len) == 0)
+			return;
+	memcpy(list[*n], text, len);
+	list[(*n)++][len] = '\0';
+}
+
 const char *
 found_name(enum found found)
 {
@@ -358,6 +377,19 @@ eap_parse(const char *text)
 		if (strcasecmp(text, words[i].word) == 0)
 			return words[i].eap;
 	return EAP_OTHER;
+}
+
+static void
+write_sans(struct jsonw *w, const char *key, const char (*list)[IDENTITY_TEXT], size_t n)
+{
+	size_t	 i;
+
+	if (n == 0)
+		return;
+	jw_array(w, key);
+	for (i = 0; i < n; i++)
+		jw_str(w, NULL, list[i]);
+	jw_end_array(w);
 }
 
 static void
@@ -401,6 +433,9 @@ identity_write_fields(struct jsonw *w, const struct identity *id)
 	}
 	if (id->ambiguous)
 		jw_bool(w, "ambiguous", true);
+	write_sans(w, "san_uri", id->san_uri, id->nsan_uri);
+	write_sans(w, "san_dns", id->san_dns, id->nsan_dns);
+	jw_opt(w, "template", id->template);
 	jw_opt(w, "upn", id->upn);
 	jw_opt(w, "sid", id->sid);
 	jw_opt(w, "subject", id->subject);

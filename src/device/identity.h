@@ -17,6 +17,7 @@
 
 #define IDENTITY_GUIDS	8	/* more different ones in one certificate is an attack */
 #define IDENTITY_NAMES	8
+#define IDENTITY_SANS	4	/* of each kind; more are left out */
 #define IDENTITY_TEXT	256	/* RFC 5280: a CN has at most 64, a DNS name 255 */
 
 enum found {
@@ -55,6 +56,11 @@ struct identity {
 	bool			 ambiguous;	/* the certificate names two different devices */
 	bool			 has_mac;
 	uint8_t			 mac[MAC_LEN];
+	/* The entries of the subjectAltName as they stand, for rules about them. */
+	char			 san_uri[IDENTITY_SANS][IDENTITY_TEXT];
+	char			 san_dns[IDENTITY_SANS][IDENTITY_TEXT];
+	size_t			 nsan_uri, nsan_dns;
+	char			 template[128];	/* certificate template: its name or its OID */
 	char			 upn[IDENTITY_TEXT];
 	char			 sid[IDENTITY_TEXT];	/* never identity: see identity of strong mapping */
 	char			 subject[1024];
@@ -100,6 +106,14 @@ void	 identity_add_cn(struct identity *id, const char *cn, enum found found);
  * Bytes after a NUL are never looked at, and a value with one is no identity.
  */
 void	 identity_add_uri(struct identity *id, const char *uri, size_t len);
+
+/*
+ * Keeps the whole of a SAN entry (found is FOUND_SAN_URI or FOUND_SAN_DNS) of
+ * len bytes as it stands.  One that does not fit, has a control byte, is not
+ * UTF-8 or comes a second time is left out.  Only entries that nobody can have
+ * faked are for this: identity_add_san_text() has none.
+ */
+void	 identity_add_san(struct identity *id, enum found found, const char *text, size_t len);
 
 /* Keeps a SID of len bytes that is one by its form, unless there is one already:
  * from the extension 1.3.6.1.4.1.311.25.2, which goes before the URI. */

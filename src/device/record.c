@@ -125,6 +125,12 @@ found_word(int i)
 }
 
 static const char *
+hint_word(int i)
+{
+	return hint_name((enum hint)i);
+}
+
+static const char *
 medium_word(int i)
 {
 	return medium_name((enum medium)i);
@@ -196,6 +202,47 @@ each(struct reader *r, const char *key, size_t max,
 	}
 }
 
+/* The strings of r->obj[key] through one.  Those that do not fit are left out by
+ * it, as the certificate's own would be. */
+static void
+each_text(struct reader *r, const char *key, void (*one)(const char *, void *), void *arg)
+{
+	json_t	*list = json_object_get(r->obj, key), *v;
+	size_t	 i;
+
+	if (list == NULL || json_is_null(list))
+		return;
+	if (!json_is_array(list)) {
+		fault(r, key, "must be an array");
+		return;
+	}
+	json_array_foreach(list, i, v) {
+		if (!json_is_string(v)) {
+			fault(r, key, "must hold strings");
+			return;
+		}
+		one(json_string_value(v), arg);
+	}
+}
+
+static void
+one_san_uri(const char *text, void *arg)
+{
+	identity_add_san(arg, FOUND_SAN_URI, text, strlen(text));
+}
+
+static void
+one_san_dns(const char *text, void *arg)
+{
+	identity_add_san(arg, FOUND_SAN_DNS, text, strlen(text));
+}
+
+static void
+one_group(const char *text, void *arg)
+{
+	session_add_group(arg, text);
+}
+
 static void
 one_guid(struct reader *r, void *arg)
 {
@@ -236,6 +283,9 @@ record_identity(const json_t *rec, struct identity *out, char *why, size_t size)
 	get_bool(&r, "ambiguous", &ambiguous);
 	out->ambiguous = out->ambiguous || ambiguous;
 	out->has_mac = get_mac(&r, "mac", out->mac);
+	each_text(&r, "san_uri", one_san_uri, out);
+	each_text(&r, "san_dns", one_san_dns, out);
+	get_text(&r, "template", out->template, sizeof(out->template));
 	get_text(&r, "upn", out->upn, sizeof(out->upn));
 	get_text(&r, "sid", out->sid, sizeof(out->sid));
 	get_text(&r, "subject", out->subject, sizeof(out->subject));
@@ -275,6 +325,10 @@ record_session(const json_t *rec, struct session *s, char *why, size_t size)
 	get_text(&r, "framed_ip", s->framed_ip, sizeof(s->framed_ip));
 	get_text(&r, "cui", s->cui, sizeof(s->cui));
 	get_text(&r, "audit_session_id", s->audit_session_id, sizeof(s->audit_session_id));
+	each_text(&r, "groups", one_group, s);
+	get_time(&r, "mfa", &s->mfa);
+	s->hint = (enum hint)get_word(&r, "hint", hint_word, HINT_BAD + 1);
+	get_text(&r, "app_hint", s->app_hint, sizeof(s->app_hint));
 	return r.ok;
 }
 

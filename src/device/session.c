@@ -1,3 +1,6 @@
+#include <ctype.h>
+#include <string.h>
+
 #include "device/session.h"
 
 const char *
@@ -13,9 +16,36 @@ medium_name(enum medium medium)
 	return names[medium];
 }
 
+const char *
+hint_name(enum hint hint)
+{
+	static const char *const	 names[] = { "", "good", "bad" };
+
+	return names[hint];
+}
+
+bool
+session_add_group(struct session *s, const char *group)
+{
+	size_t	 i, n = strlen(group);
+
+	for (i = 0; i < n; i++)
+		if (iscntrl((unsigned char)group[i]))
+			return false;
+	for (i = 0; i < s->ngroup; i++)
+		if (strcmp(s->group[i], group) == 0)
+			return true;
+	if (n == 0 || n >= SESSION_GROUP || s->ngroup == SESSION_GROUPS)
+		return false;
+	memcpy(s->group[s->ngroup++], group, n + 1);
+	return true;
+}
+
 void
 session_write(struct jsonw *w, const struct session *s)
 {
+	size_t	 i;
+
 	jw_object(w, "session");
 	if (s->seen != 0)
 		jw_time(w, "seen", s->seen);
@@ -35,6 +65,15 @@ session_write(struct jsonw *w, const struct session *s)
 	jw_opt(w, "framed_ip", s->framed_ip);
 	jw_opt(w, "cui", s->cui);
 	jw_opt(w, "audit_session_id", s->audit_session_id);
+	if (s->ngroup > 0) {
+		jw_array(w, "groups");
+		for (i = 0; i < s->ngroup; i++)
+			jw_str(w, NULL, s->group[i]);
+		jw_end_array(w);
+	}
+	if (s->mfa != 0)
+		jw_time(w, "mfa", s->mfa);
+	jw_opt(w, "hint", hint_name(s->hint));
 	if (s->ended)
 		jw_bool(w, "ended", true);
 	jw_end_object(w);

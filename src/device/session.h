@@ -12,8 +12,14 @@
 #include "base/jsonw.h"
 
 #define SESSION_TEXT	254
+#define SESSION_GROUPS	16	/* that the RADIUS server hands over; more are left out */
+#define SESSION_GROUP	128
+#define SESSION_HINT	128
 
 enum medium { MEDIUM_UNKNOWN, MEDIUM_WIRED, MEDIUM_WIRELESS, MEDIUM_VPN };
+
+/* Whether a managed app showed the secret of nac-rules(5), app-hint. */
+enum hint { HINT_NONE, HINT_GOOD, HINT_BAD };
 
 struct session {
 	int64_t		 seen;		/* when it authenticated */
@@ -34,9 +40,21 @@ struct session {
 	char		 framed_ip[46];
 	char		 cui[SESSION_TEXT];		/* Chargeable-User-Identity */
 	char		 audit_session_id[SESSION_TEXT];	/* of Cisco-AVPair */
+	size_t		 ngroup;
+	char		 group[SESSION_GROUPS][SESSION_GROUP];	/* the user's, from the server */
+	int64_t		 mfa;		/* the user's last MFA; 0 not known */
+	enum hint	 hint;
+	/* The hint itself, while it has not been compared.  A secret: it is never
+	 * written anywhere, and whoever compares it wipes it. */
+	char		 app_hint[SESSION_HINT];
 };
 
 const char *medium_name(enum medium medium);
+const char *hint_name(enum hint hint);
+
+/* Adds a group; the empty one, one that does not fit, has a control byte or is
+ * there already is left out, and so is one too many.  Returns whether it is in. */
+bool	 session_add_group(struct session *s, const char *group);
 
 /* Writes the `session` member of nac-record(5). */
 void	 session_write(struct jsonw *w, const struct session *s);

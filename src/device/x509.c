@@ -21,6 +21,9 @@
 
 /* Microsoft's SID security extension, MS-WCCE 2.2.2.7.7.4, and the type of the
  * otherName inside. */
+/* Certificate templates, MS-WCCE 2.2.2.7.7: by OID, and by name in older ones. */
+#define OID_TEMPLATE	"1.3.6.1.4.1.311.21.7"
+#define OID_TEMPLATE_V1	"1.3.6.1.4.1.311.20.2"
 #define OID_SID		"1.3.6.1.4.1.311.25.2"
 #define OID_SID_NAME	"1.3.6.1.4.1.311.25.2.1"
 
@@ -549,6 +552,49 @@ take_sid(struct work *w)
 	ASN1_OBJECT_free(oid);
 }
 
+static const ASN1_OCTET_STRING *
+extension(X509 *cert, const char *oid)
+{
+	ASN1_OBJECT	*o = OBJ_txt2obj(oid, 1);
+	int		 at = X509_get_ext_by_OBJ(cert, o, -1);
+
+	ASN1_OBJECT_free(o);
+	return at >= 0 ? X509_EXTENSION_get_data(X509_get_ext(cert, at)) : NULL;
+}
+
+/* The template is told to people and rules; one that cannot be read is none. */
+static void
+take_template(struct work *w)
+{
+	const ASN1_OCTET_STRING	*data;
+	const unsigned char	*p;
+	STACK_OF(ASN1_TYPE)	*list = NULL;
+	ASN1_TYPE		*name = NULL;
+	const ASN1_TYPE		*first;
+	char			 text[IDENTITY_TEXT];
+
+	if ((data = extension(w->cert, OID_TEMPLATE)) != NULL) {
+		p = ASN1_STRING_get0_data(data);
+		list = d2i_ASN1_SEQUENCE_ANY(NULL, &p, ASN1_STRING_length(data));
+		first = list != NULL && sk_ASN1_TYPE_num(list) > 0 ?
+		    sk_ASN1_TYPE_value(list, 0) : NULL;
+		if (first == NULL || first->type != V_ASN1_OBJECT ||
+		    OBJ_obj2txt(w->id->template, sizeof(w->id->template),
+		    first->value.object, 1) >= (int)sizeof(w->id->template))
+			w->id->template[0] = '\0';
+	} else if ((data = extension(w->cert, OID_TEMPLATE_V1)) != NULL) {
+		p = ASN1_STRING_get0_data(data);
+		name = d2i_ASN1_TYPE(NULL, &p, ASN1_STRING_length(data));
+		if (name != NULL && (name->type == V_ASN1_BMPSTRING ||
+		    name->type == V_ASN1_UTF8STRING) &&
+		    (to_utf8(name->value.asn1_string, text) != NULL ||
+		    !text_copy(w->id->template, sizeof(w->id->template), text)))
+			w->id->template[0] = '\0';
+	}
+	sk_ASN1_TYPE_pop_free(list, ASN1_TYPE_free);
+	ASN1_TYPE_free(name);
+}
+
 static bool
 take_uri(struct work *w, const ASN1_STRING *s)
 {
@@ -561,6 +607,7 @@ take_uri(struct work *w, const ASN1_STRING *s)
 		return false;
 	}
 	identity_add_uri(w->id, uri, len);
+	identity_add_san(w->id, FOUND_SAN_URI, uri, len);
 	memset(&alone, 0, sizeof(alone));
 	identity_add_uri(&alone, uri, len);
 	if (alone.nguid == 0 && alone.sid[0] == '\0')
@@ -607,8 +654,10 @@ take_general_name(struct work *w, const GENERAL_NAME *name)
 			    name->type == GEN_DNS ? "DNS name" : "mail address", bad);
 			return false;
 		}
-		if (name->type == GEN_DNS)
+		if (name->type == GEN_DNS) {
 			identity_add_cn(w->id, text, FOUND_SAN_DNS);
+			identity_add_san(w->id, FOUND_SAN_DNS, text, strlen(text));
+		}
 		return true;
 	default:
 		return true;
@@ -672,6 +721,7 @@ cert_identity(const struct certs *certs, size_t i, struct identity *out, cert_no
 	good = take_names(&w) && take_numbers(&w);
 	if (good) {
 		take_sid(&w);
+		take_template(&w);
 		good = take_san(&w);
 	}
 	if (good && tell != NULL) {

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/num.h"
 #include "base/text.h"
 #include "base/when.h"
 #include "radius/env.h"
@@ -174,6 +175,28 @@ take_avpair(struct env_reader *r, const char *value)
 		    sizeof(r->s->audit_session_id), value + sizeof(key) - 1);
 }
 
+/* Local attributes of share/freeradius/dictionary.nac: their numbers do not fit
+ * into a packet, so that only the server's own policy can set them. */
+static void
+take_group(struct env_reader *r, const char *value)
+{
+	if (!session_add_group(r->s, value))
+		add_note(r, "NAC-Group", "is no text, too long or one too many and not used");
+}
+
+static void
+take_mfa(struct env_reader *r, const char *value)
+{
+	const char	*why;
+	int64_t		 t;
+
+	if ((num_parse(value, 1, INT64_C(253402300799), &t, &why) || when_parse(value, &t)) &&
+	    t > 0 && t != WHEN_ALWAYS)
+		r->s->mfa = t;
+	else
+		add_note(r, "NAC-MFA-Time", "is no time and not used");
+}
+
 static void
 take_eap_type(struct env_reader *r, const char *value)
 {
@@ -211,6 +234,7 @@ take_cn(struct env_reader *r, const char *value)
 static void
 take_san_dns(struct env_reader *r, const char *value)
 {
+	identity_add_san(r->id, FOUND_SAN_DNS, value, strlen(value));
 	r->certificate = true;
 	identity_add_cn(r->id, value, FOUND_SAN_DNS);
 }
@@ -218,6 +242,7 @@ take_san_dns(struct env_reader *r, const char *value)
 static void
 take_san_uri(struct env_reader *r, const char *value)
 {
+	identity_add_san(r->id, FOUND_SAN_URI, value, strlen(value));
 	r->certificate = true;
 	identity_add_uri(r->id, value, strlen(value));
 }
@@ -297,6 +322,9 @@ static const struct attribute attributes[] = {
 	{ "EAP-Message", take_eap_message, 0, 0 },
 	{ "FreeRADIUS-Proxied-To", take_proxied_to, 0, 0 },
 	{ "Acct-Status-Type", take_acct_status, 0, 0 },
+	{ "NAC-Group", take_group, 0, 0 },
+	{ "NAC-MFA-Time", take_mfa, 0, 0 },
+	COPY("NAC-App-Hint", app_hint),
 	COPY("NAS-Identifier", nas_id),
 	COPY("NAS-Port", nas_port),
 	COPY("NAS-Port-Id", nas_port_id),

@@ -473,3 +473,18 @@ not_verified() {
 	[ "$n" -ge 4 ]
 	assert_has "$(bash -c "certid client.pem | jq -r '.identity.guid[0].value'")" "$A"
 }
+
+@test "the template and the raw entries of the subjectAltName are shown" {
+	mkcert tpl '/CN=x' '1.3.6.1.4.1.311.21.7=ASN1:SEQUENCE:tpl' 'subjectAltName=@alt' \
+		'[alt]' 'URI.1=urn:example:one' 'DNS.1=laptop-1.corp.example' \
+		'[tpl]' 'a=OID:1.3.6.1.4.1.311.21.8.1.2.3' 'b=INTEGER:100'
+	run -0 --separate-stderr certid tpl.pem
+	assert_eq "$(jq -c '.identity | [.template, .san_uri, .san_dns]' <<<"$output")" \
+		'["1.3.6.1.4.1.311.21.8.1.2.3",["urn:example:one"],["laptop-1.corp.example"]]'
+	mkcert tpl1 '/CN=x' '1.3.6.1.4.1.311.20.2=ASN1:BMP:Machine'
+	run -0 --separate-stderr certid tpl1.pem
+	assert_eq "$(json_get "$output" .identity.template)" Machine
+	mkcert tpl2 '/CN=x' '1.3.6.1.4.1.311.21.7=DER:0401ff'
+	run -0 --separate-stderr certid tpl2.pem
+	assert_eq "$(json_get "$output" .identity.template)" null
+}

@@ -318,6 +318,28 @@ test_asn1_time(void)
 	CHECK(env_asn1_time("261120225753+0100") == 0);
 }
 
+/* What only the server can know: its own attributes. */
+static void
+test_local(void)
+{
+	READ("NAC-Group=Staff", "NAC-Group=CN=VPN Users,DC=example", "NAC-Group=Staff",
+	    "NAC-MFA-Time=1699990000", "NAC-App-Hint=not-a-real-hint",
+	    "TLS-Client-Cert-Subject-Alt-Name-Uri=urn:example:x",
+	    "TLS-Client-Cert-Subject-Alt-Name-Dns=laptop-1.example.test");
+	CHECK(s.ngroup == 2 && s.mfa == 1699990000 && s.hint == HINT_NONE);
+	CHECK_STR(s.group[1], "CN=VPN Users,DC=example");
+	CHECK_STR(s.app_hint, "not-a-real-hint");
+	CHECK(id.nsan_uri == 1 && id.nsan_dns == 1);
+	CHECK_STR(id.san_uri[0], "urn:example:x");
+	CHECK_STR(id.san_dns[0], "laptop-1.example.test");
+	READ("NAC_GROUP=\"a\\tb\"", "NAC_MFA_TIME=\"2023-11-14T22:13:20Z\"");
+	CHECK(s.ngroup == 0 && s.mfa == 1700000000);
+	CHECK_STR(note, "NAC-Group is no text, too long or one too many and not used");
+	READ("NAC-MFA-Time=yesterday");
+	CHECK(s.mfa == 0);
+	CHECK_STR(note, "NAC-MFA-Time is no time and not used");
+}
+
 int
 main(void)
 {
@@ -330,5 +352,6 @@ main(void)
 	test_user_is_no_identity();
 	test_rest();
 	test_asn1_time();
+	test_local();
 	return check_done();
 }

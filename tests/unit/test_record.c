@@ -108,6 +108,9 @@ test_round_trip(void)
 	s.seen = 1795249800;
 	s.medium = MEDIUM_WIRED;
 	s.ended = true;
+	CHECK(session_add_group(&s, "Staff") && !session_add_group(&s, "a\tb"));
+	s.mfa = 1795240000;
+	s.hint = HINT_GOOD;
 	text_copy(s.user, sizeof(s.user), "host/x");
 	text_copy(s.ssid, sizeof(s.ssid), "\xc3\xa4 corp");
 	record_put_session(rec, &s);
