@@ -500,5 +500,5 @@ main(int argc, char **argv)
 		status = cmd->run(&r.c, argc - optind, argv + optind);
 	store_close(r.c.store);
 	conf_free(conf);
-	return cli_finish(status);
+	return cache_finish(status);
 }

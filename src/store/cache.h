@@ -37,6 +37,9 @@ int	 cache_status(int err);
 /* Says what the last STORE_ERROR was and returns the exit status for it. */
 int	 cache_fault(const struct cache *c);
 
+/* As cli_finish(), but says nothing of an output that record_print() has told of. */
+int	 cache_finish(int status);
+
 /* Is there anything in id that a device could be found by? */
 bool	 cache_can_ask(const struct identity *id);
 

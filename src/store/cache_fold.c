@@ -45,6 +45,12 @@ cache_fault(const struct cache *c)
 	return cache_status(store_errno(c->store));
 }
 
+int
+cache_finish(int status)
+{
+	return ferror(stdout) && status >= EX_IOERR ? status : cli_finish(status);
+}
+
 bool
 cache_can_ask(const struct identity *id)
 {

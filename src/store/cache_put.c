@@ -185,7 +185,7 @@ flush(struct put *p)
 		return;
 	/* Without the store there is no point in asking Intune for more. */
 	if (store_transact(p->c->store, put_items, p) == STORE_ERROR)
-		exit(cli_finish(cli_worst(p->status, cache_fault(p->c))));
+		exit(cache_finish(cli_worst(p->status, cache_fault(p->c))));
 	for (i = 0; i < p->n; i++) {
 		if (!p->c->quiet && (!p->c->changed || p->item[i].changed) && !ferror(stdout))
 			p->status = cli_worst(p->status, record_print(p->item[i].rec, stdout));
@@ -217,7 +217,8 @@ take_answer(struct item *it, char *why, size_t size)
 		return false;
 	if (it->answer.checked > now)
 		it->answer.checked = now;
-	it->has_id = cache_can_ask(&it->id) || it->id.ambiguous;
+	/* Records of a whole-tenant list have none. */
+	it->has_id = json_object_get(it->rec, "identity") != NULL;
 	it->store = true;
 	return true;
 }

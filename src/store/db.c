@@ -1,4 +1,5 @@
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +17,9 @@
 #define DB_MODE_DATA	0640	/* the group reads */
 #define DB_MODE_LOCK	0660	/* a reader, too, enters itself in the lock file */
 #define DB_MODE_DIR	02770	/* setgid: new files get the folder's group */
+
+/* Less free space than LMDB writes at once is none. */
+#define DISK_LEAST	(512 * 1024)
 
 size_t	 db_map = DB_MAP;
 
@@ -43,10 +47,21 @@ db_fault(struct store *s, int err, const char *fmt, ...)
 	return STORE_ERROR;
 }
 
+/* Is the disk full?  LMDB calls a write that was cut short EIO. */
+static bool
+is_full(const struct store *s)
+{
+	struct statvfs	 st;
+
+	return statvfs(s->dir, &st) == 0 && st.f_bavail * st.f_frsize < DISK_LEAST;
+}
+
 /* An error of LMDB's, as a sentence and an errno. */
 static enum store_rc
 lmdb_fault(struct store *s, const char *doing, int rc)
 {
+	if (rc == EIO && is_full(s))
+		rc = ENOSPC;
 	if (rc > 0)
 		return db_fault(s, rc, "%s: %s", doing, strerror(rc));
 	switch (rc) {

@@ -1,13 +1,16 @@
 /* The device store: what is found under which identifier after which answers. */
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <lmdb.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "store/client.h"
 #include "store/db.h"
 #include "store/pack.h"
 #include "check.h"
@@ -569,6 +572,170 @@ test_modes(void)
 	CHECK(stat(file, &st) == 0 && (st.st_mode & 07777) == 0660);
 }
 
+/* Readers that are killed in the middle of a look-up keep their slots; when all
+ * are taken the next reader sweeps them, and so does every writer. */
+static void
+test_killed_readers(void)
+{
+	struct store		*s;
+	struct answer		 a = device(1, COMPLIANCE_COMPLIANT, NOW);
+	struct store_size	 size;
+	char			 path[64], why[STORE_WHY];
+	int			 i, status, dead, died = 0, hold[2], ready[2];
+	pid_t			 holder;
+
+	s = fresh();
+	store_put(s, &a, NULL);
+	snprintf(path, sizeof(path), "%s", s->dir);
+	store_close(s);
+	fflush(stdout);
+	/* The first opener starts with an empty table of slots, so there must be one
+	 * all the time, as `nac-cache follow' is. */
+	if (pipe(hold) == -1 || pipe(ready) == -1 || (holder = fork()) == -1)
+		abort();
+	if (holder == 0) {
+		close(hold[1]);
+		s = store_open(path, STORE_READ, why);
+		close(ready[1]);
+		_exit(s == NULL || read(hold[0], &i, 1) != 0);
+	}
+	close(hold[0]);
+	close(ready[1]);
+	CHECK(read(ready[0], &i, 1) == 0);
+	close(ready[0]);
+	for (i = 0; i < DB_READERS + 100; i++) {
+		if (fork() == 0) {
+			close(hold[1]);
+			if ((s = store_open(path, STORE_READ, why)) != NULL &&
+			    db_enter(s) != STORE_ERROR)
+				raise(SIGKILL);
+			_exit(1);
+		}
+		do {} while (wait(&status) == holder);
+		died += WIFSIGNALED(status);
+	}
+	/* All of them got in. */
+	CHECK(died == DB_READERS + 100);
+	if (!CHECK((s = store_open(path, STORE_READ, why)) != NULL))
+		return;
+	CHECK(look(s, by_guid(&a.device.id)) == COMPLIANCE_COMPLIANT);
+	CHECK(store_sizes(s, &size) == STORE_FOUND);
+	CHECK(size.readers == DB_READERS && size.readers_max == DB_READERS);
+	store_close(s);
+	CHECK((s = store_open(path, STORE_WRITE, why)) != NULL);
+	CHECK(mdb_reader_check(s->env, &dead) == 0 && dead == 0);
+	CHECK(store_put(s, &a, NULL) == STORE_FOUND);
+	store_close(s);
+	close(hold[1]);
+	CHECK(waitpid(holder, &status, 0) == holder && status == 0);
+}
+
+static bool
+count(const struct answer *a, const char *why, void *arg)
+{
+	int	*n = arg;
+
+	if (a == NULL)
+		printf("# %s\n", why);
+	n[a == NULL ? 0 : a->has_device ? 1 : 2]++;
+	return n[1] < 100000;
+}
+
+static bool
+first_only(const struct answer *a, const char *why, void *arg)
+{
+	(void)a;
+	(void)why;
+	++*(int *)arg;
+	return false;
+}
+
+static void
+test_each(void)
+{
+	struct store	*s = fresh();
+	struct answer	 no = state_answer(COMPLIANCE_UNREGISTERED, NOW - 10), a;
+	int		 n = 300, seen[3] = { 0 };
+	size_t		 devices = 0, others = 0;
+
+	store_transact(s, fill, &n);
+	ask(&no, MATCH_NAME, "ghost");
+	ask(&no, MATCH_MAC, "00:aa:bb:cc:dd:ee");
+	store_put(s, &no, NULL);
+	CHECK(store_each(s, count, seen) == STORE_FOUND);
+	CHECK(seen[0] == 0 && seen[1] == 300 && seen[2] == 2);
+	n = 0;
+	CHECK(store_each(s, first_only, &n) == STORE_NOTFOUND && n == 1);
+	a = device(7, COMPLIANCE_GRACE, NOW + 50);
+	store_put(s, &a, NULL);
+	CHECK(store_prune(s, NOW, &devices, &others) == STORE_FOUND && devices == 0 && others == 2);
+	CHECK(store_prune(s, NOW + 1, &devices, &others) == STORE_FOUND && devices == 299);
+	CHECK(look(s, by_name("laptop-8")) == COMPLIANCE_PENDING);
+	CHECK(look(s, by_name("laptop-7")) == COMPLIANCE_GRACE);
+	memset(seen, 0, sizeof(seen));
+	CHECK(store_each(s, count, seen) == STORE_FOUND && seen[1] == 1 && seen[2] == 0);
+	store_close(s);
+}
+
+static bool
+collect(const struct client *c, const char *why, void *arg)
+{
+	(void)why;
+	*(int *)arg += c == NULL ? 1000 : 1;
+	return true;
+}
+
+static void
+test_clients(void)
+{
+	struct store		*s = fresh();
+	struct client		 c = { .id = "00:11:22:33:44:55", .seen = NOW, .ino = 1, .offset = 10 }, d;
+	struct journal_place	 place = { 1, 2, 3, 4 }, got;
+	struct session		 session;
+	struct identity		 id;
+	char			*text;
+	int			 i, n = 0;
+	size_t			 pruned = 0;
+
+	c.text = "{\"a\":1}";
+	c.len = 7;
+	CHECK(client_get(s, c.id, &d, &text) == STORE_NOTFOUND && text == NULL);
+	CHECK(client_fold(s, &c) == STORE_FOUND);
+	CHECK(client_fold(s, &c) == STORE_NOTFOUND);	/* the same line */
+	c.offset = 9;
+	CHECK(client_fold(s, &c) == STORE_NOTFOUND);	/* before it */
+	c.offset = 20;
+	CHECK(client_fold(s, &c) == STORE_FOUND);	/* behind it, in the same second */
+	c.seen--;
+	c.ino = 2;
+	CHECK(client_fold(s, &c) == STORE_NOTFOUND);
+	CHECK(client_get(s, c.id, &d, &text) == STORE_FOUND);
+	CHECK(d.seen == NOW && d.ino == 1 && d.offset == 20 && d.len == 7 && memcmp(text, c.text, 7) == 0);
+	free(text);
+	for (i = 0; i < 200; i++) {
+		snprintf(c.id, sizeof(c.id), "u:%d@nas", i);
+		c.seen = NOW + i;
+		client_put(s, &c);
+	}
+	CHECK(client_each(s, collect, &n) == STORE_FOUND && n == 201);
+	CHECK(client_prune(s, NOW + 100, &pruned) == STORE_FOUND && pruned == 101);
+
+	CHECK(cursor_get(s, "x", &got) == STORE_NOTFOUND);
+	CHECK(cursor_put(s, "x", &place) == STORE_FOUND);
+	CHECK(cursor_get(s, "x", &got) == STORE_FOUND && memcmp(&got, &place, sizeof(got)) == 0);
+	store_close(s);
+
+	memset(&session, 0, sizeof(session));
+	memset(&id, 0, sizeof(id));
+	CHECK(!client_id(c.id, &session, &id));
+	memset(session.user, 'u', SESSION_TEXT - 1);
+	memset(session.nas_id, 'n', SESSION_TEXT - 1);
+	CHECK(client_id(c.id, &session, &id) && strlen(c.id) <= DB_KEY_MAX);
+	snprintf(session.calling, sizeof(session.calling), "00-11-22-AA-BB-CC:x");
+	CHECK(client_id(c.id, &session, &id));
+	CHECK_STR(c.id, "00:11:22:aa:bb:cc");
+}
+
 int
 main(void)
 {
@@ -587,6 +754,9 @@ main(void)
 	test_growth();
 	test_damage();
 	test_modes();
+	test_each();
+	test_clients();
+	test_killed_readers();
 	snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
 	CHECK(system(cmd) == 0);
 	return check_done();
