@@ -83,20 +83,23 @@ who_is(const struct client *cl, const struct identity *id)
 	return h != 0 ? h : 1;
 }
 
-/* Is there something to look up for this line?  It must be readable: fold_read()
- * has seen to identity and session. */
+/* Is there something to look up for this line, of a client seen then?  Its age is
+ * that at the time: an old journal is not stale as a whole.  Who was not seen for
+ * long has gone.  The line is readable, fold_read() has made sure. */
 static bool
-is_wanted(const struct follow *f, const json_t *rec, struct identity *id)
+is_wanted(const struct follow *f, const json_t *rec, int64_t seen, struct identity *id)
 {
 	struct answer	 a;
 	char		 why[256];
 
+	if (when_now() - seen > f->c->seen_within)
+		return false;
 	if (!record_identity(rec, id, why, sizeof(why)) || id->ambiguous || !cache_can_ask(id))
 		return false;
 	if (!record_answer(rec, &a, why, sizeof(why)))
 		return true;
 	return a.state == COMPLIANCE_PENDING || a.state == COMPLIANCE_UNREGISTERED ||
-	    when_now() - a.checked >= f->c->older_than;
+	    seen - a.checked >= f->c->older_than;
 }
 
 /* Prints; false when it did not get out. */
@@ -130,7 +133,7 @@ pay(struct follow *f, struct recent *r)
 	r->owed = false;
 	r->at = clock_ms();
 	if (client_get(f->c->store, r->client, &cl, &text) == STORE_FOUND &&
-	    (rec = cache_client_record(&cl)) != NULL && is_wanted(f, rec, &id))
+	    (rec = cache_client_record(&cl)) != NULL && is_wanted(f, rec, cl.seen, &id))
 		good = print(f, rec);
 	json_decref(rec);
 	free(text);
@@ -194,7 +197,8 @@ catch_up(struct follow *f)
 			return false;
 		}
 		for (i = 0; i < f->fold->n; i++)
-			if (is_wanted(f, f->fold->line[i].rec, &id) &&
+			if (is_wanted(f, f->fold->line[i].rec,
+			    f->fold->line[i].client.seen, &id) &&
 			    is_newest(f, &f->fold->line[i]) &&
 			    !pass_on(f, &f->fold->line[i], &id))
 				return false;

@@ -448,28 +448,31 @@ nac-cache: {\"identity\":{\"mac\":\"zz\"}}: identity.mac: is no MAC address"
 
 @test "follow prints at once who must be looked up, and only those" {
 	mkdir -p state
-	log 9 pending
+	log 9 pending 5
+	log 10 pending 700000
+	log 11 compliant 100000 # fresh at that time
 	: >followed
 	follow
-	log 1 pending
 	until_true lines_are followed 1
+	log 1 pending
+	until_true lines_are followed 2
 	log 2 compliant 0
 	log 3 unregistered 0
 	log 4 compliant 0 '.compliance.checked="2026-01-01T00:00:00Z"'
 	log 5 pending 0 '.identity={"mac":"02:00:00:00:00:01"}'
 	log 6 ambiguous 0 '.identity={"ambiguous":true}'
 	log 7 pending 0 'del(.compliance)'
-	until_true lines_are followed 4
+	until_true lines_are followed 5
 	unfollow
-	assert_eq "$(jq -r .session.user followed | tr '\n' ' ')" "host/1 host/3 host/4 host/7 "
+	assert_eq "$(jq -r .session.user followed | tr '\n' ' ')" "host/9 host/1 host/3 host/4 host/7 "
 	assert_eq "$(jq -r '[.site,.decision.vlan,has("journal")]|@csv' followed | sort -u)" '"x","1",false'
 	assert_eq "$(cat follow.err)" ""
 	# It has folded them all: due knows them.
-	assert_eq "$(nac-cache stats | jq .clients)" 7
+	assert_eq "$(nac-cache stats | jq .clients)" 10
 	# The next run goes on there.
 	log 8 pending
 	follow
-	until_true lines_are followed 5
+	until_true lines_are followed 6
 	assert_eq "$(tail -1 followed | jq -r .session.user)" host/8
 }
 
