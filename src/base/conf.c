@@ -11,49 +11,74 @@
 #include "base/text.h"
 #include "base/when.h"
 
-enum kind { TEXT, FILENAME, HOST, SPAN, VLAN, WORD };
+#define NAME_MAX_LEN	64	/* of a section: a word, not a sentence */
+
+enum kind { TEXT, FILENAME, SECRET, KEY, HOST, SPAN, DATE, VLAN, WORD };
+
+/* Where a key may stand, and whether it may do so several times in one place. */
+enum { TOP = 1, TENANT = 2, MANY = 4, BOTH = TOP | TENANT };
 
 /* Every key there is, in the order of nac.conf(5). */
 static const struct key {
 	const char	*name;
 	enum kind	 kind;
+	int		 where;
 	const char	*words;		/* for WORD: the words, each followed by a blank */
 } keys[] = {
-	{ "tenant", TEXT, NULL },
-	{ "client_id", TEXT, NULL },
-	{ "client_secret_file", FILENAME, NULL },
-	{ "certificate_file", FILENAME, NULL },
-	{ "key_file", FILENAME, NULL },
-	{ "assertion_alg", WORD, "PS256 RS256 " },
-	{ "authority", HOST, NULL },
-	{ "graph", HOST, NULL },
-	{ "ca_file", FILENAME, NULL },
-	{ "proxy", TEXT, NULL },
-	{ "token_dir", FILENAME, NULL },
-	{ "timeout", SPAN, NULL },
-	{ "state_dir", FILENAME, NULL },
-	{ "journal", FILENAME, NULL },
-	{ "rules", FILENAME, NULL },
-	{ "fallback", WORD, "quarantine deny " },
-	{ "quarantine_vlan", VLAN, NULL },
-	{ "poll_interval", SPAN, NULL },
-	{ "nas_file", FILENAME, NULL },
-	{ "profiles_dir", FILENAME, NULL },
-	{ "dictionary", FILENAME, NULL },
+	{ "tenant", TEXT, BOTH, NULL },
+	{ "client_id", TEXT, BOTH, NULL },
+	{ "client_secret_file", SECRET, BOTH, NULL },
+	{ "client_secret_expires", DATE, BOTH, NULL },
+	{ "certificate_file", KEY, BOTH, NULL },
+	{ "key_file", KEY, BOTH, NULL },
+	{ "key_passphrase_file", SECRET, BOTH, NULL },
+	{ "assertion_alg", WORD, BOTH, "PS256 RS256 " },
+	{ "federated_token_file", SECRET, BOTH, NULL },
+	{ "managed_identity", WORD, BOTH, "vm arc " },
+	{ "identity_host", HOST, BOTH, NULL },
+	{ "arc_key_dir", FILENAME, BOTH, NULL },
+	{ "cloud", WORD, BOTH, "public usgov dod china " },
+	{ "authority", HOST, BOTH, NULL },
+	{ "graph", HOST, BOTH, NULL },
+	{ "intune", HOST, BOTH, NULL },
+	{ "ca_file", FILENAME, BOTH, NULL },
+	{ "proxy", TEXT, BOTH, NULL },
+	{ "token_dir", FILENAME, BOTH, NULL },
+	{ "timeout", SPAN, BOTH, NULL },
+	{ "issuer", TEXT, TENANT | MANY, NULL },
+	{ "realm", TEXT, TENANT | MANY, NULL },
+	{ "nas", TEXT, TENANT | MANY, NULL },
+	{ "state_dir", FILENAME, TOP, NULL },
+	{ "journal", FILENAME, TOP, NULL },
+	{ "rules", FILENAME, TOP, NULL },
+	{ "fallback", WORD, TOP, "quarantine deny " },
+	{ "quarantine_vlan", VLAN, TOP, NULL },
+	{ "poll_interval", SPAN, TOP, NULL },
+	{ "nas_file", FILENAME, TOP, NULL },
+	{ "profiles_dir", FILENAME, TOP, NULL },
+	{ "dictionary", FILENAME, TOP, NULL },
 };
 
 #define NKEYS	(sizeof(keys) / sizeof(keys[0]))
 
-struct conf {
-	char	*name;
+struct section {
+	char	*name;		/* NULL for the top */
 	char	*value[NKEYS];
 	int64_t	 number[NKEYS];
+};
+
+struct conf {
+	char		*name;
+	struct section	 top;
+	struct section	*section;
+	int		 n;
 };
 
 struct parser {
 	const char	*name;
 	int		 line;
 	int		 errors;
+	bool		 lost;		/* behind a section's head that is wrong */
 	conf_report	 report;
 	void		*arg;
 };
@@ -99,6 +124,38 @@ unknown_key(struct parser *p, size_t column, const char *word, size_t len)
 	complain(p, column, what, word, len);
 }
 
+/* A name of systemd's: a file in $CREDENTIALS_DIRECTORY. */
+static bool
+is_credential(const char *value)
+{
+	return strncmp(value, CONF_CREDENTIAL, strlen(CONF_CREDENTIAL)) == 0 &&
+	    value[strlen(CONF_CREDENTIAL)] != '\0' &&
+	    strchr(value + strlen(CONF_CREDENTIAL), '/') == NULL;
+}
+
+/* "scheme:...", RFC 3986 section 3.1; of more than one letter. */
+static bool
+is_uri(const char *value)
+{
+	size_t	 n = strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		    "0123456789+.-");
+
+	return n > 1 && value[n] == ':' && value[n + 1] != '\0' &&
+	    strncmp(value, CONF_CREDENTIAL, strlen(CONF_CREDENTIAL)) != 0;
+}
+
+/* A day counts from its first second, in UTC. */
+static bool
+is_date(const char *value, int64_t *out)
+{
+	char	 text[WHEN_TEXT];
+
+	if (strlen(value) != 10)
+		return when_parse(value, out);
+	snprintf(text, sizeof(text), "%.10sT00:00:00Z", value);
+	return when_parse(text, out);
+}
+
 /* Checks the value by the kind of its key; NULL or what is wrong with it. */
 static const char *
 check(const struct key *key, const char *value, int64_t *number)
@@ -110,6 +167,14 @@ check(const struct key *key, const char *value, int64_t *number)
 	switch (key->kind) {
 	case FILENAME:
 		return *value == '/' ? NULL : "is no absolute path:";
+	case SECRET:
+		return *value == '/' || is_credential(value) ? NULL :
+		    "is neither an absolute path nor credential:NAME:";
+	case KEY:
+		return *value == '/' || is_credential(value) || is_uri(value) ? NULL :
+		    "is no absolute path, credential:NAME or URI:";
+	case DATE:
+		return is_date(value, number) ? NULL : "is no date (try 2027-01-31):";
 	case HOST:
 		/* host or host:port; a scheme or a path here would be silently wrong. */
 		return strpbrk(value, "/?#@ ") == NULL ? NULL : "is no host or host:port:";
@@ -120,7 +185,8 @@ check(const struct key *key, const char *value, int64_t *number)
 		    "is no VLAN (1 to 4094):";
 	case WORD:
 		at = strstr(key->words, value);
-		if (at == NULL || (at != key->words && at[-1] != ' ') || at[n] != ' ')
+		if (at == NULL || strchr(value, ' ') != NULL ||
+		    (at != key->words && at[-1] != ' ') || at[n] != ' ')
 			return "is not one of its words:";
 		return NULL;
 	case TEXT:
@@ -129,11 +195,76 @@ check(const struct key *key, const char *value, int64_t *number)
 	return NULL;
 }
 
+/* [tenant NAME]: what follows belongs to it. */
+static void
+parse_head(struct parser *p, struct conf *conf, const char *s, size_t len, size_t column)
+{
+	static const char	 word[] = "[tenant ", bytes[] = "abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	const char		*fault = NULL, *name = s + strlen(word);
+	size_t			 n = len;
+	char			*copy;
+	int			 i;
+
+	p->lost = true;
+	if (len < sizeof(word) + 1 || memcmp(s, word, strlen(word)) != 0 || s[len - 1] != ']') {
+		complain(p, column, "expected [tenant NAME], not", s, len);
+		return;
+	}
+	for (n = len - strlen(word) - 1; n > 0 && *name == ' '; n--)
+		name++;
+	if ((copy = strndup(name, n)) == NULL)
+		err(71, NULL);
+	if (n == 0 || n > NAME_MAX_LEN || strspn(copy, bytes) != n)
+		fault = "is no name of letters, digits, dots and dashes:";
+	for (i = 0; i < conf->n && fault == NULL; i++)
+		if (strcmp(conf->section[i].name, copy) == 0)
+			fault = "given twice: tenant";
+	if (fault == NULL && conf->n == CONF_SECTIONS)
+		fault = "too many sections:";
+	if (fault != NULL) {
+		complain(p, column, fault, name, n);
+		free(copy);
+		return;
+	}
+	conf->section = reallocarray(conf->section, (size_t)conf->n + 1, sizeof(*conf->section));
+	if (conf->section == NULL)
+		err(71, NULL);
+	memset(&conf->section[conf->n], 0, sizeof(*conf->section));
+	conf->section[conf->n++].name = copy;
+	p->lost = false;
+}
+
+/* Keeps a value; one more of a key that may be repeated joins the others. */
+static void
+keep_value(char **value, const char *s, size_t len)
+{
+	char	*old = *value;
+
+	if ((old == NULL ? asprintf(value, "%.*s", (int)len, s) :
+	    asprintf(value, "%s\n%.*s", old, (int)len, s)) == -1)
+		err(71, NULL);
+	free(old);
+}
+
+static void
+parse_value(struct parser *p, struct section *in, int k, const char *s, size_t len, size_t column)
+{
+	const char	*fault;
+	char		 what[TEXT_SHOWN];
+
+	keep_value(&in->value[k], s, len);
+	if ((fault = check(&keys[k], in->value[k], &in->number[k])) != NULL) {
+		snprintf(what, sizeof(what), "%s %s", keys[k].name, fault);
+		complain(p, column, what, s, len);
+	}
+}
+
 static void
 parse_line(struct parser *p, struct conf *conf, const char *s, size_t len)
 {
-	const char	*eq, *fault;
-	char		 what[TEXT_SHOWN];
+	struct section	*in = conf->n == 0 ? &conf->top : &conf->section[conf->n - 1];
+	const char	*eq, *fault = NULL;
 	size_t		 i = 0, klen, v;
 	int		 k;
 
@@ -145,6 +276,10 @@ parse_line(struct parser *p, struct conf *conf, const char *s, size_t len)
 		return;
 	if (memchr(s, '\0', len) != NULL) {
 		complain(p, 1, "a NUL byte in", s, len);
+		return;
+	}
+	if (s[i] == '[') {
+		parse_head(p, conf, s + i, len - i, i + 1);
 		return;
 	}
 	if ((eq = memchr(s + i, '=', len - i)) == NULL) {
@@ -159,22 +294,26 @@ parse_line(struct parser *p, struct conf *conf, const char *s, size_t len)
 	}
 	for (v = (size_t)(eq - s) + 1; v < len && (s[v] == ' ' || s[v] == '\t'); v++)
 		;
-	if (v == len || conf->value[k] != NULL) {
-		complain(p, i + 1, v == len ? "no value for" : "given twice:", s + i, klen);
+	/* What a wrong head leaves behind would else be "given twice" elsewhere. */
+	if (p->lost)
 		return;
-	}
-	if ((conf->value[k] = strndup(s + v, len - v)) == NULL)
-		err(71, NULL);
-	if ((fault = check(&keys[k], conf->value[k], &conf->number[k])) != NULL) {
-		snprintf(what, sizeof(what), "%s %s", keys[k].name, fault);
-		complain(p, v + 1, what, s + v, len - v);
-	}
+	if (v == len)
+		fault = "no value for";
+	else if ((keys[k].where & (conf->n == 0 ? TOP : TENANT)) == 0)
+		fault = conf->n == 0 ? "belongs into a section [tenant NAME]:" :
+		    "belongs above the first section:";
+	else if (in->value[k] != NULL && (keys[k].where & MANY) == 0)
+		fault = "given twice:";
+	if (fault != NULL)
+		complain(p, i + 1, fault, s + i, klen);
+	else
+		parse_value(p, in, k, s + v, len - v, v + 1);
 }
 
 struct conf *
 conf_parse(const char *name, const char *text, size_t len, conf_report report, void *arg)
 {
-	struct parser	 p = { name, 0, 0, report, arg };
+	struct parser	 p = { name, 0, 0, false, report, arg };
 	struct conf	*conf;
 	const char	*nl;
 	size_t		 n;
@@ -231,24 +370,69 @@ conf_warn(void *arg, const char *message)
 	warnx("%s", message);
 }
 
-const char *
-conf_get(const struct conf *conf, const char *key, const char *fallback)
+static const struct section *
+section_of(const struct conf *conf, int section)
 {
-	int	 k = find_key(key, strlen(key));
+	if (section < CONF_TOP || section >= conf->n)
+		abort();
+	return section == CONF_TOP ? &conf->top : &conf->section[section];
+}
+
+const char *
+conf_section_get(const struct conf *conf, int section, const char *key, const char *fallback)
+{
+	const struct section	*in = section_of(conf, section);
+	int			 k = find_key(key, strlen(key));
 
 	if (k == -1)
 		abort();
-	return conf->value[k] != NULL ? conf->value[k] : fallback;
+	return in->value[k] != NULL ? in->value[k] : fallback;
+}
+
+int64_t
+conf_section_int(const struct conf *conf, int section, const char *key, int64_t fallback)
+{
+	const struct section	*in = section_of(conf, section);
+	int			 k = find_key(key, strlen(key));
+
+	if (k == -1 || (keys[k].kind != SPAN && keys[k].kind != VLAN && keys[k].kind != DATE))
+		abort();
+	return in->value[k] != NULL ? in->number[k] : fallback;
+}
+
+const char *
+conf_get(const struct conf *conf, const char *key, const char *fallback)
+{
+	return conf_section_get(conf, CONF_TOP, key, fallback);
 }
 
 int64_t
 conf_int(const struct conf *conf, const char *key, int64_t fallback)
 {
-	int	 k = find_key(key, strlen(key));
+	return conf_section_int(conf, CONF_TOP, key, fallback);
+}
 
-	if (k == -1 || (keys[k].kind != SPAN && keys[k].kind != VLAN))
-		abort();
-	return conf->value[k] != NULL ? conf->number[k] : fallback;
+int
+conf_sections(const struct conf *conf)
+{
+	return conf->n;
+}
+
+const char *
+conf_section_name(const struct conf *conf, int section)
+{
+	return section_of(conf, section)->name;
+}
+
+int
+conf_section_find(const struct conf *conf, const char *name)
+{
+	int	 i;
+
+	for (i = 0; i < conf->n; i++)
+		if (strcmp(conf->section[i].name, name) == 0)
+			return i;
+	return CONF_TOP;
 }
 
 const char *
@@ -257,15 +441,27 @@ conf_name(const struct conf *conf)
 	return conf->name;
 }
 
-void
-conf_free(struct conf *conf)
+static void
+free_section(struct section *section)
 {
 	size_t	 i;
 
+	for (i = 0; i < NKEYS; i++)
+		free(section->value[i]);
+	free(section->name);
+}
+
+void
+conf_free(struct conf *conf)
+{
+	int	 i;
+
 	if (conf == NULL)
 		return;
-	for (i = 0; i < NKEYS; i++)
-		free(conf->value[i]);
+	free_section(&conf->top);
+	for (i = 0; i < conf->n; i++)
+		free_section(&conf->section[i]);
+	free(conf->section);
 	free(conf->name);
 	free(conf);
 }

@@ -175,6 +175,59 @@ test_conf(void)
 	CHECK_STR(digest_format(hex, digest_add(DIGEST_START, "a", 1)), "af63dc4c8601ec8c");
 }
 
+static void
+test_conf_sections(void)
+{
+	static const char	 good[] =
+	    "client_id = 1\ncertificate_file = pkcs11:token=a;object=b\n"
+	    "[tenant north]\ntenant = north.example\nrealm = a.example\nrealm = b.example\n"
+	    "  [tenant  South-2.x]  \nclient_secret_file = credential:south\n"
+	    "client_secret_expires = 2027-01-31\ntimeout = 5s\n";
+	char			 msg[256], many[CONF_SECTIONS * 16 + 64];
+	struct conf		*c;
+	size_t			 i, n = 0;
+
+	c = parse(good, msg);
+	CHECK(c != NULL && conf_sections(c) == 2);
+	CHECK_STR(conf_section_name(c, 1), "South-2.x");
+	CHECK(conf_section_find(c, "north") == 0 && conf_section_find(c, "South-2.x") == 1);
+	CHECK(conf_section_find(c, "south-2.x") == CONF_TOP);
+	CHECK_STR(conf_get(c, "client_id", NULL), "1");
+	CHECK(conf_get(c, "tenant", NULL) == NULL);
+	CHECK_STR(conf_section_get(c, 0, "tenant", NULL), "north.example");
+	CHECK(conf_section_get(c, 0, "client_id", NULL) == NULL);
+	CHECK_STR(conf_section_get(c, 0, "realm", NULL), "a.example\nb.example");
+	CHECK(conf_section_int(c, 1, "timeout", 30) == 5 && conf_int(c, "timeout", 30) == 30);
+	CHECK(conf_section_int(c, 1, "client_secret_expires", 0) == 1801353600);
+	conf_free(c);
+
+	CHECK(parse("[tenant a]\ntenant = x\n[tenant a]\ntenant = y\n", msg) == NULL);
+	CHECK_STR(msg, "nac.conf:3:1: given twice: tenant \"a\"");
+	CHECK(parse("[tenant a]\nrules = /x\n", msg) == NULL);
+	CHECK_STR(msg, "nac.conf:2:1: belongs above the first section: \"rules\"");
+	CHECK(parse("realm = x\n", msg) == NULL);
+	CHECK_STR(msg, "nac.conf:1:1: belongs into a section [tenant NAME]: \"realm\"");
+	CHECK(parse("[tenant a]\n tenant = x\n tenant = y\n", msg) == NULL);
+	CHECK_STR(msg, "nac.conf:3:2: given twice: \"tenant\"");
+	for (i = 0; i < 8; i++) {
+		static const char *const	 heads[] = { "[tenant]", "[tenant ]", "[tenant a",
+		    "[tenants a]", "[a]", "[]", "[", "[tenant a b]" };
+
+		/* One message: what follows a head that is wrong is not judged. */
+		snprintf(many, sizeof(many), "%s\ntenant = a\ntenant = b\nrules = /x\n", heads[i]);
+		if (!CHECK(parse(many, msg) == NULL && strstr(msg, ":1:1: ") != NULL))
+			printf("# %s: %s\n", heads[i], msg);
+	}
+	for (i = 0; i <= CONF_SECTIONS; i++)
+		n += (size_t)snprintf(many + n, sizeof(many) - n, "[tenant %zu]\n", i);
+	CHECK(parse(many, msg) == NULL && strstr(msg, ":257:1: too many sections") != NULL);
+	CHECK(parse("key_file = key.pem\n", msg) == NULL);
+	CHECK(parse("key_file = credential:../x\n", msg) == NULL);
+	CHECK(parse("client_secret_file = pkcs11:x\n", msg) == NULL);
+	CHECK(parse("client_secret_expires = soon\n", msg) == NULL);
+	CHECK(parse("cloud = usgov dod\n", msg) == NULL);
+}
+
 int
 main(void)
 {
@@ -184,5 +237,6 @@ main(void)
 	test_text();
 	test_jsonw();
 	test_conf();
+	test_conf_sections();
 	return check_done();
 }
