@@ -236,7 +236,7 @@ credential(const struct settings *set, const char *url, struct token_error *e)
 	char	 why[FILE_WHY], *raw, *escaped, *out = NULL;
 	int	 status = EX_CONFIG;
 
-	if (set->client_secret_file != NULL) {
+	if (set->credential == CREDENTIAL_SECRET) {
 		if (file_secret(set->client_secret_file, &raw, why) == -1)
 			status = errno == EPERM || errno == EACCES ? EX_NOPERM : EX_CONFIG;
 	} else
@@ -247,7 +247,7 @@ credential(const struct settings *set, const char *url, struct token_error *e)
 		return NULL;
 	}
 	escaped = wire_escape(raw);
-	if (asprintf(&out, "%s=%s", set->client_secret_file != NULL ? "client_secret" :
+	if (asprintf(&out, "%s=%s", set->credential == CREDENTIAL_SECRET ? "client_secret" :
 	    "client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type"
 	    "%3Ajwt-bearer&client_assertion", escaped) == -1)
 		err(EX_OSERR, NULL);

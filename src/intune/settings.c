@@ -1,5 +1,6 @@
 #include <err.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,31 @@
 #define HOST_BYTES	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]"
 #define NAME_BYTES	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-"
 
+/* Microsoft: "National clouds and Microsoft Graph", and what Microsoft's NAC
+ * partners use as the resource of Intune's own API. */
+static const struct cloud {
+	const char	*name, *authority, *graph, *intune;
+} clouds[] = {
+	{ "public", "login.microsoftonline.com", "graph.microsoft.com",
+	    "api.manage.microsoft.com" },
+	{ "usgov", "login.microsoftonline.us", "graph.microsoft.us", "api.manage.microsoft.us" },
+	{ "dod", "login.microsoftonline.us", "dod-graph.microsoft.us",
+	    "api.manage.microsoft.us" },
+	{ "china", "login.partner.microsoftonline.cn", "microsoftgraph.chinacloudapi.cn",
+	    "api.manage.microsoft.cn" },
+};
+
+static const struct cloud *
+find_cloud(const char *name)
+{
+	size_t	 i;
+
+	for (i = 0; i < sizeof(clouds) / sizeof(clouds[0]); i++)
+		if (strcmp(clouds[i].name, name) == 0)
+			return &clouds[i];
+	return NULL;
+}
+
 /* At least one byte, and none but these. */
 static bool
 made_of(const char *text, const char *bytes)
@@ -32,6 +58,15 @@ bad_option(const char *option, const char *what, const char *value)
 	text_safe(shown, sizeof(shown), value, strlen(value));
 	warnx("--%s: %s: \"%s\"", option, what, shown);
 	return EX_USAGE;
+}
+
+static int
+take_host(const char *option, const char *value, const char **setting)
+{
+	if (!made_of(value, HOST_BYTES))
+		return bad_option(option, "is no host or host:port", value);
+	*setting = value;
+	return 0;
 }
 
 static int
@@ -74,7 +109,7 @@ settings_take(struct settings *set, int option, char *value, int *status)
 		set->verbose++;
 		break;
 	case SETTING_TENANT:
-		set->tenant = value;
+		set->chosen = value;
 		break;
 	case SETTING_CLIENT_ID:
 		set->client_id = value;
@@ -93,15 +128,19 @@ settings_take(struct settings *set, int option, char *value, int *status)
 			bad = bad_option("alg", "is neither PS256 nor RS256", value);
 		set->alg = value;
 		break;
+	case SETTING_CLOUD:
+		if (find_cloud(value) == NULL)
+			bad = bad_option("cloud", "is none of public, usgov, dod, china", value);
+		set->cloud = value;
+		break;
 	case SETTING_AUTHORITY:
-		if (!made_of(value, HOST_BYTES))
-			bad = bad_option("authority", "is no host or host:port", value);
-		set->authority = value;
+		bad = take_host("authority", value, &set->authority);
 		break;
 	case SETTING_GRAPH:
-		if (!made_of(value, HOST_BYTES))
-			bad = bad_option("graph", "is no host or host:port", value);
-		set->graph = value;
+		bad = take_host("graph", value, &set->graph);
+		break;
+	case SETTING_INTUNE:
+		bad = take_host("intune", value, &set->intune);
 		break;
 	case SETTING_CA_FILE:
 		set->ca_file = value;
@@ -126,38 +165,134 @@ settings_take(struct settings *set, int option, char *value, int *status)
 	return true;
 }
 
-static void
-default_to(const struct conf *conf, const char **setting, const char *key, const char *fallback)
+/* Where a setting comes from, the nearest first. */
+enum rank { OPTION, SECTION, FILE_TOP, NOWHERE };
+
+/* What key says at one rank below the command line; NULL when nothing. */
+static const char *
+at_rank(const struct settings *set, enum rank rank, const char *key)
 {
-	if (*setting == NULL)
-		*setting = conf_get(conf, key, fallback);
+	if (rank == SECTION && set->section != CONF_TOP)
+		return conf_section_get(set->conf, set->section, key, NULL);
+	return rank == FILE_TOP ? conf_get(set->conf, key, NULL) : NULL;
+}
+
+/* Takes a setting from the nearest place that has it, but no farther than last.
+ * Returns that place. */
+static enum rank
+nearest(const struct settings *set, const char **setting, const char *key, enum rank last)
+{
+	enum rank	 rank;
+
+	if (*setting != NULL)
+		return OPTION;
+	for (rank = SECTION; rank <= last; rank++)
+		if ((*setting = at_rank(set, rank, key)) != NULL)
+			return rank;
+	return NOWHERE;
+}
+
+static void
+default_to(const struct settings *set, const char **setting, const char *key,
+    const char *fallback)
+{
+	if (nearest(set, setting, key, FILE_TOP) == NOWHERE)
+		*setting = fallback;
 }
 
 static int
 complain(const struct settings *set, const char *what)
 {
-	warnx("%s: %s", conf_name(set->conf), what);
+	if (set->section != CONF_TOP)
+		warnx("%s: [tenant %s]: %s", conf_name(set->conf),
+		    conf_section_name(set->conf, set->section), what);
+	else
+		warnx("%s: %s", conf_name(set->conf), what);
 	return EX_CONFIG;
 }
 
-/* Which credential: what the command line names wins over the file. */
-static int
-check_credential(struct settings *set)
+/* The hosts go with the cloud: one that stands farther away than the choice of the
+ * cloud belongs to another cloud. */
+static void
+find_hosts(struct settings *set)
 {
-	bool	 both;
+	enum rank		 rank = nearest(set, &set->cloud, "cloud", FILE_TOP);
+	const struct cloud	*cloud;
 
-	if (set->client_secret_file == NULL && set->certificate_file == NULL) {
-		default_to(set->conf, &set->client_secret_file, "client_secret_file", NULL);
-		default_to(set->conf, &set->certificate_file, "certificate_file", NULL);
+	if (rank == NOWHERE) {
+		set->cloud = SETTINGS_CLOUD;
+		rank = FILE_TOP;
 	}
-	both = set->client_secret_file != NULL && set->certificate_file != NULL;
-	if (both)
-		return complain(set, "both client_secret_file and certificate_file are set:"
-		    " which one is meant?");
-	if (set->client_secret_file == NULL && set->certificate_file == NULL)
+	cloud = find_cloud(set->cloud);		/* the loader knows the same words */
+	if (nearest(set, &set->authority, "authority", rank) == NOWHERE)
+		set->authority = cloud->authority;
+	if (nearest(set, &set->graph, "graph", rank) == NOWHERE)
+		set->graph = cloud->graph;
+	if (nearest(set, &set->intune, "intune", rank) == NOWHERE)
+		set->intune = cloud->intune;
+}
+
+/* The keys that name a credential, and what each is. */
+static const struct kind {
+	const char	*key;
+	size_t		 setting;
+	enum credential	 credential;
+} kinds[] = {
+	{ "client_secret_file", offsetof(struct settings, client_secret_file),
+	    CREDENTIAL_SECRET },
+	{ "certificate_file", offsetof(struct settings, certificate_file),
+	    CREDENTIAL_CERTIFICATE },
+};
+
+/* Takes the credential that one place names, if it names one.  Two are a question,
+ * and not ours to answer. */
+static int
+credential_at(struct settings *set, enum rank rank)
+{
+	const struct kind	*k, *found = NULL;
+	const char		*value, **setting;
+	char			 what[TEXT_SHOWN];
+
+	for (k = kinds; k < kinds + sizeof(kinds) / sizeof(kinds[0]); k++) {
+		setting = (const char **)(void *)((char *)set + k->setting);
+		value = rank == OPTION ? *setting : at_rank(set, rank, k->key);
+		if (value == NULL)
+			continue;
+		if (found != NULL) {
+			snprintf(what, sizeof(what), "both %s and %s are set: "
+			    "which one is meant?", found->key, k->key);
+			return complain(set, what);
+		}
+		found = k;
+		*setting = value;
+		set->credential = k->credential;
+	}
+	return 0;
+}
+
+/* Which credential: the nearest place that names one, with what belongs to it
+ * there. */
+static int
+find_credential(struct settings *set)
+{
+	enum rank	 rank;
+	int		 status;
+
+	for (rank = OPTION; rank < NOWHERE; rank++)
+		if ((status = credential_at(set, rank)) != 0)
+			return status;
+		else if (set->credential != CREDENTIAL_NONE)
+			break;
+	switch (set->credential) {
+	case CREDENTIAL_NONE:
 		return complain(set, "client_secret_file (or certificate_file) is not set");
-	if (set->certificate_file != NULL)
-		default_to(set->conf, &set->key_file, "key_file", set->certificate_file);
+	case CREDENTIAL_CERTIFICATE:
+		if (nearest(set, &set->key_file, "key_file", rank) == NOWHERE)
+			set->key_file = set->certificate_file;
+		break;
+	default:
+		break;
+	}
 	return 0;
 }
 
@@ -198,6 +333,8 @@ check_names(const struct settings *set)
 		return complain(set, "authority is no host or host:port");
 	if (!made_of(set->graph, HOST_BYTES))
 		return complain(set, "graph is no host or host:port");
+	if (!made_of(set->intune, HOST_BYTES))
+		return complain(set, "intune is no host or host:port");
 	if (!proxy_ok(set->proxy))
 		return complain(set, "proxy takes no user and password; set https_proxy for "
 		    "that in the environment");
@@ -207,40 +344,105 @@ check_names(const struct settings *set)
 }
 
 int
-settings_load(struct settings *set)
+settings_open(struct settings *set)
 {
-	int	 status;
+	set->section = CONF_TOP;
+	set->conf = conf_load(set->config, conf_warn, NULL);
+	return set->conf != NULL ? 0 : EX_CONFIG;
+}
 
-	if ((set->conf = conf_load(set->config, conf_warn, NULL)) == NULL)
-		return EX_CONFIG;
-	default_to(set->conf, &set->tenant, "tenant", NULL);
-	default_to(set->conf, &set->client_id, "client_id", NULL);
-	default_to(set->conf, &set->alg, "assertion_alg", "PS256");
-	default_to(set->conf, &set->authority, "authority", SETTINGS_AUTHORITY);
-	default_to(set->conf, &set->graph, "graph", SETTINGS_GRAPH);
-	default_to(set->conf, &set->ca_file, "ca_file", NULL);
-	default_to(set->conf, &set->proxy, "proxy", NULL);
-	default_to(set->conf, &set->token_dir, "token_dir", SETTINGS_TOKEN_DIR);
+/* What no rank of the file may leave out, and the rest of it. */
+static void
+find_others(struct settings *set)
+{
+	/* A section that forgets to name its tenant does not mean another one. */
+	nearest(set, &set->tenant, "tenant", set->section == CONF_TOP ? FILE_TOP : SECTION);
+	default_to(set, &set->client_id, "client_id", NULL);
+	default_to(set, &set->alg, "assertion_alg", "PS256");
+	default_to(set, &set->ca_file, "ca_file", NULL);
+	default_to(set, &set->proxy, "proxy", NULL);
+	default_to(set, &set->token_dir, "token_dir", SETTINGS_TOKEN_DIR);
+	if (set->timeout == 0 && set->section != CONF_TOP)
+		set->timeout = conf_section_int(set->conf, set->section, "timeout", 0);
 	if (set->timeout == 0)
 		set->timeout = conf_int(set->conf, "timeout", SETTINGS_TIMEOUT);
-	if ((status = check_names(set)) != 0 || (status = check_credential(set)) != 0)
-		return status;
-	if (set->client_secret_file != NULL)
+}
+
+static int
+check_files(const struct settings *set)
+{
+	int	 status = 0;
+
+	if (set->credential == CREDENTIAL_SECRET)
 		status = check_file(set->client_secret_file, 1);
 	else if ((status = check_file(set->certificate_file, 0)) == 0)
 		status = check_file(set->key_file, 1);
 	if (status == 0 && set->ca_file != NULL)
 		status = check_file(set->ca_file, 0);
+	return status;
+}
+
+int
+settings_fill(struct settings *set, const struct settings *options, int section)
+{
+	int	 status;
+
+	if (set != options) {
+		*set = *options;
+		set->borrowed = true;
+	}
+	set->section = section;
+	find_others(set);
+	find_hosts(set);
+	if ((status = check_names(set)) != 0 || (status = find_credential(set)) != 0 ||
+	    (status = check_files(set)) != 0)
+		return status;
 	/* Microsoft's identifier of Graph in each cloud is its own host name. */
 	if ((set->scope_option != NULL ? asprintf(&set->scope, "%s", set->scope_option) :
 	    asprintf(&set->scope, "https://%s/.default", set->graph)) == -1)
 		err(EX_OSERR, NULL);
-	return status;
+	return 0;
+}
+
+/* The tenant that is meant when there is only one question: a section by its name,
+ * a tenant by its own; else what stands above the sections; else the only one. */
+static int
+choose(struct settings *set, int *section)
+{
+	int	 n = conf_sections(set->conf);
+
+	*section = CONF_TOP;
+	if (set->chosen != NULL) {
+		if ((*section = conf_section_find(set->conf, set->chosen)) == CONF_TOP)
+			set->tenant = set->chosen;
+		return 0;
+	}
+	if (n == 0 || conf_get(set->conf, "tenant", NULL) != NULL)
+		return 0;
+	if (n > 1)
+		return complain(set, "which tenant? Choose a section with --tenant");
+	*section = 0;
+	return 0;
+}
+
+int
+settings_load(struct settings *set)
+{
+	int	 section, status;
+
+	if ((status = settings_open(set)) != 0 || (status = choose(set, &section)) != 0)
+		return status;
+	return settings_fill(set, set, section);
 }
 
 void
 settings_free(struct settings *set)
 {
+	size_t	 i;
+
 	free(set->scope);
-	conf_free(set->conf);
+	for (i = 0; i < sizeof(set->owned) / sizeof(set->owned[0]); i++)
+		free(set->owned[i]);
+	if (!set->borrowed)
+		conf_free(set->conf);
 }
