@@ -62,6 +62,7 @@ static const struct option	 options[] = {
 struct request {
 	struct cache	 c;
 	const char	*conf, *state_dir, *journal;
+	char		*in_state;	/* the journal's default path */
 };
 
 static void
@@ -457,7 +458,6 @@ static struct conf *
 configure(struct request *r)
 {
 	struct conf	*conf;
-	char		*path;
 
 	if ((conf = conf_load(r->conf, conf_warn, NULL)) == NULL)
 		return NULL;
@@ -467,9 +467,9 @@ configure(struct request *r)
 	if (r->journal == NULL)
 		r->journal = conf_get(conf, "journal", NULL);
 	if (r->journal == NULL) {
-		if (asprintf(&path, "%s/journal.ndjson", r->state_dir) == -1)
+		if (asprintf(&r->in_state, "%s/journal.ndjson", r->state_dir) == -1)
 			err(EX_OSERR, NULL);
-		r->journal = path;
+		r->journal = r->in_state;
 	}
 	r->c.journal = r->journal;
 	return conf;
@@ -500,5 +500,6 @@ main(int argc, char **argv)
 		status = cmd->run(&r.c, argc - optind, argv + optind);
 	store_close(r.c.store);
 	conf_free(conf);
+	free(r.in_state);
 	return cache_finish(status);
 }

@@ -123,7 +123,7 @@ static enum store_rc
 copy_chunk(struct store *s, char last[CLIENT_ID], struct client *out, size_t *n)
 {
 	struct bytes	 k, v;
-	enum store_rc	 rc;
+	enum store_rc	 rc = STORE_FOUND;
 	char		*text;
 
 	*n = 0;
