@@ -166,7 +166,7 @@ _listens_or_gone() {
 
 # raddb of DIR, out of share/freeradius and the frame in tests/lib/raddb.
 _radius_raddb() {
-	local dir=$1 hook=$2 timeout=$3 escape=$4 raddb=$1/raddb
+	local dir=$1 hook=$2 timeout=$3 escape=$4 rest=$5 raddb=$1/raddb
 
 	rm -rf "$raddb"
 	mkdir -p "$raddb" "$dir/log" "$dir/run/sessions" || return
@@ -175,6 +175,12 @@ _radius_raddb() {
 	    cp -R "$RADIUS_TOP"/tests/lib/raddb/* "$raddb/" || return
 	# The server refuses a configuration that others may write.
 	chmod -R u+w,go-w "$raddb"
+	if [ -n "$rest" ]; then
+		sed "s|^\([[:space:]]*connect_uri = \).*|\1\"$rest\"|" \
+		    "$raddb/mods-available/nacrest" >"$raddb/mods-available/nac"
+		sed -i 's|^\([[:space:]]*\)log_acct$|&\n\1nac|' "$raddb/sites"
+		return
+	fi
 	hook=${hook//\\/\\\\}
 	hook=${hook//\"/\\\"}
 	hook=${hook//&/\\&}
@@ -185,13 +191,14 @@ _radius_raddb() {
 }
 
 # freeradius_start DIR HOOKCOMMAND [--nak MAC=CAUSE] [--threads N]
-#	[--timeout SECONDS] [--shell-escape] [--resume] [--netns PID]
+#	[--timeout SECONDS] [--shell-escape] [--resume] [--netns PID] [--rest URL]
 # starts the server and returns when it answers.  HOOKCOMMAND takes the place
 # of the program line in mods-available/nac.  CoA for MAC, written as the
 # request has it, is answered by a NAK with Error-Cause CAUSE.  --resume lets
-# clients resume their TLS sessions.
+# clients resume their TLS sessions.  --rest asks the nac-serve at URL in place
+# of HOOKCOMMAND, by mods-available/nacrest, and tells it of accounting.
 freeradius_start() {
-	local dir=$1 hook=$2 threads=8 timeout=2 escape=no resume=no
+	local dir=$1 hook=$2 threads=8 timeout=2 escape=no resume=no rest=''
 	local naks='' netns='' try pid auth acct plain coa NETNS_RUN
 
 	shift 2
@@ -202,12 +209,13 @@ freeradius_start() {
 		--timeout)	timeout=$2; shift ;;
 		--shell-escape)	escape=yes ;;
 		--resume)	resume=yes ;;
+		--rest)		rest=$2; shift ;;
 		--netns)	netns=$2; shift ;;
 		*)		echo "freeradius_start: $1: unknown option" >&2; return 64 ;;
 		esac
 		shift
 	done
-	_radius_raddb "$dir" "$hook" "$timeout" "$escape" || return
+	_radius_raddb "$dir" "$hook" "$timeout" "$escape" "$rest" || return
 	_netns "$netns"
 	for try in $naks; do
 		printf 'if (&Calling-Station-Id == "%s") {\n\tupdate reply {\n\t\t%s\n\t}\n\treject\n}\n' \
