@@ -328,4 +328,14 @@ vsa() {
 	assert_has "$output" "Configuration appears to be OK"
 	assert_has "$output" 'program = "/usr/local/bin/radius-hook -c /etc/intune-nac/nac.conf"'
 	assert_has "$output" 'virtual_server = "check-eap-tls"'
+	# And nac-serve in place of radius-hook: of that block what is FreeRADIUS' own.
+	sed -n '/^```bash/,/^```/p' "$NAC_ROOT/share/freeradius/README.md" | grep '\$r/mods' |
+		sed -e 's/sudo //g' -e 's/-o freerad -g freerad //' >"$BATS_TEST_TMPDIR/steps"
+	(cd "$NAC_ROOT/share/freeradius" && r=$r sh -e "$BATS_TEST_TMPDIR/steps")
+	sed -i '/^accounting {/,/^}/ s/^\texec$/\tnac\n&/' "$r/sites-available/default"
+	chmod -R go-w "$r"
+	run -0 /usr/sbin/freeradius -C -X -d "$r"
+	assert_has "$output" "Configuration appears to be OK"
+	assert_has "$output" 'uri = "http://127.0.0.1:8043/freeradius/authorize"'
+	refute_has "$output" 'program = "/usr/local/bin/radius-hook'
 }
