@@ -2,6 +2,10 @@
  * The device store: a folder with an LMDB environment, read by radius-hook on
  * every authentication and written by nac-cache.  It knows no policy, no
  * RADIUS and no Intune.  Who opens a store closes it with store_close().
+ *
+ * LMDB's rules: a process opens one store once, does not use it after fork(),
+ * and one thread at a time uses it.  It may stay open for long: no transaction
+ * does, and a map that another process has made larger is followed.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H

@@ -681,6 +681,13 @@ Try 'nac-cache --help'."; }
 	chmod 640 "$d/s/lock.mdb"
 	run -77 --separate-stderr as nogroup get LAPTOP-1
 	assert_has "$stderr" "lock.mdb: Permission denied"
+	# The poll as one user, the hook as another, one group; neither is root.
+	rm -r "$d/s"
+	install -d -m 2770 -g nogroup "$d/s"
+	answer 2 grace | as nogroup put -q
+	as() { setpriv --reuid games --regid nogroup --clear-groups env -u INTUNE_NAC_CONF "$d/nac-cache" -d "$d/s" "${@:2}"; }
+	run -0 as nogroup get LAPTOP-2
+	run -77 as nogroup due
 	rm -r "$d"
 }
 
