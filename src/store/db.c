@@ -96,15 +96,22 @@ path_of(const struct store *s, const char *name)
 static enum store_rc
 make_file(struct store *s, const char *name, mode_t mode, gid_t group)
 {
-	char	*path = path_of(s, name);
-	int	 fd, rc = STORE_FOUND;
+	struct stat	 st;
+	char		*path = path_of(s, name);
+	int		 fd;
+	enum store_rc	 rc = STORE_FOUND;
 
 	if (path == NULL)
 		return db_fault(s, ENOMEM, "%s", strerror(ENOMEM));
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
 	if (fd == -1 && errno != EEXIST)
 		rc = db_fault(s, errno, "%s: %s", name, strerror(errno));
-	else if (fd != -1) {
+	else if (fd == -1) {
+		/* The folder's group may write there: no link of its making leads
+		 * us to another file. */
+		if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode))
+			rc = db_fault(s, EINVAL, "%s is no regular file", name);
+	} else {
 		/* A group we are not in stays as the kernel chose it. */
 		if (fchown(fd, (uid_t)-1, group) == -1 && errno != EPERM)
 			rc = db_fault(s, errno, "%s: %s", name, strerror(errno));
@@ -146,7 +153,7 @@ look_at_files(struct store *s)
 
 	if (path == NULL)
 		return db_fault(s, ENOMEM, "%s", strerror(ENOMEM));
-	if (stat(path, &st) == -1)
+	if (lstat(path, &st) == -1)
 		rc = errno == ENOENT || errno == ENOTDIR ?
 		    db_fault(s, ENOENT, "there is no store here (nac-cache put makes it)") :
 		    db_fault(s, errno, "data.mdb: %s", strerror(errno));

@@ -615,6 +615,12 @@ Try 'nac-cache --help'."; }
 	assert_eq "$stderr" "nac-cache: $PWD/state: is no folder"
 	rm state
 	mkdir state
+	ln -s "$PWD/elsewhere" state/data.mdb
+	run -78 --separate-stderr nac-cache get LAPTOP-1
+	run -78 --separate-stderr nac-cache put </dev/null
+	assert_eq "$stderr" "nac-cache: $PWD/state: data.mdb is no regular file"
+	[ ! -e elsewhere ]
+	rm state/data.mdb
 	: >state/data.mdb
 	run -78 --separate-stderr nac-cache get LAPTOP-1
 	assert_has "$stderr" "the store is empty"
