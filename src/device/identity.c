@@ -321,6 +321,65 @@ identity_add_san_text(struct identity *id, const char *text)
 		text_copy(id->upn, sizeof(id->upn), user);
 }
 
+/* The entries of a kind: the only one so far, and what its attribute says. */
+static bool
+vouched_entry(const char *s, size_t len, const char *attribute, size_t *count)
+{
+	return ++*count == 1 && strlen(attribute) == len && memcmp(attribute, s, len) == 0;
+}
+
+/* A URI made of nothing but what we know: device ids and SID tags. */
+static bool
+known_uri(const char *uri, size_t len)
+{
+	const char	*comma;
+	struct guid	 g;
+	size_t		 n, skip;
+
+	for (;; uri += n + 1, len -= n + 1) {
+		skip = has_prefix(uri, len, SID_TAG) ? strlen(SID_TAG) : 0;
+		comma = memchr(uri + skip, ',', len - skip);
+		n = comma != NULL ? (size_t)(comma - uri) : len;
+		if (skip == 0 && !device_token(uri, n, &skip, &g))
+			return false;
+		if (comma == NULL)
+			return true;
+	}
+}
+
+bool
+identity_san_text_is_vouched(const char *text, const char *dns, const char *email,
+    const char *upn)
+{
+	static const char	 name[] = "othername: UPN::";
+	const char		*end, *s;
+	size_t			 len, ndns = 0, nemail = 0, nupn = 0;
+	bool			 good = true;
+
+	for (s = text; *s != '\0' && good; s = *end != '\0' ? end + 2 : end) {
+		end = strstr(s, ", ");
+		if (end == NULL)
+			end = s + strlen(s);
+		len = (size_t)(end - s);
+		if (has_prefix(s, len, "URI:"))
+			good = known_uri(s + 4, len - 4);
+		else if (has_prefix(s, len, "DNS:"))
+			good = vouched_entry(s + 4, len - 4, dns, &ndns);
+		else if (has_prefix(s, len, "email:"))
+			good = vouched_entry(s + 6, len - 6, email, &nemail);
+		else if (has_prefix(s, len, name))
+			good = vouched_entry(s + sizeof(name) - 1, len - (sizeof(name) - 1), upn,
+			    &nupn);
+		else
+			/* These hold numbers, or nothing that is shown. */
+			good = has_prefix(s, len, "IP Address:") ||
+			    has_prefix(s, len, "Registered ID:") ||
+			    (has_prefix(s, len, "othername:") && len >= 23 &&
+			    memcmp(s + len - 13, "<unsupported>", 13) == 0);
+	}
+	return good;
+}
+
 void
 identity_add_san(struct identity *id, enum found found, const char *text, size_t len)
 {

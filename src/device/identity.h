@@ -129,6 +129,15 @@ void	 identity_add_sid(struct identity *id, const char *sid, size_t len);
  */
 void	 identity_add_san_text(struct identity *id, const char *text);
 
+/*
+ * Whether nobody can have faked an entry of that text: dns, email and upn are the
+ * last entries of their kinds as an attribute holds them ("" when there is none).
+ * Every DNS, email and UPN entry must be the only one of its kind and equal to
+ * its attribute, every URI one that we know, and no other kind may hold text.
+ */
+bool	 identity_san_text_is_vouched(const char *text, const char *dns, const char *email,
+	    const char *upn);
+
 const char *found_name(enum found found);
 const char *eap_name(enum eap eap);
 

@@ -236,6 +236,7 @@ take_san_dns(struct env_reader *r, const char *value)
 {
 	identity_add_san(r->id, FOUND_SAN_DNS, value, strlen(value));
 	r->certificate = true;
+	text_copy(r->san_dns, sizeof(r->san_dns), value);
 	identity_add_cn(r->id, value, FOUND_SAN_DNS);
 }
 
@@ -251,13 +252,21 @@ static void
 take_san_text(struct env_reader *r, const char *value)
 {
 	r->certificate = true;
-	identity_add_san_text(r->id, value);
+	text_copy(r->san_text, sizeof(r->san_text), value);
+}
+
+static void
+take_san_email(struct env_reader *r, const char *value)
+{
+	r->certificate = true;
+	text_copy(r->san_email, sizeof(r->san_email), value);
 }
 
 static void
 take_upn(struct env_reader *r, const char *value)
 {
 	r->certificate = true;
+	text_copy(r->san_upn, sizeof(r->san_upn), value);
 	if (r->id->upn[0] == '\0')
 		text_copy(r->id->upn, sizeof(r->id->upn), value);
 }
@@ -338,6 +347,7 @@ static const struct attribute attributes[] = {
 	{ CERT "Subject-Alt-Name-Uri", take_san_uri, 0, 0 },
 	{ CERT "Subject-Alt-Name-Upn", take_upn, 0, 0 },
 	/* In the request when the server's dictionary knows this name. */
+	{ CERT "Subject-Alt-Name-Email", take_san_email, 0, 0 },
 	{ CERT "X509v3-Subject-Alternative-Name", take_san_text, 0, 0 },
 	{ CERT "Subject", take_subject, 0, 0 },
 	{ CERT "Issuer", take_issuer, 0, 0 },
@@ -506,6 +516,13 @@ env_attribute(struct env_reader *r, const char *name, const char *value, size_t 
 void
 env_end(struct env_reader *r)
 {
+	/* The text is not escaped: a device name with ", URI:" in it would be another
+	 * device's id.  It counts only where the attributes leave no room for that. */
+	if (identity_san_text_is_vouched(r->san_text, r->san_dns, r->san_email, r->san_upn))
+		identity_add_san_text(r->id, r->san_text);
+	else
+		add_note(r, CERT "X509v3-Subject-Alternative-Name",
+		    "may hold a forged entry and is not used");
 	if (r->mac_clash) {
 		r->id->has_mac = false;
 		add_note(r, "Calling-Station-Id", "names two devices and is no identity");

@@ -54,6 +54,10 @@ struct env_reader {
 	bool		 eap_type;
 	bool		 tunnelled;	/* the inside of a TTLS or PEAP tunnel */
 	bool		 mac_clash;
+	char		 san_text[ENV_CUT];	/* all SANs as one text, */
+	char		 san_dns[ENV_CUT];	/* and the last of each kind alone */
+	char		 san_email[ENV_CUT];
+	char		 san_upn[ENV_CUT];
 };
 
 void	 env_start(struct env_reader *r, int64_t now, struct identity *id, struct session *s,

@@ -67,7 +67,7 @@ assert_vlan() {
 	assert_eq "$stderr" ""
 	assert_eq "$(last '.compliance.state, .compliance.matched_by, .decision.vlan, .decision.name')" \
 		$'compliant\nguid\n750\nCorp compliant'
-	run -0 hook 'USER_NAME="host/x"' EAP_TYPE=TLS \
+	run -0 hook 'USER_NAME="host/x"' EAP_TYPE=TLS 'TLS_CLIENT_CERT_SUBJECT_ALT_NAME_DNS="x"' \
 		"TLS_CLIENT_CERT_X509V3_SUBJECT_ALTERNATIVE_NAME=\"DNS:x, URI:IntuneDeviceId://$GUID\""
 	assert_vlan 750
 	assert_eq "$(wc -l <"$J")" 2
@@ -141,7 +141,7 @@ ctypes.CDLL(None).execve(sys.argv[1].encode(), words(sys.argv[1:]), words([mac +
 }
 
 @test "a SAN into which somebody wrote a second device is ambiguous" {
-	run -0 hook "$SAN=DNS:x, URI:IntuneDeviceId://$BAD, DNS:y, URI:IntuneDeviceId://$GUID"
+	run -0 hook "$SAN=URI:IntuneDeviceId://$BAD, URI:IntuneDeviceId://$GUID"
 	assert_eq "$(last '.identity.ambiguous, .compliance.state, .decision.name')" $'true\nambiguous\nAmbiguous'
 	assert_vlan 1
 	# The tag of strong mapping has a comma of its own and is no device.
@@ -154,13 +154,27 @@ ctypes.CDLL(None).execve(sys.argv[1].encode(), words(sys.argv[1:]), words([mac +
 	done
 }
 
+@test "a device name that forges a SAN entry of another device gains nothing" {
+	dns=TLS-Client-Cert-Subject-Alt-Name-Dns
+	run -0 hook "$SAN=DNS:a, URI:IntuneDeviceId://$GUID" "$dns=a, URI:IntuneDeviceId://$GUID"
+	assert_vlan 1
+	assert_has "$(last .note)" "may hold a forged entry and is not used"
+	# Hidden behind an honest entry, of which alone the server shows the value.
+	run -0 hook "$SAN=DNS:a, URI:IntuneDeviceId://$GUID, DNS:b" "$dns=b"
+	assert_vlan 1
+	run -0 hook "$SAN=URI:http://x/a, URI:IntuneDeviceId://$GUID"
+	assert_vlan 1
+	run -0 hook "$SAN=DNS:a, URI:IntuneDeviceId://$GUID" "$dns=a"
+	assert_vlan 750
+}
+
 @test "a value that the server has cut is not used, and the note says so" {
 	san="$SAN=URI:IntuneDeviceId://$GUID, DNS:"
 	pad=$(printf 'a%.0s' $(seq $((1022 - ${#san}))))
 	run -0 hook "$san$pad"
 	assert_eq "$(last .compliance.state)" pending
 	assert_has "$(last .note)" "Subject-Alternative-Name is too long"
-	run -0 hook "$san${pad%a}"
+	run -0 hook "$san${pad%a}" "TLS-Client-Cert-Subject-Alt-Name-Dns=${pad%a}"
 	assert_eq "$(last .compliance.state)" compliant
 	assert_eq "$(last .note)" null
 }

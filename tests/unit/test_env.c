@@ -221,12 +221,48 @@ test_certificate(void)
 	CHECK_STR(guid(0), "11111111-2222-4333-8444-555555555555");
 	CHECK_STR(id.sid, "S-1-5-21-7");
 	CHECK(!id.ambiguous && id.eap == EAP_TLS);
-	/* Text that somebody chose fakes a second URI: nobody is believed. */
+	/* Two devices in one certificate. */
 	snprintf(entry, sizeof(entry), "%sDNS:x, URI:IntuneDeviceId://"
 	    "11111111-2222-4333-8444-555555555555, URI:IntuneDeviceId://"
 	    "22222222-2222-4333-8444-555555555555", san);
-	READ(entry);
+	READ(entry, "TLS-Client-Cert-Subject-Alt-Name-Dns=x");
 	CHECK(id.ambiguous);
+	/* Text that somebody chose for a DNS entry fakes a URI, alone or before
+	 * another entry that hides it: the attribute gives it away. */
+	snprintf(entry, sizeof(entry), "%sDNS:x, URI:IntuneDeviceId://"
+	    "11111111-2222-4333-8444-555555555555", san);
+	READ(entry, "TLS-Client-Cert-Subject-Alt-Name-Dns=x, URI:IntuneDeviceId://"
+	    "11111111-2222-4333-8444-555555555555");
+	CHECK(id.nguid == 0);
+	CHECK(strstr(note, "may hold a forged entry") != NULL);
+	READ(entry);
+	CHECK(id.nguid == 0);
+	READ(entry, "TLS-Client-Cert-Subject-Alt-Name-Dns=x");
+	CHECK(id.nguid == 1);
+	strcat(entry, ", DNS:y");
+	READ(entry, "TLS-Client-Cert-Subject-Alt-Name-Dns=y");
+	CHECK(id.nguid == 0);
+	/* The same by a URI, an email address or a directory name. */
+	snprintf(entry, sizeof(entry), "%sURI:http://x/a, URI:IntuneDeviceId://"
+	    "11111111-2222-4333-8444-555555555555", san);
+	READ(entry);
+	CHECK(id.nguid == 0);
+	snprintf(entry, sizeof(entry), "%semail:a, URI:IntuneDeviceId://"
+	    "11111111-2222-4333-8444-555555555555", san);
+	READ(entry);
+	CHECK(id.nguid == 0);
+	READ(entry, "TLS-Client-Cert-Subject-Alt-Name-Email=a");
+	CHECK(id.nguid == 1);
+	snprintf(entry, sizeof(entry), "%sDirName:CN = a, URI:IntuneDeviceId://"
+	    "11111111-2222-4333-8444-555555555555", san);
+	READ(entry);
+	CHECK(id.nguid == 0);
+	/* What holds no text does no harm. */
+	snprintf(entry, sizeof(entry), "%sIP Address:192.0.2.1, othername: <unsupported>, "
+	    "othername: UPN::a@b, URI:IntuneDeviceId://"
+	    "11111111-2222-4333-8444-555555555555", san);
+	READ(entry, "TLS-Client-Cert-Subject-Alt-Name-Upn=a@b");
+	CHECK(id.nguid == 1);
 	/* The same one twice is one; a GUID that goes on is none. */
 	snprintf(entry, sizeof(entry), "%sURI:IntuneDeviceId://"
 	    "11111111-2222-4333-8444-555555555555, URI:IntuneDeviceId://"
