@@ -166,7 +166,7 @@ _listens_or_gone() {
 
 # raddb of DIR, out of share/freeradius and the frame in tests/lib/raddb.
 _radius_raddb() {
-	local dir=$1 hook=$2 timeout=$3 escape=$4 rest=$5 raddb=$1/raddb
+	local dir=$1 hook=$2 timeout=$3 escape=$4 rest=$5 module=$6 raddb=$1/raddb
 
 	rm -rf "$raddb"
 	mkdir -p "$raddb" "$dir/log" "$dir/run/sessions" || return
@@ -181,6 +181,10 @@ _radius_raddb() {
 		sed -i 's|^\([[:space:]]*\)log_acct$|&\n\1nac|' "$raddb/sites"
 		return
 	fi
+	if [ -n "$module" ]; then
+		cp "$module" "$raddb/mods-available/nac"
+		return
+	fi
 	hook=${hook//\\/\\\\}
 	hook=${hook//\"/\\\"}
 	hook=${hook//&/\\&}
@@ -192,13 +196,15 @@ _radius_raddb() {
 
 # freeradius_start DIR HOOKCOMMAND [--nak MAC=CAUSE] [--threads N]
 #	[--timeout SECONDS] [--shell-escape] [--resume] [--netns PID] [--rest URL]
+#	[--module FILE]
 # starts the server and returns when it answers.  HOOKCOMMAND takes the place
 # of the program line in mods-available/nac.  CoA for MAC, written as the
 # request has it, is answered by a NAK with Error-Cause CAUSE.  --resume lets
 # clients resume their TLS sessions.  --rest asks the nac-serve at URL in place
-# of HOOKCOMMAND, by mods-available/nacrest, and tells it of accounting.
+# of HOOKCOMMAND, by mods-available/nacrest, and tells it of accounting; with
+# --module the file takes the place of mods-available/nac.
 freeradius_start() {
-	local dir=$1 hook=$2 threads=8 timeout=2 escape=no resume=no rest=''
+	local dir=$1 hook=$2 threads=8 timeout=2 escape=no resume=no rest='' module=''
 	local naks='' netns='' try pid auth acct plain coa NETNS_RUN
 
 	shift 2
@@ -210,12 +216,13 @@ freeradius_start() {
 		--shell-escape)	escape=yes ;;
 		--resume)	resume=yes ;;
 		--rest)		rest=$2; shift ;;
+		--module)	module=$2; shift ;;
 		--netns)	netns=$2; shift ;;
 		*)		echo "freeradius_start: $1: unknown option" >&2; return 64 ;;
 		esac
 		shift
 	done
-	_radius_raddb "$dir" "$hook" "$timeout" "$escape" "$rest" || return
+	_radius_raddb "$dir" "$hook" "$timeout" "$escape" "$rest" "$module" || return
 	_netns "$netns"
 	for try in $naks; do
 		printf 'if (&Calling-Station-Id == "%s") {\n\tupdate reply {\n\t\t%s\n\t}\n\treject\n}\n' \
