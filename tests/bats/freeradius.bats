@@ -210,6 +210,13 @@ broken() {
 	assert_eq "$(vlan "$output")" 66
 }
 
+@test "a VLAN that the site has set elsewhere gives way to that of the rules" {
+	run -0 eap_tls_run "$D" good --identity site-vlan
+	assert_eq "$(grep '^Tunnel-Private' <<<"$output")" Tunnel-Private-Group-Id=750
+	run -0 eap_ttls_run "$D" alice wonderland --mac $GOOD_MAC --identity site-vlan
+	assert_eq "$(grep '^Tunnel-Private' <<<"$output")" Tunnel-Private-Group-Id=750
+}
+
 @test "a journal that cannot be written changes nothing for the client" {
 	mkdir "$D/state/journal.ndjson"
 	run -0 eap_tls_run "$D" good
