@@ -16,16 +16,17 @@
 
 #define RULES_PATH	"/etc/intune-nac/site.rules"
 
-enum { OPT_CHANGED = 256, OPT_NOW, OPT_HELP, OPT_VERSION };
+enum { OPT_CHANGED = 256, OPT_NOW, OPT_PRINT, OPT_HELP, OPT_VERSION };
 
 static const char	 usage[] =
 "usage: nac-decide [-r FILE] [-v] [--changed] [--now TIME] [-c FILE] [RECORD...]\n"
-"       nac-decide -n [-r FILE] [-c FILE]\n"
+"       nac-decide -n | --print WORD  [-r FILE] [-c FILE]\n"
 "Decides by a rules file and adds `decision` to each record.\n"
 "\n"
 "  -r, --rules FILE   the rules (default: `rules` in nac.conf, else\n"
 "                     " RULES_PATH ")\n"
 "  -n, --check        check the rules and decide nothing\n"
+"      --print WORD   print a setting of the rules: match-order, stale-after\n"
 "      --changed      pass on only records that are now treated differently\n"
 "      --now TIME     decide as if it were TIME (RFC 3339)\n"
 "  -c, --config FILE  another nac.conf\n"
@@ -38,6 +39,7 @@ static const char	 usage[] =
 struct job {
 	const char	*rules;		/* as given with -r */
 	const char	*conf;
+	const char	*print;		/* --print: the name of a setting */
 	struct policy	*policy;
 	int64_t		 now;		/* 0: the clock's */
 	bool		 check, changed, verbose;
@@ -104,6 +106,22 @@ decide(json_t *rec, const char *where, void *arg)
 	return job->changed || d.action == ACTION_ALLOW ? STATUS_OK : STATUS_NO;
 }
 
+/* For shell programs that must look devices up as the rules want it. */
+static int
+print_setting(const struct job *job)
+{
+	const struct match_order	*order = policy_match_order(job->policy);
+	size_t				 i;
+
+	if (strcmp(job->print, "stale-after") == 0)
+		printf("%llds", (long long)policy_stale_after(job->policy));
+	else
+		for (i = 0; i < 3 && order->by[i] != MATCH_NONE; i++)
+			printf("%s%s", i > 0 ? " " : "", match_name(order->by[i]));
+	putchar('\n');
+	return STATUS_OK;
+}
+
 static void
 options(int argc, char **argv, struct job *job)
 {
@@ -111,6 +129,7 @@ options(int argc, char **argv, struct job *job)
 		{ "rules", required_argument, NULL, 'r' },
 		{ "check", no_argument, NULL, 'n' },
 		{ "changed", no_argument, NULL, OPT_CHANGED },
+		{ "print", required_argument, NULL, OPT_PRINT },
 		{ "now", required_argument, NULL, OPT_NOW },
 		{ "config", required_argument, NULL, 'c' },
 		{ "verbose", no_argument, NULL, 'v' },
@@ -131,6 +150,15 @@ options(int argc, char **argv, struct job *job)
 			break;
 		case OPT_CHANGED:
 			job->changed = true;
+			break;
+		case OPT_PRINT:
+			if (strcmp(optarg, "match-order") != 0 &&
+			    strcmp(optarg, "stale-after") != 0) {
+				warnx("--print: \"%s\" is neither match-order nor stale-after",
+				    text_safe(shown, sizeof(shown), optarg, strlen(optarg)));
+				cli_usage();
+			}
+			job->print = optarg;
 			break;
 		case OPT_NOW:
 			if (when_parse(optarg, &job->now) && job->now > 0 &&
@@ -164,8 +192,9 @@ main(int argc, char **argv)
 
 	cli_start();
 	options(argc, argv, &job);
-	if (job.check && (optind < argc || job.changed)) {
-		warnx("-n decides nothing: give the rules with -r, and no records");
+	if ((job.check || job.print != NULL) && (optind < argc || job.changed)) {
+		warnx("%s decides nothing: give the rules with -r, and no records",
+		    job.check ? "-n" : "--print");
 		cli_usage();
 	}
 	if ((job.rules == NULL || job.conf != NULL) &&
@@ -174,6 +203,8 @@ main(int argc, char **argv)
 	rules = job.rules != NULL ? job.rules : conf_get(conf, "rules", RULES_PATH);
 	if ((job.policy = policy_load(rules, conf_warn, NULL)) == NULL)
 		rc = job.check ? EX_DATAERR : EX_CONFIG;
+	else if (job.print != NULL)
+		rc = print_setting(&job);
 	else if (job.check)
 		printf("%s: %zu rules, %zu labels: ok\n", rules, policy_rules(job.policy),
 		    policy_labels(job.policy));

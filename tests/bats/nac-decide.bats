@@ -200,6 +200,21 @@ nac-decide: bad:4:10: unknown label "Nobody"'
 	assert_eq "$stderr" "nac-decide: r: belongs to another user"
 }
 
+@test "--print gives a setting as other programs take it" {
+	run -0 --separate-stderr nac-decide -r "$default" --print match-order
+	assert_eq "$output" "guid name mac"
+	rules r 'match-order mac guid' 'stale-after 2h' 'deny'
+	run -0 --separate-stderr nac-decide -r r --print match-order
+	assert_eq "$output" "mac guid"
+	run -0 --separate-stderr nac-decide -r r --print stale-after
+	assert_eq "$output" 7200s
+	run -64 --separate-stderr nac-decide -r r --print colour
+	run -64 --separate-stderr nac-decide -r r --print match-order X
+	rules r 'deny if'
+	run -78 --separate-stderr nac-decide -r r --print match-order
+	assert_eq "$output" ""
+}
+
 @test "wrong usage is 64 and judges nothing" {
 	rules r 'allow'
 	for args in "-n -r r X" "-n --changed -r r" "--now tomorrow -r r X" "--now 0001-01-01T00:00:00Z -r r X" "-r"; do
@@ -367,7 +382,7 @@ nac-decide: bad:4:10: unknown label "Nobody"'
 		assert_eq "$(bash -o pipefail -c "${line#\$ }")" "$want"
 		ran=$((ran + 1))
 	done <lines
-	assert_eq "$ran" 2
+	assert_eq "$ran" 3
 	# Those that need a tenant or a store, with stand-ins for what is before them.
 	# shellcheck disable=SC2317 # called by the examples
 	certid() { echo '{}'; }
@@ -376,7 +391,7 @@ nac-decide: bad:4:10: unknown label "Nobody"'
 	export default now
 	export -f certid intune-query nac-cache answer
 	rules new.rules 'allow with vlan 1'
-	grep -v '^\$\|^site.rules' lines >rest
+	grep -v '^\$\|^site.rules\|^guid' lines >rest
 	assert_eq "$(wc -l <rest)" 2
 	run -0 --separate-stderr bash -c "$(sed -n 1p rest)"
 	assert_eq "$output" 750

@@ -86,6 +86,24 @@ coas() { radius_coa_log "$dir" | grep -c . || :; }
 	assert_eq "$(visit "$(device 1)" 1)" 750
 }
 
+@test "every stage looks devices up in the order that the rules say" {
+	# By its name client 1 is device 1, by its MAC address device 2.
+	emulator_control "set $(device 1) complianceState=noncompliant managementState=managed"
+	emulator_control "set $(device 2) complianceState=compliant managementState=managed wiFiMacAddress=001B2C3D4E01"
+	sed -i 's/^match-order .*/match-order mac name guid/' "$dir/site.rules"
+	assert_eq "$(visit "$(device 1)" 1)" 1
+	run -0 --separate-stderr nac-poll --older-than 0s --verbose
+	assert_has "$output" "pending -> compliant"
+	assert_eq "$(visit "$(device 1)" 1)" 750
+	assert_eq "$(nac-cache list --clients | jq -r .compliance.matched_by)" mac
+	run -0 --separate-stderr nac-poll --older-than 0s --verbose
+	assert_has "$output" "1 clients due, 1 answered, 0 change; CoA: none"
+	sed -i 's/^match-order .*/match-order sideways/' "$dir/site.rules"
+	run -78 --separate-stderr nac-poll
+	assert_one_line "$stderr"
+	assert_has "$stderr" "sideways"
+}
+
 @test "nobody due: nothing asked, nothing sent, stamp renewed" {
 	fleet 2
 	emulator_control reset-counts
