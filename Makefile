@@ -26,7 +26,7 @@ PKGS_nac-serve		:= libmicrohttpd lmdb jansson libcrypto
 DEPS	:= gcc make pkg-config libc6-dev libcurl4-openssl-dev libssl-dev libjansson-dev libexpat1-dev \
 	   liblmdb-dev libradcli-dev libmicrohttpd-dev jq openssl curl python3 util-linux procps
 DEPS_CHECK := bats freeradius freeradius-utils freeradius-rest freeradius-python3 nginx-light eapoltest hostapd wpasupplicant \
-	   iproute2 clang libclang-rt-14-dev strace cppcheck shellcheck mandoc
+	   iproute2 tshark clang libclang-rt-14-dev strace cppcheck shellcheck mandoc
 
 pkg	 = $(if $(2),$(shell pkg-config --$(1) $(2)))
 TOOLS	:= $(patsubst src/%.c,%,$(wildcard src/*.c))

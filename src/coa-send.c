@@ -30,11 +30,15 @@
 #define JOBS_MAX	256
 #define WHERE		TEXT_SHOWN
 
+/* Where Intune tells a user what is wrong with the device, and looks at it again. */
+#define REDIRECT	"https://portal.manage.microsoft.com/networkaccesscontrol/index"
+
 static const char	 usage[] =
     "usage: coa-send [options] [record ...]\n"
     "Sends a CoA or Disconnect (RFC 5176) for the session of each record on\n"
     "standard input, and prints the record with the answer as `coa'.\n"
-    "  -a, --action ACTION   reauth (default), disconnect or bounce\n"
+    "  -a, --action ACTION   reauth, disconnect, bounce, vlan, role or redirect, whatever\n"
+    "                        the record's decision.coa says (without it: reauth)\n"
     "  -n, --dry-run         say what would be sent, send nothing\n"
     "  -v, --verbose         say on stderr what goes out and what comes in\n"
     "  -c, --config FILE     nac.conf(5)\n"
@@ -53,6 +57,7 @@ static const char	 usage[] =
 /* A record whose exchange is under way. */
 struct job {
 	json_t			*rec;
+	enum action		 action;
 	char			 where[WHERE];
 	char			 nas[NAS_ADDRESS];
 	const struct profile	*profile;
@@ -62,6 +67,8 @@ struct job {
 
 struct app {
 	enum action		 action;
+	bool			 action_given;	/* on the command line */
+	const char		*redirect;	/* the remediation page */
 	bool			 dry_run;
 	struct coa_options	 options;
 	struct dict		*dict;
@@ -77,6 +84,7 @@ struct outcome {
 	const char		*result;
 	const char		*nas;
 	const struct profile	*profile;
+	const enum action	*action;
 	int64_t			 time;
 	const struct coa	*coa;
 	const struct filled	*filled;
@@ -122,6 +130,7 @@ write_attributes(struct jsonw *w, const struct filled *filled, size_t n)
 static int
 emit(const struct app *app, json_t *rec, const struct outcome *o)
 {
+	enum action	 action = o->action != NULL ? *o->action : app->action;
 	struct jsonw	 w;
 	char		 buf[RECORD_TEXT];
 
@@ -129,11 +138,11 @@ emit(const struct app *app, json_t *rec, const struct outcome *o)
 	jw_object(&w, NULL);
 	jw_str(&w, "result", o->result);
 	if (o->profile != NULL) {
-		jw_opt(&w, "code", o->profile->action[app->action].code == 0 ? NULL :
-		    code_name(o->profile->action[app->action].code));
+		jw_opt(&w, "code", o->profile->action[action].code == 0 ? NULL :
+		    code_name(o->profile->action[action].code));
 		jw_str(&w, "profile", o->profile->name);
 	}
-	jw_str(&w, "action", action_name(app->action));
+	jw_str(&w, "action", action_name(action));
 	jw_opt(&w, "nas", o->nas);
 	if (o->coa != NULL)
 		write_answer(&w, o->coa);
@@ -187,7 +196,7 @@ job_end(struct app *app, size_t i)
 {
 	struct job	*job = app->job[i];
 	struct outcome	 o = { .nas = job->nas, .profile = job->profile, .time = job->time,
-			     .coa = &job->coa };
+			     .action = &job->action, .coa = &job->coa };
 	int		 status = STATUS_OK;
 
 	switch (job->coa.result) {
@@ -264,7 +273,8 @@ read_input(void *cookie, char *buf, size_t size)
 static int
 launch(struct app *app, json_t *rec, const char *where, const struct job *made)
 {
-	struct outcome	 o = { .nas = made->nas, .profile = made->profile };
+	struct outcome	 o = { .nas = made->nas, .profile = made->profile,
+			     .action = &made->action };
 	struct job	*job;
 
 	while (app->njob >= app->jobs)
@@ -290,14 +300,54 @@ launch(struct app *app, json_t *rec, const char *where, const struct job *made)
 	return STATUS_OK;
 }
 
+/* What is to be done: the command line says, or the record, or else it is a reauth.
+ * Returns false, with a reason in why if it is an error, when that is nothing. */
+static bool
+wanted(const struct app *app, const json_t *rec, enum action *out, char *why, size_t size)
+{
+	const json_t	*coa = json_object_get(json_object_get(rec, "decision"), "coa");
+	const char	*word = json_string_value(coa);
+
+	why[0] = '\0';
+	*out = app->action;
+	if (app->action_given || coa == NULL || json_is_null(coa) ||
+	    (word != NULL && action_parse(word, out)))
+		return true;
+	if (word == NULL || strcmp(word, "none") != 0)
+		snprintf(why, size, "decision.coa: is not none, " ACTION_WORDS);
+	return false;
+}
+
+/* What the decision gives the client. */
+static void
+read_change(const struct app *app, const json_t *rec, struct change *out)
+{
+	const json_t	*decision = json_object_get(rec, "decision");
+	const json_t	*vlan = json_object_get(decision, "vlan");
+	const char	*role = json_string_value(json_object_get(decision, "role"));
+	const char	*page = json_string_value(json_object_get(decision, "redirect"));
+
+	memset(out, 0, sizeof(*out));
+	if (json_is_integer(vlan))
+		snprintf(out->vlan, sizeof(out->vlan), "%" JSON_INTEGER_FORMAT,
+		    json_integer_value(vlan));
+	else if (json_is_string(vlan))
+		text_copy(out->vlan, sizeof(out->vlan), json_string_value(vlan));
+	if (role != NULL)
+		text_copy(out->role, sizeof(out->role), role);
+	text_copy(out->redirect, sizeof(out->redirect), page != NULL ? page : app->redirect);
+}
+
 /* A session and its line in the NAS file become a packet, which leaves. */
 static int
 act(struct app *app, json_t *rec, const char *where, const struct session *s,
-    struct nas *nas)
+    struct nas *nas, enum action action)
 {
 	struct filled	 filled[PROFILE_FILLED];
-	struct job	 job = { .profile = nas->profile };
-	struct outcome	 o = { .profile = nas->profile, .nas = job.nas, .filled = filled };
+	struct job	 job = { .profile = nas->profile, .action = action };
+	struct outcome	 o = { .profile = nas->profile, .nas = job.nas, .filled = filled,
+			     .action = &job.action };
+	struct change	 change;
 	char		 why[FILE_WHY];
 	const char	*secret;
 	uint8_t		 id;
@@ -307,10 +357,12 @@ act(struct app *app, json_t *rec, const char *where, const struct session *s,
 		return refuse(app, rec, where, &o, "neither the session nor the NAS file "
 		    "has an address of this NAS", EX_DATAERR);
 	}
-	if (!profile_fill(nas->profile, app->action, s, app->dict, filled, &o.nfilled, why)) {
+	read_change(app, rec, &change);
+	if (!profile_fill(nas->profile, action, s, &change, app->dict, filled, &o.nfilled,
+	    why)) {
 		o.filled = NULL;
 		return refuse(app, rec, where, &o, why,
-		    nas->profile->action[app->action].code == 0 ? EX_CONFIG : EX_DATAERR);
+		    nas->profile->action[action].code == 0 ? EX_CONFIG : EX_DATAERR);
 	}
 	if ((secret = nas_secret(nas, why)) == NULL) {
 		o.filled = NULL;
@@ -323,7 +375,7 @@ act(struct app *app, json_t *rec, const char *where, const struct session *s,
 	}
 	if (getrandom(&id, sizeof(id), 0) != sizeof(id))
 		err(EX_OSERR, "getrandom");
-	if (!profile_packet(nas->profile, app->action, filled, o.nfilled, id, when_now(),
+	if (!profile_packet(nas->profile, action, filled, o.nfilled, id, when_now(),
 	    &job.coa.request)) {
 		o.filled = NULL;
 		return refuse(app, rec, where, &o, "its packet would be too large", EX_DATAERR);
@@ -341,6 +393,7 @@ one(json_t *rec, const char *where, void *arg)
 	struct app	*app = arg;
 	struct outcome	 o = { 0 };
 	struct session	 s;
+	enum action	 action;
 	struct nas	*nas;
 	char		 why[FILE_WHY];
 
@@ -353,13 +406,21 @@ one(json_t *rec, const char *where, void *arg)
 		o.why = "the session has ended";
 		return emit(app, rec, &o);
 	}
+	if (!wanted(app, rec, &action, why, sizeof(why))) {
+		if (why[0] != '\0')
+			return refuse(app, rec, where, &o, why, EX_DATAERR);
+		o.result = "skipped";
+		o.why = "decision.coa is none";
+		return emit(app, rec, &o);
+	}
+	o.action = &action;
 	if ((nas = nas_find(app->nas, &s)) == NULL) {
 		snprintf(why, sizeof(why), "the NAS %.64s is not in %.300s",
 		    s.nas_ip[0] != '\0' ? s.nas_ip : s.nas_id[0] != '\0' ? s.nas_id :
 		    "(without a name)", app->nas->name);
 		return refuse(app, rec, where, &o, why, EX_CONFIG);
 	}
-	return act(app, rec, where, &s, nas);
+	return act(app, rec, where, &s, nas, action);
 }
 
 /* Everything that main() takes from the command line. */
@@ -408,9 +469,10 @@ parse_options(int argc, char **argv, struct app *app, struct arguments *a)
 		switch (c) {
 		case 'a':
 			if (!action_parse(optarg, &app->action)) {
-				warnx("--action must be reauth, disconnect or bounce");
+				warnx("--action must be " ACTION_WORDS);
 				cli_usage();
 			}
+			app->action_given = true;
 			break;
 		case 'n': app->dry_run = true; break;
 		case 'v': app->options.note = note; break;
@@ -465,6 +527,7 @@ main(int argc, char **argv)
 	app.options.timeout = COA_TIMEOUT;
 	app.options.tries = COA_TRIES;
 	app.jobs = JOBS;
+	app.redirect = REDIRECT;
 	parse_options(argc, argv, &app, &a);
 	file_no_core();
 	if (!packet_crypto())

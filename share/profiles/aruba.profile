@@ -1,6 +1,7 @@
-# Aruba mobility controllers and access points (ArubaOS, Instant).
+# Aruba mobility controllers (ArubaOS).
 # Aruba, "ArubaOS User Guide: RFC 3576 / RFC 5176 server".  Current versions
-# refuse a request with Acct-Session-Id in it; Instant also wants User-Name.
+# refuse a request with Acct-Session-Id in it.  Filter-Id carries the role, as
+# PacketFence does (its Aruba.pm); Aruba-User-Role is the other way.
 code disconnect
 port 3799
 mac hyphen
@@ -8,8 +9,14 @@ message-authenticator yes
 event-timestamp yes
 
 session NAS-IP-Address
-session User-Name
 session Calling-Station-Id required
 
 action reauth
 action disconnect
+action vlan as reauth
+
+action role code coa
+attribute Filter-Id %{role}
+fallback reauth
+
+action redirect as reauth

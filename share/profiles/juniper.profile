@@ -1,6 +1,6 @@
 # Juniper EX switches with Junos 18 or newer.
 # Juniper, "Understanding RADIUS-Initiated Changes to an Authorized User Session".
-# Junos 15 wants Acct-Session-Id in place of Calling-Station-Id: copy this file.
+# Junos 15 has a profile of its own: juniper-15.
 code disconnect
 port 3799
 mac hyphen
@@ -15,3 +15,12 @@ action disconnect
 
 action bounce code coa
 attribute Juniper-AV-Pair "Port-Bounce"
+fallback reauth
+
+action vlan as reauth
+action role as reauth
+
+# Unverified: documented for the Access-Accept.
+action redirect code coa
+attribute Juniper-CWA-Redirect %{redirect}
+fallback reauth

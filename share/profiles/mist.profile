@@ -13,3 +13,6 @@ session Acct-Session-Id
 
 action reauth
 action disconnect
+action vlan as reauth
+action role as reauth
+action redirect as reauth

@@ -13,14 +13,16 @@
 #include "radius/lines.h"
 #include "radius/profile.h"
 
-/* The fields of a session that an attribute can be made of. */
+/* The fields of a session, and of a change, that an attribute can be made of. */
 static const struct field {
 	const char	*name;		/* as in nac-record(5) */
 	const char	*attribute;	/* the one that it is, or NULL */
 	size_t		 offset;
 	bool		 client;	/* tells one client from the others */
+	bool		 change;	/* of struct change */
 } fields[] = {
-#define FIELD(f, attribute, client) { #f, attribute, offsetof(struct session, f), client }
+#define FIELD(f, attribute, client) { #f, attribute, offsetof(struct session, f), client, false }
+#define CHANGE(f) { #f, NULL, offsetof(struct change, f), false, true }
 	FIELD(user, "User-Name", false),
 	FIELD(nas_ip, "NAS-IP-Address", false),
 	FIELD(nas_ip, "NAS-IPv6-Address", false),
@@ -36,12 +38,18 @@ static const struct field {
 	FIELD(cui, "Chargeable-User-Identity", false),
 	FIELD(audit_session_id, NULL, true),
 	FIELD(ssid, NULL, false),
+	CHANGE(vlan),
+	CHANGE(role),
+	CHANGE(redirect),
 #undef FIELD
+#undef CHANGE
 };
 
 #define NFIELDS	(sizeof(fields) / sizeof(fields[0]))
 
-static const char *const actions[ACTION_COUNT] = { "reauth", "disconnect", "bounce" };
+static const char *const actions[ACTION_COUNT] = {
+	"reauth", "disconnect", "bounce", "vlan", "role", "redirect"
+};
 
 static const char *const mac_forms[] = {
 	[MAC_COLON] = "colon",
@@ -138,6 +146,37 @@ template_good(const char *s)
 	return n == 0;
 }
 
+/* The value of an item without one: the session's field that the attribute is. */
+static bool
+own_field(struct item *it)
+{
+	size_t	 i;
+
+	for (i = 0; i < NFIELDS; i++)
+		if (fields[i].attribute != NULL &&
+		    strcasecmp(fields[i].attribute, it->name) == 0) {
+			snprintf(it->value, sizeof(it->value), "%%{%s}", fields[i].name);
+			return true;
+		}
+	return false;
+}
+
+/* Reads the value of an item and reports what is wrong with it. */
+static void
+read_value(struct reading *r, struct item *it, const struct word *w)
+{
+	const char	*why;
+	struct attr	 attr;
+
+	if (!text_copy(it->value, sizeof(it->value), w->text))
+		lines_error(&r->l, w, "this value is too long");
+	else if (!template_good(it->value))
+		lines_wrong(&r->l, w, "a session has no such field:");
+	else if (!is_template(it->value) &&
+	    !dict_encode(r->dict, it->name, it->value, &attr, &why))
+		lines_error(&r->l, w, "%s %s", it->name, why);
+}
+
 /* Adds `NAME [VALUE] [required]', words first.. of the line, to a list. */
 static void
 read_item(struct reading *r, struct items *list, size_t first)
@@ -145,9 +184,7 @@ read_item(struct reading *r, struct items *list, size_t first)
 	struct lines	*l = &r->l;
 	const struct word *w = &l->word[first];
 	struct item	*it = &list->item[list->n];
-	const char	*why;
-	struct attr	 attr;
-	size_t		 i, n = l->nword;
+	size_t		 n = l->nword, before = l->errors;
 
 	if (first >= n) {
 		lines_error(l, NULL, "the name of an attribute is missing");
@@ -171,32 +208,12 @@ read_item(struct reading *r, struct items *list, size_t first)
 		lines_wrong(l, &l->word[first + 2], "unexpected");
 		return;
 	}
-	if (n == first + 1) {
-		for (i = 0; i < NFIELDS && (fields[i].attribute == NULL ||
-		    strcasecmp(fields[i].attribute, it->name) != 0); i++)
-			;
-		if (i == NFIELDS) {
-			lines_wrong(l, w, "a session has no such value; give one for");
-			return;
-		}
-		snprintf(it->value, sizeof(it->value), "%%{%s}", fields[i].name);
-	} else {
-		w = &l->word[first + 1];
-		if (!text_copy(it->value, sizeof(it->value), w->text)) {
-			lines_error(l, w, "this value is too long");
-			return;
-		}
-		if (!template_good(it->value)) {
-			lines_wrong(l, w, "a session has no such field:");
-			return;
-		}
-		if (!is_template(it->value) &&
-		    !dict_encode(r->dict, it->name, it->value, &attr, &why)) {
-			lines_error(l, w, "%s %s", it->name, why);
-			return;
-		}
-	}
-	list->n++;
+	if (n > first + 1)
+		read_value(r, it, &l->word[first + 1]);
+	else if (!own_field(it))
+		lines_wrong(l, w, "a session has no such value; give one for");
+	if (l->errors == before)
+		list->n++;
 }
 
 static bool
@@ -236,35 +253,72 @@ read_mac(struct reading *r, const struct word *w)
 		lines_wrong(&r->l, w, "no form of MAC address:");
 }
 
-/* action NAME [code CODE] */
+/* What stands behind `action NAME': nothing, `code CODE' or `as ACTION'. */
+static bool
+read_how(struct reading *r, enum action action)
+{
+	struct lines	*l = &r->l;
+	const struct word *w = &l->word[3];
+	uint8_t		 code = r->code;
+	enum action	 other;
+
+	if (l->nword == 4 && strcmp(l->word[2].text, "as") == 0) {
+		if (!action_parse(w->text, &other) || r->p->action[other].code == 0) {
+			lines_wrong(l, w, "no action above has the name");
+			return false;
+		}
+		r->p->action[action] = r->p->action[other];
+		return true;
+	}
+	if (l->nword == 4 && !read_code(r, w, &code))
+		return false;
+	if (code == 0) {
+		lines_error(l, NULL, "no code: write one here, or a code line above");
+		return false;
+	}
+	r->p->action[action].code = code;
+	return true;
+}
+
+/* action NAME [code CODE | as ACTION] */
 static void
 read_action(struct reading *r)
 {
 	struct lines	*l = &r->l;
 	enum action	 action;
-	uint8_t		 code = r->code;
 
 	r->action = -1;
-	if (l->nword != 2 && (l->nword != 4 || strcmp(l->word[2].text, "code") != 0)) {
-		lines_error(l, NULL, "expected: action name [code coa|disconnect]");
-		return;
-	}
-	if (!action_parse(l->word[1].text, &action)) {
-		lines_wrong(l, &l->word[1], "expected reauth, disconnect or bounce, not");
-		return;
-	}
-	if (r->p->action[action].code != 0) {
+	if (l->nword != 2 && (l->nword != 4 || (strcmp(l->word[2].text, "code") != 0 &&
+	    strcmp(l->word[2].text, "as") != 0)))
+		lines_error(l, NULL, "expected: action name [code coa|disconnect | as action]");
+	else if (!action_parse(l->word[1].text, &action))
+		lines_wrong(l, &l->word[1], "expected " ACTION_WORDS ", not");
+	else if (r->p->action[action].code != 0)
 		lines_wrong(l, &l->word[1], "given twice: action");
-		return;
-	}
-	if (l->nword == 4 && !read_code(r, &l->word[3], &code))
-		return;
-	if (code == 0) {
-		lines_error(l, NULL, "no code: write one here, or a code line above");
-		return;
-	}
-	r->p->action[action].code = code;
-	r->action = (int)action;
+	/* What is as another action is as it is: nothing is added to it. */
+	else if (read_how(r, action) && (l->nword == 2 || strcmp(l->word[2].text, "as") != 0))
+		r->action = (int)action;
+}
+
+/* fallback ACTION, which may stand further down in the file */
+static void
+read_fallback(struct reading *r)
+{
+	struct lines	*l = &r->l;
+	enum action	 other;
+
+	if (r->action == -1)
+		lines_error(l, NULL, "a fallback line belongs behind an action line");
+	else if (l->nword != 2)
+		lines_error(l, NULL, "expected: fallback action");
+	else if (!action_parse(l->word[1].text, &other))
+		lines_wrong(l, &l->word[1], "expected " ACTION_WORDS ", not");
+	else if ((int)other == r->action)
+		lines_wrong(l, &l->word[1], "an action is no fallback for itself:");
+	else if (r->p->action[r->action].fallback != -1)
+		lines_wrong(l, &l->word[1], "given twice: fallback");
+	else
+		r->p->action[r->action].fallback = (int)other;
 }
 
 /* The lines of a keyword and one word, each at most once in a file. */
@@ -273,7 +327,7 @@ read_setting(struct reading *r)
 {
 	static const char *const words[] = {
 		"code", "port", "mac", "message-authenticator", "event-timestamp",
-		"session", "action", "attribute"
+		"session", "action", "attribute", "fallback"
 	};
 	struct lines	*l = &r->l;
 	const struct word *w = &l->word[1];
@@ -318,6 +372,8 @@ read_line(struct reading *r)
 		read_item(r, &r->p->session, 1);
 	else if (strcmp(key, "action") == 0)
 		read_action(r);
+	else if (strcmp(key, "fallback") == 0)
+		read_fallback(r);
 	else if (strcmp(key, "attribute") != 0)
 		read_setting(r);
 	else if (r->action == -1)
@@ -326,11 +382,35 @@ read_line(struct reading *r)
 		read_item(r, &r->p->action[r->action].items, 1);
 }
 
+/* What can only be said of the whole file. */
+static void
+check_whole(struct reading *r)
+{
+	struct profile	*p = r->p;
+	int		 i, other;
+
+	if (p->session.n == 0)
+		lines_error(&r->l, NULL, "no session line: the packet would name nobody");
+	if (p->action[ACTION_REAUTH].code == 0)
+		lines_error(&r->l, NULL, "no action reauth");
+	for (i = 0; i < ACTION_COUNT; i++) {
+		other = p->action[i].fallback;
+		if (p->action[i].code != 0 && other != -1 && p->action[other].code == 0)
+			lines_error(&r->l, NULL, "action %s falls back to %s, which is not there",
+			    actions[i], actions[other]);
+		/* RFC 5176, 3.6: nothing but names of the NAS and the session. */
+		if (p->action[i].code == DISCONNECT_REQUEST && p->action[i].items.n > 0)
+			lines_error(&r->l, NULL, "action %s is a disconnect, which takes no "
+			    "attribute of its own", actions[i]);
+	}
+}
+
 struct profile *
 profile_parse(const char *file, const char *name, char *text, size_t len,
     const struct dict *dict, conf_report report, void *arg)
 {
 	struct reading	 r;
+	int		 i;
 
 	memset(&r, 0, sizeof(r));
 	r.dict = dict;
@@ -342,13 +422,13 @@ profile_parse(const char *file, const char *name, char *text, size_t len,
 	r.p->mac = MAC_HYPHEN;
 	r.p->message_authenticator = true;
 	r.p->event_timestamp = true;
+	for (i = 0; i < ACTION_COUNT; i++)
+		r.p->action[i].fallback = -1;
 	lines_start(&r.l, file, text, len, report, arg);
 	while (lines_next(&r.l))
 		read_line(&r);
-	if (r.l.errors == 0 && r.p->session.n == 0)
-		lines_error(&r.l, NULL, "no session line: the packet would name nobody");
-	if (r.l.errors == 0 && r.p->action[ACTION_REAUTH].code == 0)
-		lines_error(&r.l, NULL, "no action reauth");
+	if (r.l.errors == 0)
+		check_whole(&r);
 	if (r.l.errors == 0)
 		return r.p;
 	free(r.p);
@@ -372,27 +452,36 @@ profile_load(const char *dir, const char *name, const struct dict *dict,
 	return p;
 }
 
+/* What a packet is made of. */
+struct source {
+	const struct profile	*p;
+	const struct session	*s;
+	const struct change	*change;	/* may be NULL */
+	const struct dict	*dict;
+	bool			 client;	/* a field said which client it is */
+};
+
 /* A field's text in the form this kind of NAS wants; "" when not known. */
 static const char *
-field_text(const struct profile *p, const struct session *s, const struct field *f,
-    char mac_text[MAC_TEXT])
+field_text(const struct source *src, const struct field *f, char mac_text[MAC_TEXT])
 {
-	const char	*text = (const char *)s + f->offset;
+	const char	*text = (const char *)src->s + f->offset;
 	uint8_t		 mac[MAC_LEN];
 
-	if (f->offset == offsetof(struct session, calling) && !p->as_received &&
+	if (f->change)
+		return src->change == NULL ? "" : (const char *)src->change + f->offset;
+	if (f->offset == offsetof(struct session, calling) && !src->p->as_received &&
 	    mac_parse(text, mac))
-		return mac_format(mac_text, mac, p->mac);
+		return mac_format(mac_text, mac, src->p->mac);
 	return text;
 }
 
 /*
  * Expands an item.  Returns 1; 0 when a field is missing; -1 when the value is
- * too long.  *client becomes true when a field says which client it is.
+ * too long.
  */
 static int
-expand(const struct profile *p, const struct item *it, const struct session *s,
-    char *out, size_t size, bool *client)
+expand(struct source *src, const struct item *it, char *out, size_t size)
 {
 	const struct field	*f;
 	const char		*at = it->value, *start;
@@ -404,7 +493,7 @@ expand(const struct profile *p, const struct item *it, const struct session *s,
 	while ((len = piece(&at, &start, &f)) > 0) {
 		n = (size_t)len;
 		if (f != NULL) {
-			start = field_text(p, s, f, mac);
+			start = field_text(src, f, mac);
 			if ((n = strlen(start)) == 0)
 				return 0;
 			names = names || f->client;
@@ -415,7 +504,7 @@ expand(const struct profile *p, const struct item *it, const struct session *s,
 		o += n;
 	}
 	out[o] = '\0';
-	*client = *client || names;
+	src->client = src->client || names;
 	return 1;
 }
 
@@ -431,10 +520,10 @@ other_family(const char *name, const char *text)
 	    inet_pton(AF_INET, text, &any) == 1;
 }
 
+/* Fills a list; all of its items are needed when `required'. */
 static bool
-fill(const struct profile *p, const struct items *list, const struct session *s,
-    const struct dict *dict, struct filled *out, size_t *n, bool *client,
-    char why[PROFILE_WHY])
+fill(struct source *src, const struct items *list, bool required, struct filled *out,
+    size_t *n, char why[PROFILE_WHY])
 {
 	const struct item	*it;
 	struct filled		*f;
@@ -446,21 +535,21 @@ fill(const struct profile *p, const struct items *list, const struct session *s,
 		it = &list->item[i];
 		f = &out[*n];
 		f->name = it->name;
-		got = expand(p, it, s, f->text, sizeof(f->text), client);
+		got = expand(src, it, f->text, sizeof(f->text));
 		if (got == 1 && other_family(it->name, f->text))
 			got = 0;
-		if (got == 0 && it->required) {
+		if (got == 0 && (required || it->required)) {
 			snprintf(why, PROFILE_WHY,
-			    "the session has nothing for %s, which profile %s requires",
-			    it->name, p->name);
+			    "the %s has nothing for %s, which profile %s requires",
+			    required ? "record" : "session", it->name, src->p->name);
 			return false;
 		}
 		if (got == 0)
 			continue;
 		fault = "is too long for an attribute";
-		if (got == -1 || !dict_encode(dict, it->name, f->text, &f->attr, &fault)) {
-			snprintf(why, PROFILE_WHY, "the session's value for %s %s", it->name,
-			    fault);
+		if (got == -1 || !dict_encode(src->dict, it->name, f->text, &f->attr, &fault)) {
+			snprintf(why, PROFILE_WHY, "the %s's value for %s %s",
+			    required ? "record" : "session", it->name, fault);
 			return false;
 		}
 		(*n)++;
@@ -470,9 +559,10 @@ fill(const struct profile *p, const struct items *list, const struct session *s,
 
 bool
 profile_fill(const struct profile *p, enum action action, const struct session *s,
-    const struct dict *dict, struct filled *out, size_t *n, char why[PROFILE_WHY])
+    const struct change *change, const struct dict *dict, struct filled *out, size_t *n,
+    char why[PROFILE_WHY])
 {
-	bool	 client = false;
+	struct source	 src = { .p = p, .s = s, .change = change, .dict = dict };
 
 	*n = 0;
 	if (p->action[action].code == 0) {
@@ -480,14 +570,35 @@ profile_fill(const struct profile *p, enum action action, const struct session *
 		    actions[action]);
 		return false;
 	}
-	if (!fill(p, &p->session, s, dict, out, n, &client, why))
+	if (!fill(&src, &p->session, false, out, n, why))
 		return false;
-	if (!client) {
+	if (!src.client) {
 		snprintf(why, PROFILE_WHY, "nothing in the session that profile %s sends "
 		    "tells this client from others", p->name);
 		return false;
 	}
-	return fill(p, &p->action[action].items, s, dict, out, n, &client, why);
+	return fill(&src, &p->action[action].items, true, out, n, why);
+}
+
+bool
+profile_add_session_id(const struct session *s, const struct dict *dict,
+    struct filled *out, size_t *n)
+{
+	static const char	 name[] = "Acct-Session-Id";
+	struct filled		*f = &out[*n];
+	const char		*why;
+	size_t			 i;
+
+	for (i = 0; i < *n; i++)
+		if (strcasecmp(out[i].name, name) == 0)
+			return false;
+	if (s->acct_session_id[0] == '\0' || *n == PROFILE_FILLED ||
+	    !dict_encode(dict, name, s->acct_session_id, &f->attr, &why))
+		return false;
+	f->name = name;
+	text_copy(f->text, sizeof(f->text), s->acct_session_id);
+	(*n)++;
+	return true;
 }
 
 bool

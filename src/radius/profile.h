@@ -21,12 +21,30 @@
 #define PROFILE_WHY	256	/* room for a reason */
 #define PROFILE_PORT	3799	/* RFC 5176, 2.3 */
 
-enum action { ACTION_REAUTH, ACTION_DISCONNECT, ACTION_BOUNCE, ACTION_COUNT };
+enum action {
+	ACTION_REAUTH,
+	ACTION_DISCONNECT,
+	ACTION_BOUNCE,
+	ACTION_VLAN,		/* give it the decision's VLAN */
+	ACTION_ROLE,		/* the decision's role */
+	ACTION_REDIRECT,	/* send its browser to the remediation page */
+	ACTION_COUNT
+};
+
+/* Every action, for messages. */
+#define ACTION_WORDS	"reauth, disconnect, bounce, vlan, role or redirect"
+
+/* What a decision wants to give the client; "" means nothing. */
+struct change {
+	char	 vlan[SESSION_TEXT];
+	char	 role[SESSION_TEXT];
+	char	 redirect[SESSION_TEXT];	/* a URL */
+};
 
 /* One attribute to send. */
 struct item {
 	char	 name[DICT_NAME];
-	char	 value[SESSION_TEXT];	/* text, where %{field} is one of the session's */
+	char	 value[SESSION_TEXT];	/* text, where %{field} is a session's or change's */
 	bool	 required;
 };
 
@@ -45,6 +63,7 @@ struct profile {
 	struct items	 session;
 	struct {
 		uint8_t		 code;	/* 0: this kind of NAS has no such action */
+		int		 fallback;	/* tried once when this is refused; -1: none */
 		struct items	 items;
 	} action[ACTION_COUNT];
 };
@@ -56,9 +75,11 @@ struct filled {
 	struct attr	 attr;
 };
 
-#define PROFILE_FILLED	(2 * PROFILE_ITEMS)
+#define PROFILE_FILLED	(2 * PROFILE_ITEMS + 1)
 
 const char *action_name(enum action action);
+
+/* Finds the action of this name (one of ACTION_WORDS). */
 bool	 action_parse(const char *text, enum action *out);
 
 /*
@@ -75,14 +96,25 @@ struct profile *profile_parse(const char *file, const char *name, char *text, si
 	    const struct dict *dict, conf_report report, void *arg);
 
 /*
- * Fills in a session: out[PROFILE_FILLED] gets the attributes in order, *n how
- * many.  An attribute whose fields the session does not have is left out.
- * Returns false with a sentence in why when a required one is missing, a value
- * cannot be encoded, or nothing names the client: a packet with the NAS's name
- * alone would throw everybody off it.
+ * Fills in a session and a change (NULL for none): out[PROFILE_FILLED] gets the
+ * attributes in order, *n how many.  An attribute whose fields the session does
+ * not have is left out; an action's own attributes are all required, since a VLAN
+ * push without its VLAN would be something else.  Returns false with a sentence
+ * in why when a required one is missing, a value cannot be encoded, or nothing
+ * names the client: a packet with the NAS's name alone would throw everybody off
+ * it.
  */
 bool	 profile_fill(const struct profile *p, enum action action, const struct session *s,
-	    const struct dict *dict, struct filled *out, size_t *n, char why[PROFILE_WHY]);
+	    const struct change *change, const struct dict *dict, struct filled *out,
+	    size_t *n, char why[PROFILE_WHY]);
+
+/*
+ * Adds Acct-Session-Id to what profile_fill() made, for a NAS that finds several
+ * sessions (Error-Cause 508).  Returns false when it is there already or the
+ * session has none.
+ */
+bool	 profile_add_session_id(const struct session *s, const struct dict *dict,
+	    struct filled *out, size_t *n);
 
 /* Builds the packet of filled attributes, not yet signed; now is the
  * Event-Timestamp (RFC 5176, 3.3).  Returns false when it is too large. */

@@ -34,6 +34,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	static struct dict	*dict;
 	struct session		 s = { .nas_ip = "192.0.2.1", .user = "u", .nas_port = "1",
 				     .calling = "0a1b2c3d4e5f", .acct_session_id = "a" };
+	struct change		 change = { .vlan = "7", .role = "guest" };
 	struct filled		 filled[PROFILE_FILLED];
 	struct profile		*p;
 	struct packet		 packet;
@@ -48,7 +49,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	text[len] = '\0';
 	p = profile_parse("fuzz", "fuzz", text, len, dict, ignore, NULL);
 	for (i = 0; p != NULL && i < ACTION_COUNT; i++)
-		if (profile_fill(p, (enum action)i, &s, dict, filled, &n, why))
+		if (profile_fill(p, (enum action)i, &s, &change, dict, filled, &n, why))
 			profile_packet(p, (enum action)i, filled, n, 1, 1, &packet);
 	free(p);
 	free(text);

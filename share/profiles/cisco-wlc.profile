@@ -1,0 +1,25 @@
+# Cisco wireless LAN controllers with AireOS.
+# The attributes are those that PacketFence sends (its Cisco/WLC.pm):
+# CoA to 1700 for a role, Disconnect for another VLAN.  Some versions do not
+# listen on 3799 at all.
+code coa
+port 1700
+mac hyphen
+message-authenticator yes
+event-timestamp yes
+
+session NAS-IP-Address
+session Calling-Station-Id required
+session NAS-Port
+session Cisco-AVPair "audit-session-id=%{audit_session_id}"
+
+action reauth
+attribute Cisco-AVPair "subscriber:command=reauthenticate"
+attribute Cisco-AVPair "subscriber:reauthenticate-type=last"
+fallback disconnect
+
+action disconnect code disconnect
+
+action vlan as disconnect
+action role as reauth
+action redirect as reauth

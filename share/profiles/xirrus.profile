@@ -1,0 +1,15 @@
+# Xirrus (Cambium) arrays.
+# As PacketFence's module for it does: the MAC alone.
+code disconnect
+port 3799
+mac hyphen
+message-authenticator yes
+event-timestamp yes
+
+session Calling-Station-Id required
+
+action reauth
+action disconnect
+action vlan as reauth
+action role as reauth
+action redirect as reauth
