@@ -523,23 +523,6 @@ record_parse(const char *line, size_t len, char *why, size_t size)
 	return rec;
 }
 
-static int
-one_record(const char *line, size_t len, const char *where, record_fn fn, void *arg)
-{
-	char	 why[256], shown[sizeof(why)];
-	json_t	*rec;
-	int	 status;
-
-	if ((rec = record_parse(line, len, why, sizeof(why))) == NULL) {
-		/* jansson quotes the offending bytes as they are. */
-		warnx("%s: %s", where, text_safe(shown, sizeof(shown), why, strlen(why)));
-		return EX_DATAERR;
-	}
-	status = fn(rec, where, arg);
-	json_decref(rec);
-	return status;
-}
-
 /* Reads one line of at most RECORD_MAX bytes into buf, which has room for two
  * more, and passes over the rest of a longer one.  Returns its length
  * (RECORD_MAX + 1 for a longer one), or -1 at the end. */
@@ -557,46 +540,89 @@ next_line(FILE *in, char *buf)
 	return c == EOF && n == 0 ? -1 : (ssize_t)n;
 }
 
-static int
-each_line(FILE *in, record_fn fn, void *arg)
-{
-	unsigned long long	 number = 0;
-	char			 where[40], *buf;
-	ssize_t			 len;
-	int			 status = STATUS_OK;
+struct record_source {
+	FILE			*in;
+	char			**argv, *buf;
+	int			 argc;
+	unsigned long long	 number;	/* of the line */
+};
 
-	if ((buf = malloc(RECORD_MAX + 2)) == NULL)
+struct record_source *
+record_open(int argc, char **argv, FILE *in)
+{
+	struct record_source	*s;
+
+	if ((s = calloc(1, sizeof(*s))) == NULL ||
+	    (argc == 0 && (s->buf = malloc(RECORD_MAX + 2)) == NULL))
 		err(EX_OSERR, NULL);
-	while ((len = next_line(in, buf)) != -1) {
-		snprintf(where, sizeof(where), "<stdin>:%llu", ++number);
-		if ((size_t)len != strspn(buf, " \t\r"))
-			status = cli_worst(status,
-			    one_record(buf, (size_t)len, where, fn, arg));
-		if (ferror(stdout))
-			break;
-	}
-	free(buf);
-	if (ferror(in)) {
+	s->in = argc == 0 ? in : NULL;
+	s->argv = argv;
+	s->argc = argc;
+	return s;
+}
+
+int
+record_close(struct record_source *s)
+{
+	int	 status = STATUS_OK;
+
+	if (s->in != NULL && ferror(s->in)) {
 		warn("<stdin>");
-		status = cli_worst(status, EX_IOERR);
+		status = EX_IOERR;
 	}
+	free(s->buf);
+	free(s);
 	return status;
+}
+
+bool
+record_next(struct record_source *s, json_t **rec, char *where, char *why, size_t size)
+{
+	const char	*line = s->buf;
+	char		 raw[256];
+	ssize_t		 len = 0;
+
+	if (s->in == NULL) {
+		if (s->argc == 0)
+			return false;
+		s->argc--;
+		line = *s->argv++;
+		len = (ssize_t)strlen(line);
+		text_safe(where, TEXT_SHOWN, line, (size_t)len);
+	} else {
+		do {
+			if ((len = next_line(s->in, s->buf)) == -1)
+				return false;
+			s->number++;
+		} while ((size_t)len == strspn(s->buf, " \t\r"));
+		snprintf(where, TEXT_SHOWN, "<stdin>:%llu", s->number);
+	}
+	if ((*rec = record_parse(line, (size_t)len, raw, sizeof(raw))) == NULL)
+		/* jansson quotes the offending bytes as they are. */
+		text_safe(why, size, raw, strlen(raw));
+	return true;
 }
 
 int
 record_each(int argc, char **argv, FILE *in, record_fn fn, void *arg)
 {
-	char	 where[TEXT_SHOWN];
-	int	 status = STATUS_OK, i;
+	struct record_source	*s = record_open(argc, argv, in);
+	json_t			*rec;
+	char			 where[TEXT_SHOWN], why[256];
+	int			 status = STATUS_OK;
 
-	if (argc == 0)
-		return each_line(in, fn, arg);
-	for (i = 0; i < argc; i++) {
-		text_safe(where, sizeof(where), argv[i], strlen(argv[i]));
-		status = cli_worst(status,
-		    one_record(argv[i], strlen(argv[i]), where, fn, arg));
+	while (record_next(s, &rec, where, why, sizeof(why))) {
+		if (rec == NULL) {
+			warnx("%s: %s", where, why);
+			status = cli_worst(status, EX_DATAERR);
+		} else
+			status = cli_worst(status, fn(rec, where, arg));
+		json_decref(rec);
+		/* Nobody reads on: but each argument is still looked at. */
+		if (s->in != NULL && ferror(stdout))
+			break;
 	}
-	return status;
+	return cli_worst(status, record_close(s));
 }
 
 int

@@ -36,6 +36,23 @@ typedef int (*record_fn)(json_t *rec, const char *where, void *arg);
  */
 int	 record_each(int argc, char **argv, FILE *in, record_fn fn, void *arg);
 
+/* Where records come from, one by one, for who does not take them in turn. */
+struct record_source;
+
+/* As the input of record_each(); record_close() frees. */
+struct record_source *record_open(int argc, char **argv, FILE *in);
+
+/*
+ * The next record: true with *rec and what to call it in where (TEXT_SHOWN bytes).
+ * *rec is NULL for a bad one, with the reason in why, fit to be shown.  False at
+ * the end.  May wait for input.
+ */
+bool	 record_next(struct record_source *s, json_t **rec, char *where, char *why,
+	    size_t size);
+
+/* Returns EX_IOERR after a message when the input could not be read to its end. */
+int	 record_close(struct record_source *s);
+
 /*
  * Parses one line of len bytes: a JSON object, or a bare identifier, which
  * becomes {"identity":{…}}.  Returns a new reference, or NULL with a reason in

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "base/when.h"
+#include "intune/crew.h"
 #include "intune/graph.h"
 #include "intune/token.h"
 #include "intune/wire.h"
@@ -18,17 +19,36 @@
 #define JITTER		250	/* ms at most behind a Retry-After: we are not alone */
 #define WHY		1400
 
+/* After so many failures in a row Graph is taken to be away. */
+#define AWAY_AFTER	5
+#define AWAY_FIRST	1000	/* ms until it is tried again, then twice as long each time, */
+#define AWAY_CEILING	300000	/* ms; who runs for days is back five minutes after it is */
+
 struct graph {
 	const struct settings	*set;
 	struct http		*http;
 	struct token		 token;
+	unsigned		 generation;	/* of the token: how often there was a new one */
+	bool			 renewing;	/* somebody is at it */
+	bool			 forced;	/* it is there because the last one was refused, */
+	bool			 taken;		/* and Graph has taken it at least once */
+	unsigned		 jobs;		/* most requests in flight */
+	unsigned		 window;	/* and as many as go well: 1 to jobs */
+	unsigned		 flying;
+	unsigned		 failures;	/* in a row, of whole requests */
+	int64_t			 away_until;	/* wire_clock(): nobody is asked before */
+	int64_t			 away_for;	/* ms */
 	int64_t			 deadline;	/* ms that one request may take */
 	int64_t			 not_before;	/* wire_clock(): Graph has asked for silence */
 	int64_t			 refused_until;	/* wire_clock(): our credential is no good, */
 	struct token_error	 refused;	/* because of this */
-	int			 status;
-	char			 why[WHY];
 };
+
+/* What went wrong last, for each thread by itself. */
+static _Thread_local struct {
+	int	 status;
+	char	 why[WHY];
+} last;
 
 struct graph *
 graph_new(const struct settings *set, struct http *http, int64_t deadline)
@@ -40,6 +60,7 @@ graph_new(const struct settings *set, struct http *http, int64_t deadline)
 	g->set = set;
 	g->http = http;
 	g->deadline = deadline * 1000;
+	g->jobs = g->window = 1;
 	return g;
 }
 
@@ -55,13 +76,15 @@ graph_free(struct graph *g)
 const char *
 graph_why(const struct graph *g)
 {
-	return g->why;
+	(void)g;
+	return last.why;
 }
 
 int
 graph_status(const struct graph *g)
 {
-	return g->status;
+	(void)g;
+	return last.status;
 }
 
 enum graph_end
@@ -69,9 +92,10 @@ graph_fail(struct graph *g, int status, const char *fmt, ...)
 {
 	va_list	 ap;
 
-	g->status = status;
+	(void)g;
+	last.status = status;
 	va_start(ap, fmt);
-	vsnprintf(g->why, sizeof(g->why), fmt, ap);
+	vsnprintf(last.why, sizeof(last.why), fmt, ap);
 	va_end(ap);
 	return GRAPH_FAILED;
 }
@@ -97,15 +121,13 @@ remember_refusal(struct graph *g, const struct token_error *e)
 	g->refused_until = wire_clock() + REFUSED;
 }
 
-/* Sees to it that there is a token.  refused: the one that Graph did not take. */
+/* A new token from wherever token_get() has it. */
 static bool
-have_token(struct graph *g, const char *refused, int64_t end)
+renew_token(struct graph *g, const char *refused, int64_t end)
 {
 	struct token_error	 e;
 	struct token		 next;
 
-	if (refused == NULL && token_fresh(&g->token, when_now()))
-		return true;
 	/* A wrong secret in a stream of records must not become a hail of requests. */
 	if (wire_clock() < g->refused_until) {
 		graph_fail(g, g->refused.status, "%s", g->refused.text);
@@ -121,7 +143,29 @@ have_token(struct graph *g, const char *refused, int64_t end)
 	}
 	token_wipe(&g->token);
 	g->token = next;
+	g->generation++;
+	g->forced = refused != NULL;
+	g->taken = false;
 	return true;
+}
+
+/* Sees to it that there is a token.  refused: the generation that Graph did not
+ * take, which somebody may have replaced by now; 0 = none. */
+static bool
+have_token(struct graph *g, unsigned refused, int64_t end)
+{
+	bool	 good;
+
+	while (g->renewing)
+		crew_wait();
+	if ((refused == 0 || refused != g->generation) && token_fresh(&g->token, when_now()))
+		return true;
+	g->renewing = true;
+	good = renew_token(g, refused != 0 && refused == g->generation ? g->token.text : NULL,
+	    end);
+	g->renewing = false;
+	crew_wake();
+	return good;
 }
 
 /* Graph's error object in an answer; NULL when the answer is not Graph's own. */
@@ -215,13 +259,13 @@ conclude(struct graph *g, const struct http_answer *a, json_t **out)
 	return end;
 }
 
-/* A new token was refused like the one before: the next one would be, too. */
+/* No token helps: for a while none is asked for. */
 static void
 refused_anew(struct graph *g)
 {
-	struct token_error	 e = { g->status, -1, "" };
+	struct token_error	 e = { last.status, -1, "" };
 
-	text_copy(e.text, sizeof(e.text), g->why);
+	text_copy(e.text, sizeof(e.text), last.why);
 	remember_refusal(g, &e);
 }
 
@@ -239,50 +283,121 @@ give_up(struct graph *g, const struct http_answer *a, int attempt)
 		refuse(g, a, o);
 		json_decref(o);
 	}
-	n = strlen(g->why);
-	snprintf(g->why + n, sizeof(g->why) - n, "; gave up after %d %s", attempt,
+	n = strlen(last.why);
+	snprintf(last.why + n, sizeof(last.why) - n, "; gave up after %d %s", attempt,
 	    attempt == 1 ? "try" : "tries");
 	return GRAPH_FAILED;
 }
 
-/* One request, tried until it has an answer that counts or the time is up. */
+/* While Graph is away one request at a time, the probe, finds out whether it is
+ * back, at growing intervals; the others fail at once. */
+static bool
+is_away(struct graph *g)
+{
+	int64_t	 now = wire_clock();
+
+	if (g->failures < AWAY_AFTER || now >= g->away_until)
+		return false;
+	graph_fail(g, EX_TEMPFAIL, "%s: not asked: the last %u requests failed, next try in "
+	    "%lld s", g->set->graph, g->failures, (long long)(g->away_until - now) / 1000 + 1);
+	return true;
+}
+
+static bool
+is_probe(struct graph *g)
+{
+	if (g->failures < AWAY_AFTER)
+		return false;
+	g->away_until = wire_clock() + g->away_for / 2 +
+	    arc4random_uniform((uint32_t)g->away_for / 2 + 1);
+	g->away_for = g->away_for * 2 < AWAY_CEILING ? g->away_for * 2 : AWAY_CEILING;
+	return true;
+}
+
+/* Waits until one more request may go out: there is a token, Graph has not asked
+ * for silence, and not too many are under way.  Waiting for others before the
+ * first try is no part of the time that the request has. */
+static bool
+may_ask(struct graph *g, bool probe, bool first, int64_t *end)
+{
+	for (;;) {
+		if (!probe && is_away(g))
+			return false;
+		if (!wait_until(g->not_before, *end)) {
+			graph_fail(g, EX_TEMPFAIL, "%s: has asked to be left alone for %lld s "
+			    "more", g->set->graph,
+			    (long long)(g->not_before - wire_clock()) / 1000 + 1);
+			return false;
+		}
+		if (!have_token(g, 0, *end))
+			return false;
+		if (g->flying < g->window && g->not_before <= wire_clock())
+			return true;
+		if (!first && wire_clock() > *end) {
+			graph_fail(g, EX_TEMPFAIL, "%s: no turn for another try before the "
+			    "deadline", g->set->graph);
+			return false;
+		}
+		if (g->flying >= g->window)
+			crew_wait();
+		if (first)
+			*end = wire_clock() + g->deadline;
+	}
+}
+
+/* One more in flight for each that goes well, half as many when Graph is busy. */
+static enum http_end
+ask(struct graph *g, struct http_request *rq, struct http_answer *a, char why[HTTP_WHY])
+{
+	enum http_end	 he;
+
+	rq->bearer = g->token.text;
+	g->flying++;
+	he = http_do(g->http, rq, a, why);
+	g->flying--;
+	if (he == HTTP_DONE && !passing(a->status))
+		g->window += g->window < g->jobs;
+	else
+		g->window = g->window > 1 ? g->window / 2 : 1;
+	crew_wake();
+	return he;
+}
+
+/* Tries until there is an answer that counts or the time is up.  *away: it was
+ * Graph that failed, and not what it said. */
 static enum graph_end
-request(struct graph *g, const char *url, const char *post, json_t **out)
+try_request(struct graph *g, struct http_request *rq, bool probe, json_t **out,
+    bool *away)
 {
 	int64_t			 end = wire_clock() + g->deadline, again;
-	struct http_request	 rq = { url, post, post != NULL ? strlen(post) : 0,
-				    "application/json", NULL, ANSWER_MAX };
-	struct http_answer	 a;
+	struct http_answer	 a = { 0 };
 	enum http_end		 he;
 	enum graph_end		 ge;
+	unsigned		 generation;
 	bool			 renewed = false;
 	char			 why[HTTP_WHY];
 	int			 attempt;
 
-	*out = NULL;
-	/* The one place where the token leaves us: nobody else gets to see it. */
-	if (!wire_same_host(url, g->set->graph))
-		return graph_fail(g, EX_TEMPFAIL, "%s: the answer goes on at another host, "
-		    "which is not asked: %s", g->set->graph,
-		    text_safe(why, TEXT_SHOWN, url, strlen(url)));
 	for (attempt = 1;; attempt++) {
-		if (!wait_until(g->not_before, end))
-			return graph_fail(g, EX_TEMPFAIL, "%s: has asked to be left alone "
-			    "for %lld s more", g->set->graph,
-			    (long long)(g->not_before - wire_clock()) / 1000 + 1);
-		if (!have_token(g, NULL, end))
+		*away = true;
+		if (!may_ask(g, probe, attempt == 1, &end))
 			return GRAPH_FAILED;
-		rq.bearer = g->token.text;
-		he = http_do(g->http, &rq, &a, why);
-		if (he == HTTP_DONE && a.status == 401 && !renewed) {
+		generation = g->generation;
+		he = ask(g, rq, &a, why);
+		if (he == HTTP_DONE && a.status != 401 && generation == g->generation)
+			g->taken = true;
+		/* A new one that is refused like the last: so would the next be. */
+		if (he == HTTP_DONE && a.status == 401 && !renewed && (!g->forced || g->taken ||
+		    generation != g->generation)) {
 			/* Somebody else may have renewed it already: then that one. */
 			http_clear(&a);
 			renewed = true;
-			if (!have_token(g, g->token.text, end))
+			if (!have_token(g, generation, end))
 				return GRAPH_FAILED;
 			continue;
 		}
 		if (he == HTTP_DONE && !passing(a.status)) {
+			*away = false;
 			ge = conclude(g, &a, out);
 			if (a.status == 401)
 				refused_anew(g);
@@ -303,6 +418,41 @@ request(struct graph *g, const char *url, const char *post, json_t **out)
 		http_clear(&a);
 		wait_until(again, end);
 	}
+}
+
+/* One request, tried until it has an answer that counts or there is no point. */
+static enum graph_end
+request(struct graph *g, const char *url, const char *post, json_t **out)
+{
+	struct http_request	 rq = { url, post, post != NULL ? strlen(post) : 0,
+				    "application/json", NULL, ANSWER_MAX };
+	enum graph_end		 ge;
+	bool			 away;
+	char			 shown[TEXT_SHOWN];
+
+	*out = NULL;
+	/* The one place where the token leaves us: nobody else gets to see it. */
+	if (!wire_same_host(url, g->set->graph))
+		return graph_fail(g, EX_TEMPFAIL, "%s: the answer goes on at another host, "
+		    "which is not asked: %s", g->set->graph,
+		    text_safe(shown, sizeof(shown), url, strlen(url)));
+	if (is_away(g))
+		return GRAPH_FAILED;
+	ge = try_request(g, &rq, is_probe(g), out, &away);
+	if (!away || (ge == GRAPH_FAILED && last.status != EX_TEMPFAIL &&
+	    last.status != EX_UNAVAILABLE))
+		g->failures = 0;
+	else if (++g->failures == AWAY_AFTER) {
+		g->away_for = AWAY_FIRST;
+		g->away_until = wire_clock() + AWAY_FIRST;
+	}
+	return ge;
+}
+
+void
+graph_jobs(struct graph *g, unsigned jobs)
+{
+	g->jobs = jobs > 0 ? jobs : 1;
 }
 
 enum graph_end
@@ -462,6 +612,9 @@ batch_once(struct batch *b, const char *property)
 		return end == GRAPH_ABSENT ? graph_fail(b->g, EX_UNAVAILABLE,
 		    "%s: has no $batch", b->g->set->graph) : end;
 	responses = json_object_get(answer, "responses");
+	/* The reason for giving up, unless an item gives a better one. */
+	graph_fail(b->g, EX_TEMPFAIL, "%s: a $batch does not answer all that was asked",
+	    b->g->set->graph);
 	if (!json_is_array(responses))
 		end = graph_fail(b->g, EX_TEMPFAIL, "%s: a $batch without responses",
 		    b->g->set->graph);
@@ -485,9 +638,6 @@ graph_batch(struct graph *g, const struct guid *ids, size_t n, const char *prope
 	for (i = 0; i < n; i++)
 		b.open[i] = true;
 	for (b.attempt = 1; left > 0; b.attempt++) {
-		/* The reason for giving up, unless an item gives a better one. */
-		graph_fail(g, EX_TEMPFAIL, "%s: a $batch does not answer all that was asked",
-		    g->set->graph);
 		b.again = wire_clock() + (b.attempt > 1 ? wire_backoff(b.attempt) : 0);
 		if ((ge = batch_once(&b, property)) != GRAPH_OK)
 			return ge;

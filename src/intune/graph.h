@@ -1,7 +1,8 @@
 /*
  * Microsoft Graph: requests with a token that is renewed as needed, throttling
  * honoured, pages followed.  Whatever is not a whole, well-formed answer is a
- * failure and never "no such device".
+ * failure and never "no such device".  After some failures in a row Graph is taken
+ * to be away: then requests fail at once, but for one now and then.
  */
 #ifndef INTUNE_GRAPH_H
 #define INTUNE_GRAPH_H
@@ -35,7 +36,13 @@ typedef bool (*graph_item)(const json_t *item, void *arg);
 struct graph *graph_new(const struct settings *set, struct http *http, int64_t deadline);
 void	 graph_free(struct graph *graph);
 
-/* One line, and the exit status, of the last failure. */
+/*
+ * How many requests may be in flight at once, by as many threads of a crew; 1
+ * unless told.  It begins with one, and as long as all goes well gets there soon.
+ */
+void	 graph_jobs(struct graph *graph, unsigned jobs);
+
+/* One line, and the exit status, of the last failure that this thread has met. */
 const char *graph_why(const struct graph *graph);
 int	 graph_status(const struct graph *graph);
 

@@ -1,5 +1,6 @@
 #include <curl/curl.h>
 #include <err.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,16 +9,33 @@
 
 #include "base/cli.h"
 #include "base/text.h"
+#include "intune/crew.h"
 #include "intune/http.h"
 #include "intune/wire.h"
 
 #define CONNECT_TIMEOUT	10	/* seconds; a host that is there answers in one */
 #define HEADERS_MAX	65536	/* bytes; Microsoft's answers have 2 KB */
 
-struct http {
+/* One request on its way. */
+struct transfer {
 	CURL			*easy;
-	const struct settings	*set;
+	struct transfer		*next;		/* in a list of those that wait, or rest */
+	CURLcode		 code;
+	bool			 done;
+	pthread_cond_t		 news;
 	char			 error[CURL_ERROR_SIZE];
+};
+
+struct http {
+	const struct settings	*set;
+	struct transfer		*rest;		/* those that nobody uses now */
+	/* When http_parallel(): what follows belongs to that thread, but for the
+	 * list of new transfers and the wish to end, under the lock. */
+	bool			 parallel, stop;
+	CURLM			*multi;
+	pthread_t		 mover;
+	pthread_mutex_t		 lock;
+	struct transfer		*fresh;
 };
 
 /* An answer on its way in. */
@@ -148,8 +166,7 @@ http_new(const struct settings *set)
 	struct http	*http;
 
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0 ||
-	    (http = calloc(1, sizeof(*http))) == NULL ||
-	    (http->easy = curl_easy_init()) == NULL)
+	    (http = calloc(1, sizeof(*http))) == NULL)
 		errx(EX_OSERR, "libcurl cannot be set up");
 	http->set = set;
 	return http;
@@ -158,41 +175,159 @@ http_new(const struct settings *set)
 void
 http_free(struct http *http)
 {
+	struct transfer	*t;
+
 	if (http == NULL)
 		return;
-	curl_easy_cleanup(http->easy);
+	if (http->parallel) {
+		pthread_mutex_lock(&http->lock);
+		http->stop = true;
+		pthread_mutex_unlock(&http->lock);
+		curl_multi_wakeup(http->multi);
+		pthread_join(http->mover, NULL);
+		pthread_mutex_destroy(&http->lock);
+	}
+	while ((t = http->rest) != NULL) {
+		http->rest = t->next;
+		curl_easy_cleanup(t->easy);
+		pthread_cond_destroy(&t->news);
+		free(t);
+	}
+	curl_multi_cleanup(http->multi);
 	curl_global_cleanup();
 	free(http);
 }
 
+/* Takes in what is new and tells whose transfer has ended.  False: nobody wants
+ * anything any more. */
+static bool
+move_once(struct http *http)
+{
+	struct transfer	*t, *list;
+	CURLMsg		*m;
+	bool		 stop;
+	int		 n;
+
+	pthread_mutex_lock(&http->lock);
+	list = http->fresh;
+	http->fresh = NULL;
+	stop = http->stop;
+	pthread_mutex_unlock(&http->lock);
+	while ((t = list) != NULL) {
+		list = t->next;
+		if (curl_multi_add_handle(http->multi, t->easy) != CURLM_OK)
+			errx(EX_SOFTWARE, "libcurl does not take a transfer");
+	}
+	curl_multi_perform(http->multi, &n);
+	while ((m = curl_multi_info_read(http->multi, &n)) != NULL) {
+		CURLcode	 code = m->data.result;
+
+		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&t);
+		curl_multi_remove_handle(http->multi, t->easy);
+		pthread_mutex_lock(&http->lock);
+		t->code = code;
+		t->done = true;
+		pthread_cond_signal(&t->news);
+		pthread_mutex_unlock(&http->lock);
+	}
+	return !stop;
+}
+
+static void *
+mover(void *arg)
+{
+	struct http	*http = arg;
+
+	while (move_once(http))
+		curl_multi_poll(http->multi, NULL, 0, 1000, NULL);
+	return NULL;
+}
+
+void
+http_parallel(struct http *http)
+{
+	if (http->parallel)
+		return;
+	if ((http->multi = curl_multi_init()) == NULL ||
+	    pthread_mutex_init(&http->lock, NULL) != 0 ||
+	    pthread_create(&http->mover, NULL, mover, http) != 0)
+		errx(EX_OSERR, "libcurl cannot be set up");
+	http->parallel = true;
+}
+
+/* Has the mover do it, while others of the crew work. */
+static CURLcode
+perform(struct http *http, struct transfer *t)
+{
+	bool	 first;
+
+	if (!http->parallel) {
+		crew_leave();
+		t->code = curl_easy_perform(t->easy);
+		crew_enter();
+		return t->code;
+	}
+	t->done = false;
+	crew_leave();
+	pthread_mutex_lock(&http->lock);
+	first = http->fresh == NULL;
+	t->next = http->fresh;
+	http->fresh = t;
+	if (first)
+		curl_multi_wakeup(http->multi);
+	while (!t->done)
+		pthread_cond_wait(&t->news, &http->lock);
+	pthread_mutex_unlock(&http->lock);
+	crew_enter();
+	return t->code;
+}
+
+static struct transfer *
+take_transfer(struct http *http)
+{
+	struct transfer	*t = http->rest;
+
+	if (t != NULL) {
+		http->rest = t->next;
+		return t;
+	}
+	if ((t = calloc(1, sizeof(*t))) == NULL || (t->easy = curl_easy_init()) == NULL ||
+	    pthread_cond_init(&t->news, NULL) != 0)
+		errx(EX_OSERR, "libcurl cannot be set up");
+	return t;
+}
+
 #define SET(option, value) do { \
-	if (curl_easy_setopt(http->easy, (option), (value)) != CURLE_OK) \
+	if (curl_easy_setopt(t->easy, (option), (value)) != CURLE_OK) \
 		errx(EX_SOFTWARE, "libcurl does not take " #option); \
 } while (0)
 
 /* What is the same for every request.  curl_easy_reset keeps connections. */
 static void
-prepare(struct http *http, struct incoming *in)
+prepare(const struct http *http, struct transfer *t, struct incoming *in)
 {
 	const struct settings	*set = http->set;
 
-	curl_easy_reset(http->easy);
-	http->error[0] = '\0';
+	curl_easy_reset(t->easy);
+	t->error[0] = '\0';
 	SET(CURLOPT_PROTOCOLS_STR, "https");
 	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	SET(CURLOPT_SSL_VERIFYPEER, 1L);
 	SET(CURLOPT_SSL_VERIFYHOST, 2L);
 	SET(CURLOPT_FOLLOWLOCATION, 0L);
-	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+	/* Rather wait for the connection there is than open one of its own. */
+	SET(CURLOPT_PIPEWAIT, 1L);
 	SET(CURLOPT_ACCEPT_ENCODING, "gzip");
-	/* No password file of the user's, no HTTP/2 before it is needed. */
+	/* No password file of the user's. */
 	SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	SET(CURLOPT_NOSIGNAL, 1L);
 	SET(CURLOPT_TIMEOUT, (long)set->timeout);
 	SET(CURLOPT_CONNECTTIMEOUT,
 	    (long)(set->timeout < CONNECT_TIMEOUT ? set->timeout : CONNECT_TIMEOUT));
 	SET(CURLOPT_USERAGENT, "intune-nac/" NAC_VERSION);
-	SET(CURLOPT_ERRORBUFFER, http->error);
+	SET(CURLOPT_ERRORBUFFER, t->error);
+	SET(CURLOPT_PRIVATE, t);
 	SET(CURLOPT_WRITEFUNCTION, on_body);
 	SET(CURLOPT_WRITEDATA, in);
 	SET(CURLOPT_HEADERFUNCTION, on_header);
@@ -280,10 +415,10 @@ classify(CURLcode code)
 }
 
 static void
-explain(const struct http *http, const struct incoming *in, CURLcode code, const char *url,
+explain(const struct transfer *t, const struct incoming *in, CURLcode code, const char *url,
     char why[HTTP_WHY])
 {
-	const char	*text = http->error[0] != '\0' ? http->error : curl_easy_strerror(code);
+	const char	*text = t->error[0] != '\0' ? t->error : curl_easy_strerror(code);
 	char		 host[TEXT_SHOWN], shown[HTTP_WHY - TEXT_SHOWN - 8];
 
 	text_safe(host, sizeof(host), url, 8 + strcspn(url + 8, "/"));
@@ -301,13 +436,14 @@ http_do(struct http *http, const struct http_request *request, struct http_answe
     char why[HTTP_WHY])
 {
 	struct incoming		 in = { answer, 0, request->max, 0, false };
+	struct transfer		*t = take_transfer(http);
 	struct curl_slist	*headers = NULL;
 	char			 shown[TEXT_SHOWN];
 	int64_t			 start = wire_clock();
 	CURLcode		 code;
 
 	memset(answer, 0, sizeof(*answer));
-	prepare(http, &in);
+	prepare(http, t, &in);
 	headers = make_headers(request);
 	SET(CURLOPT_HTTPHEADER, headers);
 	SET(CURLOPT_URL, request->url);
@@ -315,18 +451,20 @@ http_do(struct http *http, const struct http_request *request, struct http_answe
 		SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->post_len);
 		SET(CURLOPT_POSTFIELDS, request->post);
 	}
-	code = curl_easy_perform(http->easy);
-	curl_easy_getinfo(http->easy, CURLINFO_RESPONSE_CODE, &answer->status);
-	curl_easy_reset(http->easy);
+	code = perform(http, t);
+	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &answer->status);
+	curl_easy_reset(t->easy);
 	free_headers(headers);
 	if (http->set->verbose > 0)
 		warnx("%s %s: %ld, %zu bytes, %lld ms", request->post != NULL ? "POST" : "GET",
 		    text_safe(shown, sizeof(shown), request->url, strlen(request->url)),
 		    answer->status, answer->len, (long long)(wire_clock() - start));
 	if (code != CURLE_OK) {
-		explain(http, &in, code, request->url, why);
+		explain(t, &in, code, request->url, why);
 		http_clear(answer);
 	}
+	t->next = http->rest;
+	http->rest = t;
 	return classify(code);
 }
 

@@ -1,7 +1,7 @@
 /*
  * HTTPS requests over libcurl, which is included nowhere else.  Always TLS 1.2
- * or later, always with the peer verified, never following a redirect, one
- * handle whose connections are reused.
+ * or later, always with the peer verified, never following a redirect, with
+ * connections that are reused, by HTTP/2 for many requests at a time.
  */
 #ifndef INTUNE_HTTP_H
 #define INTUNE_HTTP_H
@@ -43,6 +43,12 @@ enum http_end {
  * The settings must outlive it. */
 struct http *http_new(const struct settings *set);
 void	 http_free(struct http *http);
+
+/*
+ * From now on threads of a crew (crew.h) may call http_do() at the same time: one
+ * more thread moves all their bytes, over as few connections as will do.
+ */
+void	 http_parallel(struct http *http);
 
 /*
  * Sends one request.  For HTTP_DONE the answer is filled and http_clear() frees

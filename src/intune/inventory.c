@@ -4,6 +4,7 @@
 #include <sysexits.h>
 
 #include "base/when.h"
+#include "intune/crew.h"
 #include "intune/inventory.h"
 #include "intune/wire.h"
 
@@ -22,6 +23,7 @@ struct inventory {
 	struct graph	*graph;
 	int64_t		 max_age;	/* ms */
 	bool		 wired, verbose;
+	bool		 busy;		/* somebody is listing */
 	struct entry	*entry;		/* sorted by MAC */
 	size_t		 n;
 	int64_t		 when;		/* seconds since 1970 */
@@ -184,16 +186,23 @@ list_again(struct inventory *inv)
 enum graph_end
 inventory_refresh(struct inventory *inv, bool missed, bool *again)
 {
-	int64_t		 age = wire_clock() - inv->listed, miss = INVENTORY_MISS * 1000;
+	int64_t		 age, miss = INVENTORY_MISS * 1000, before = inv->when;
 	enum graph_end	 end;
 
-	*again = false;
+	/* Who comes while it is being listed takes that list. */
+	while (inv->busy)
+		crew_wait();
+	*again = inv->when != before;
+	age = wire_clock() - inv->listed;
 	if (miss < SHARE * inv->took)
 		miss = SHARE * inv->took;
-	if (inv->when != 0 && age < inv->max_age && (!missed || age < miss))
+	if (inv->when != 0 && age < inv->max_age && (!missed || *again || age < miss))
 		return GRAPH_OK;
+	inv->busy = true;
 	if ((end = list_again(inv)) == GRAPH_OK)
 		*again = true;
+	inv->busy = false;
+	crew_wake();
 	return end;
 }
 

@@ -203,6 +203,7 @@ by_mac(struct query *q, const struct identity *id, struct candidates *c, struct 
 {
 	enum graph_end	 end, listed;
 	char		 text[MAC_TEXT];
+	int64_t		 when;
 	bool		 again;
 
 	if (!id->has_mac || a->nasked == ANSWER_ASKED)
@@ -216,16 +217,19 @@ by_mac(struct query *q, const struct identity *id, struct candidates *c, struct 
 	}
 	asked(a, MATCH_MAC, text);
 	listed = inventory_refresh(q->inventory, false, &again);
+	when = inventory_when(q->inventory);
 	if ((end = look_up_hits(q, id->mac, c)) != GRAPH_OK || c->n > 0)
 		return end;
 	/* Not among them.  The device may be newer than the list. */
 	if (listed == GRAPH_OK && !again) {
 		listed = inventory_refresh(q->inventory, true, &again);
-		if (listed == GRAPH_OK && again)
+		if (listed == GRAPH_OK && inventory_when(q->inventory) != when) {
+			when = inventory_when(q->inventory);
 			end = look_up_hits(q, id->mac, c);
+		}
 	}
 	/* Nothing is as old as the list it is not in. */
-	a->checked = inventory_when(q->inventory);
+	a->checked = when;
 	return listed == GRAPH_OK ? end : listed;
 }
 

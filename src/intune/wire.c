@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/num.h"
+#include "intune/crew.h"
 #include "intune/wire.h"
 
 #define BACKOFF_FIRST	500	/* ms: the ceiling of the first wait */
@@ -109,6 +110,8 @@ wire_sleep(int64_t ms)
 {
 	struct timespec	 ts = { ms / 1000, (ms % 1000) * 1000000 };
 
+	crew_leave();
 	while (nanosleep(&ts, &ts) == -1 && errno == EINTR)
 		;
+	crew_enter();
 }

@@ -31,7 +31,8 @@ int64_t	 wire_backoff(int attempt);
  * without case, 443 being the default): only then may it see our token. */
 bool	 wire_same_host(const char *url, const char *host);
 
-/* A monotonic clock in milliseconds, and sleeping by it through signals. */
+/* A monotonic clock in milliseconds, and sleeping by it through signals, while
+ * others of the crew work. */
 int64_t	 wire_clock(void);
 void	 wire_sleep(int64_t ms);
 

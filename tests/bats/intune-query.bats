@@ -515,3 +515,44 @@ state_of() { json_get "$1" .compliance.state; }
 	done < <(sed -n 's/^\.Dl \$ //p' "$NAC_ROOT/man/intune-query.1")
 	[ $n -eq 3 ]
 }
+
+@test "many at a time: each once, in order, with a few requests at once; or as answered" {
+	for i in $(seq 5); do for n in $(seq 100 139); do echo "PC-$n"; done; done >"$BATS_TEST_TMPDIR/in"
+	run -0 --separate-stderr intune-query <"$BATS_TEST_TMPDIR/in"
+	assert_eq "$stderr" ""
+	assert_eq "$(jq -r .compliance.device.name <<<"$output")" "$(cat "$BATS_TEST_TMPDIR/in")"
+	assert_eq "$(count list) $(count token)" "200 1"
+	[ "$(count connections)" -gt 1 ]
+	emulator_control fault slow:on=list,seconds=1,times=1
+	run -0 --separate-stderr intune-query --unordered --jobs 4 <"$BATS_TEST_TMPDIR/in"
+	assert_eq "$(jq -r .compliance.device.name <<<"$output" | sort)" "$(sort "$BATS_TEST_TMPDIR/in")"
+	for o in '--jobs 0' '--jobs 257' '--jobs x'; do
+		# shellcheck disable=SC2086
+		run -64 --separate-stderr intune-query $o PC-100
+	done
+}
+
+@test "several MACs at a time share one listing" {
+	for n in $(seq 101 120); do printf '00:aa:00:00:0%s:%s\n' "${n:0:1}" "${n:1}"; done >"$BATS_TEST_TMPDIR/in"
+	run -0 --separate-stderr intune-query --no-wired <"$BATS_TEST_TMPDIR/in"
+	assert_eq "$(jq -r .compliance.device.name <<<"$output" | sed s/PC-// | xargs)" "$(seq 101 120 | xargs)"
+	assert_eq "$(count list)" 5
+}
+
+@test "while Graph is away records fail at once, are counted, and few requests are made" {
+	run -0 intune-query $A
+	emulator_control reset-counts
+	emulator_control fault drop:on=get
+	seq -f 'cccccccc-0000-4000-8000-%012g' 2000 >"$BATS_TEST_TMPDIR/in"
+	run -75 --separate-stderr intune-query --deadline 0 <"$BATS_TEST_TMPDIR/in"
+	assert_eq "$output" ""
+	assert_eq "$(wc -l <<<"$stderr")" 7
+	assert_has "$stderr" "1995 records more were not answered"
+	[ "$(count get)" -lt 20 ]
+	emulator_control clear-faults
+	emulator_control fault status:on=get,code=429,retry_after=300
+	emulator_control reset-counts
+	run -75 --separate-stderr intune-query <"$BATS_TEST_TMPDIR/in"
+	assert_eq "$(wc -l <<<"$stderr")" 7
+	assert_eq "$(count get) $(count early)" "1 0"
+}
