@@ -313,10 +313,11 @@ vsa() {
 		sed -e "s|r=/etc/freeradius/3.0|r=$r|" -e 's/sudo //g' -e 's/-o freerad -g freerad //' \
 		    -e "s|/usr/local/share/intune-nac|$NAC_ROOT/share|" >"$BATS_TEST_TMPDIR/steps"
 	sh -e "$BATS_TEST_TMPDIR/steps"
-	# The three edits by hand.
+	# The edits by hand.
 	sed -i 's/^\(\t*\)#\(\t*virtual_server = check-eap-tls\)/\1\2/' "$r/mods-available/eap"
 	sed -i '/^post-auth {/,/^}/ s/^\tPost-Auth-Type REJECT {/\tnac_tunnel\n&/' "$r/sites-available/inner-tunnel"
 	sed -i '/^post-auth {/,/^}/ { /^\tupdate {/,/^\t}/ s/^\t}/&\n\tnac_post_auth/ }' "$r/sites-available/default"
+	sed -i '/^thread pool {/a\	max_queue_size = 1024' "$r/radiusd.conf"
 	for f in mods-available/eap:check-eap-tls sites-available/inner-tunnel:nac_tunnel \
 	    sites-available/default:nac_post_auth; do
 		assert_eq "$(grep -c "^[[:space:]]*[^#]*${f#*:}\$" "$r/${f%:*}")" 1
