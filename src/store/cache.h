@@ -51,7 +51,8 @@ json_t	*cache_client_record(const struct client *c);
 #define FOLD_BYTES	(4 << 20)	/* no more than this at a time */
 
 struct fold_line {
-	struct client	 client;
+	struct client	 client;	/* id "": all clients of a NAS */
+	bool		 accounting;	/* not a login, but what a NAS says of a session */
 	json_t		*rec;		/* without `journal` */
 	char		*text;		/* the same as text, which client.text is */
 };
@@ -79,5 +80,12 @@ bool	 fold_read(struct fold *f);
 /* Keeps what was read as the clients' newest, and with cursor not NULL the place,
  * all in one transaction. */
 enum store_rc fold_keep(const struct cache *c, struct fold *f, const char *cursor);
+
+/* Does this line of accounting say that a NAS has started or stops? */
+bool	 acct_of_nas(const json_t *rec);
+
+/* Brings the session of the client, or of all clients of the NAS, up to what a
+ * line of accounting says.  In a write transaction. */
+enum store_rc acct_fold(struct store *s, const struct fold_line *l);
 
 #endif

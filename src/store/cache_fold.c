@@ -127,7 +127,9 @@ take(struct fold *f, const char *line, size_t len, int64_t offset, char *why, si
 	json_object_del(l->rec, "journal");
 	if (!record_session(l->rec, &s, why, size) || !record_identity(l->rec, &id, why, size))
 		goto bad;
-	if (s.seen == 0 || !client_id(l->client.id, &s, &id)) {
+	l->accounting = json_is_string(json_object_get(l->rec, "accounting"));
+	if (s.seen == 0 || (!(l->accounting && acct_of_nas(l->rec)) &&
+	    !client_id(l->client.id, &s, &id))) {
 		snprintf(why, size, "%s", s.seen == 0 ? "session.seen: is missing" :
 		    "names no client: neither MAC nor user");
 		goto bad;
@@ -202,7 +204,8 @@ keep_lines(struct store *s, void *arg)
 	size_t		 i;
 
 	for (i = 0; i < k->f->n; i++)
-		if (client_fold(s, &k->f->line[i].client) == STORE_ERROR)
+		if ((k->f->line[i].accounting ? acct_fold(s, &k->f->line[i]) :
+		    client_fold(s, &k->f->line[i].client)) == STORE_ERROR)
 			return STORE_ERROR;
 	if (k->cursor == NULL)
 		return STORE_FOUND;

@@ -197,7 +197,8 @@ catch_up(struct follow *f)
 			return false;
 		}
 		for (i = 0; i < f->fold->n; i++)
-			if (is_wanted(f, f->fold->line[i].rec,
+			if (!f->fold->line[i].accounting &&
+			    is_wanted(f, f->fold->line[i].rec,
 			    f->fold->line[i].client.seen, &id) &&
 			    is_newest(f, &f->fold->line[i]) &&
 			    !pass_on(f, &f->fold->line[i], &id))

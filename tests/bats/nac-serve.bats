@@ -394,6 +394,60 @@ in_log() {
 	in_log 'journal.ndjson'
 }
 
+# account TYPE NAME=VALUE...
+account() {
+	local type=$1
+
+	shift
+	run -0 serve_ask "$D" /freeradius/accounting -d "$(radius "Acct-Status-Type=$type" "$@")"
+	assert_eq "$output" $'{}\n200'
+}
+
+# session FILTER: of the one client, as nac-cache keeps it.
+session() {
+	nac-cache due >/dev/null
+	nac-cache list --clients | jq -r "$1"
+}
+
+@test "accounting keeps the sessions true, and never who the client is" {
+	serve_start "$D"
+	mac=Calling-Station-Id=00-1B-2C-3D-4E-01
+	# Of a client that never logged in nothing is known, and nothing kept.
+	account Start $mac NAS-Identifier=ap-1 Acct-Session-Id=0
+	assert_eq "$(session .identity)" ""
+	run -0 serve_ask "$D" /freeradius/authorize -d "$(radius $mac NAS-Identifier=ap-1 \
+	    "TLS-Client-Cert-X509v3-Subject-Alternative-Name=URI:IntuneDeviceId://$GOOD")"
+	# A login without Acct-Session-Id, the start with it, on the same NAS.
+	account Start $mac NAS-Identifier=ap-1 Acct-Session-Id=A1 Framed-IP-Address=198.51.100.9
+	assert_eq "$(session '[.session.acct_session_id, .session.framed_ip, .session.ended, .identity.guid[0].value, .decision.vlan] | join(" ")')" \
+	    "A1 198.51.100.9  $GOOD 750"
+	# The end of another session, and of another NAS' sessions, is not this one's.
+	account Stop $mac NAS-Identifier=ap-1 Acct-Session-Id=A0
+	account Accounting-Off NAS-Identifier=ap-2
+	assert_eq "$(session '.session.ended')" null
+	account Stop $mac NAS-Identifier=ap-1 Acct-Session-Id=A1
+	assert_eq "$(session '[.session.ended, .accounting.type, .decision.vlan] | join(" ")')" "true stop 750"
+	# It roams, without a login that we see.
+	account Interim-Update $mac NAS-Identifier=ap-3 Acct-Session-Id=B1
+	assert_eq "$(session '[.session.nas_id, .session.acct_session_id, .session.ended] | join(" ")')" "ap-3 B1 "
+	account Accounting-On NAS-Identifier=ap-3
+	assert_eq "$(session '.session.ended')" true
+	# A new login begins anew.
+	run -0 serve_ask "$D" /freeradius/authorize -d "$(radius $mac NAS-Identifier=ap-1 Acct-Session-Id=C1)"
+	assert_eq "$(session '[.session.nas_id, .session.acct_session_id, .session.ended] | join(" ")')" "ap-1 C1 "
+	assert_eq "$(metric 'nac_accounting_total{type="stop"}')" 2
+}
+
+@test "accounting starts no look-up, and keeps none from starting" {
+	serve_start "$D"
+	mac=Calling-Station-Id=00-1B-2C-3D-4E-77
+	run -0 serve_ask "$D" /freeradius/authorize -d "$(radius $mac NAS-Identifier=ap-1)"
+	account Start $mac NAS-Identifier=ap-1 Acct-Session-Id=A1
+	account Interim-Update $mac NAS-Identifier=ap-1 Acct-Session-Id=A1
+	timeout 2 nac-cache follow >"$D/followed" 3>&- || :
+	assert_eq "$(jq -r '.compliance.state + " " + .session.calling' "$D/followed")" "pending 00-1B-2C-3D-4E-77"
+}
+
 @test "SIGTERM: what is under way is answered, then it ends with 0" {
 	serve_start "$D" --timeout 8
 	url=$(serve_url "$D")
