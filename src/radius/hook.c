@@ -198,7 +198,8 @@ append(const struct hook *h, const char *line, size_t len, char why[HOOK_WHY])
 {
 	if (len == 0)
 		snprintf(why, HOOK_WHY, "the journal line is longer than %d bytes", JOURNAL_LINE);
-	else if (journal_append(h->journal, line, len) == -1)
+	else if ((h->kept != NULL ? journal_append_kept(h->journal, line, len, h->kept) :
+	    journal_append(h->journal, line, len)) == -1)
 		snprintf(why, HOOK_WHY, "%.*s: %s", HOOK_WHY - 128, h->journal, strerror(errno));
 	else
 		return 0;

@@ -59,6 +59,7 @@ struct hook {
 	struct policy	*policy;		/* the decision's strings are its */
 	hook_find	 find;
 	void		*find_arg;
+	struct journal_kept *kept;		/* the open journal */
 	void		*policy_of;		/* for whoever keeps the policy */
 
 	/* The question.  Whoever fills these calls hook_decide() next. */

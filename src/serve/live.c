@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 
 #include "base/text.h"
 #include "serve/live.h"
@@ -49,7 +50,11 @@ struct live {
 	struct store	*store;
 	char		 store_dir[PATH_MAX];
 	struct version	 store_version;
+	int64_t		 store_looked;	/* ns of the monotonic clock */
 };
+
+/* A store that was replaced is noticed after this time at the latest. */
+#define STORE_LOOK_NS	50000000
 
 /* Several errors: the first of them and how many there were. */
 struct complaint {
@@ -222,6 +227,15 @@ live_reload(struct live *l, bool force)
 		load_rules(l);
 }
 
+static int64_t
+clock_ns(void)
+{
+	struct timespec	 t;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
 /* With the store's lock: makes sure that the open store is the one of the folder
  * now.  A file that has become shorter must not be touched: reading behind its
  * end kills the program; opening it anew finds out and says so. */
@@ -230,7 +244,12 @@ store_ready(struct live *l, const char *dir, char why[STORE_WHY])
 {
 	struct version	 v;
 	char		 path[PATH_MAX + sizeof("/data.mdb")];
+	int64_t		 now = clock_ns();
 
+	if (l->store != NULL && now - l->store_looked < STORE_LOOK_NS &&
+	    strcmp(dir, l->store_dir) == 0)
+		return true;
+	l->store_looked = now;
 	snprintf(path, sizeof(path), "%s/data.mdb", dir);
 	version_of(path, &v);
 	if (l->store != NULL && (strcmp(dir, l->store_dir) != 0 || !v.there ||

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "base/when.h"
@@ -24,6 +25,7 @@ static const char	 plain[] = "text/plain; charset=utf-8";
 
 struct work {
 	struct hook	 hook;
+	struct journal_kept journal;
 	char		 line[JOURNAL_LINE];
 	char		 answer[ANSWER];
 	char		*text;		/* of malloc(), when answer is not enough */
@@ -36,12 +38,16 @@ work_new(void)
 
 	if ((w = calloc(1, sizeof(*w))) == NULL)
 		err(EX_OSERR, NULL);
+	w->journal.fd = -1;
+	w->hook.kept = &w->journal;
 	return w;
 }
 
 void
 work_free(struct work *w)
 {
+	if (w->journal.fd != -1)
+		close(w->journal.fd);
 	free(w->text);
 	free(w);
 }

@@ -45,47 +45,96 @@ make(const char *path, int flags)
 	return fd;
 }
 
-int
-journal_append(const char *path, const char *line, size_t len)
+/* Non-blocking: a FIFO in the way must not stop an authentication. */
+#define APPEND_FLAGS	(O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+
+static int
+open_append(const char *path)
 {
-	/* Non-blocking: a FIFO in the way must not stop an authentication. */
-	const int	 flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+	struct stat	 st;
+	int		 fd;
+
+	fd = open(path, APPEND_FLAGS);
+	if (fd == -1 && errno == ENOENT && (fd = make(path, APPEND_FLAGS)) == -1 &&
+	    errno == EEXIST)
+		fd = open(path, APPEND_FLAGS);		/* another one has just made it */
+	if (fd != -1 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
+		close(fd);
+		errno = EINVAL;
+		fd = -1;
+	}
+	return fd;
+}
+
+static bool
+may_append(const char *line, size_t len)
+{
+	if (len >= JOURNAL_LINE)
+		errno = EMSGSIZE;
+	else if (len < strlen(JOURNAL_MARK) ||
+	    memcmp(line, JOURNAL_MARK, strlen(JOURNAL_MARK)) != 0 ||
+	    memchr(line, '\n', len) != NULL)
+		errno = EINVAL;
+	else
+		return true;
+	return false;
+}
+
+static int
+write_line(int fd, const char *line, size_t len)
+{
 	char		 newline[] = "\n";
 	struct iovec	 iov[2];
-	struct stat	 st;
 	ssize_t		 n;
-	int		 fd, saved;
 
-	if (len >= JOURNAL_LINE) {
-		errno = EMSGSIZE;
-		return -1;
-	}
-	if (len < strlen(JOURNAL_MARK) || memcmp(line, JOURNAL_MARK, strlen(JOURNAL_MARK)) != 0 ||
-	    memchr(line, '\n', len) != NULL) {
-		errno = EINVAL;
-		return -1;
-	}
-	fd = open(path, flags);
-	if (fd == -1 && errno == ENOENT && (fd = make(path, flags)) == -1 && errno == EEXIST)
-		fd = open(path, flags);		/* another one has just made it */
-	if (fd == -1)
-		return -1;
 	memset(iov, 0, sizeof(iov));
 	memcpy(&iov[0].iov_base, &line, sizeof(line));	/* it has no const */
 	iov[0].iov_len = len;
 	iov[1].iov_base = newline;
 	iov[1].iov_len = 1;
-	if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
-		errno = EINVAL;
-		n = -1;
-	} else if ((n = writev(fd, iov, 2)) != -1 && (size_t)n != len + 1) {
-		errno = ENOSPC;
-		n = -1;
-	}
+	if ((n = writev(fd, iov, 2)) == -1)
+		return -1;
+	if ((size_t)n == len + 1)
+		return 0;
+	errno = ENOSPC;
+	return -1;
+}
+
+int
+journal_append(const char *path, const char *line, size_t len)
+{
+	int	 fd, rc, saved;
+
+	if (!may_append(line, len) || (fd = open_append(path)) == -1)
+		return -1;
+	rc = write_line(fd, line, len);
 	saved = errno;
 	close(fd);
 	errno = saved;
-	return n == -1 ? -1 : 0;
+	return rc;
+}
+
+int
+journal_append_kept(const char *path, const char *line, size_t len, struct journal_kept *kept)
+{
+	struct stat	 st;
+
+	if (!may_append(line, len))
+		return -1;
+	if (kept->fd != -1 && (lstat(path, &st) == -1 || st.st_dev != kept->dev ||
+	    st.st_ino != kept->ino)) {
+		close(kept->fd);
+		kept->fd = -1;
+	}
+	if (kept->fd == -1) {
+		if ((kept->fd = open_append(path)) == -1)
+			return -1;
+		if (fstat(kept->fd, &st) == -1)
+			return -1;
+		kept->dev = st.st_dev;
+		kept->ino = st.st_ino;
+	}
+	return write_line(kept->fd, line, len);
 }
 
 /* How much is read at once: a line of the largest size, stumps before it. */

@@ -27,6 +27,18 @@
  */
 int	 journal_append(const char *path, const char *line, size_t len);
 
+/*
+ * The same for who writes many: the file stays open as long as it is the one of
+ * that name.  fd is -1 at first; who has it closes it at the end.
+ */
+struct journal_kept {
+	int		 fd;
+	uint64_t	 dev, ino;
+};
+
+int	 journal_append_kept(const char *path, const char *line, size_t len,
+	    struct journal_kept *kept);
+
 /* A place in the journal: the file, the byte where the next line starts, and a
  * digest of the file's head, which tells a new file with an old inode number. */
 struct journal_place {

@@ -366,10 +366,12 @@ in_log() {
 	# The store goes, is cut, and comes back, under a server that has it open.
 	cp "$D/state/data.mdb" "$D/whole"
 	truncate -s 8192 "$D/state/data.mdb"
+	sleep 0.1
 	run -0 serve_ask "$D" /freeradius/authorize -d "$q"
 	assert_eq "$(vlan_of "$output")" 66
 	assert_has "$(last .error)" "cut short"
 	rm "$D/state/data.mdb"
+	sleep 0.1
 	run -0 serve_ask "$D" /freeradius/authorize -d "$q"
 	assert_has "$(last .error)" "there is no store here"
 	mv "$D/whole" "$D/state/data.mdb"
@@ -446,6 +448,15 @@ session() {
 	account Interim-Update $mac NAS-Identifier=ap-1 Acct-Session-Id=A1
 	timeout 2 nac-cache follow >"$D/followed" 3>&- || :
 	assert_eq "$(jq -r '.compliance.state + " " + .session.calling' "$D/followed")" "pending 00-1B-2C-3D-4E-77"
+}
+
+@test "a journal that is rotated away is written anew" {
+	serve_start "$D"
+	for n in 1 2 3; do
+		run -0 serve_ask "$D" /freeradius/authorize -d "$(radius Calling-Station-Id=00-1B-2C-3D-4E-01)"
+		mv "$D/state/journal.ndjson" "$D/state/journal.ndjson.$n"
+		assert_eq "$(wc -l <"$D/state/journal.ndjson.$n")" 1
+	done
 }
 
 @test "SIGTERM: what is under way is answered, then it ends with 0" {
