@@ -87,8 +87,9 @@ one_attribute(struct env_reader *r, const char *name, json_t *v)
 		one_value(r, name, v);
 		return;
 	}
-	json_array_foreach(v, i, element)
+	json_array_foreach(v, i, element) {
 		one_value(r, name, element);
+	}
 }
 
 bool
@@ -113,8 +114,9 @@ rest_read(char *body, size_t len, int64_t now, struct rest_request *out, char wh
 		json_decref(root);
 		return false;
 	}
-	json_object_foreach(root, name, v)
+	json_object_foreach(root, name, v) {
 		one_attribute(&r, name, v);
+	}
 	json_decref(root);
 	env_end(&r);
 	out->acct = acct_parse(r.acct_status);

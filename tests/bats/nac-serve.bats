@@ -401,8 +401,7 @@ account() {
 	local type=$1
 
 	shift
-	run -0 serve_ask "$D" /freeradius/accounting -d "$(radius "Acct-Status-Type=$type" "$@")"
-	assert_eq "$output" $'{}\n200'
+	assert_eq "$(serve_ask "$D" /freeradius/accounting -d "$(radius "Acct-Status-Type=$type" "$@")")" $'{}\n200'
 }
 
 # session FILTER: of the one client, as nac-cache keeps it.
