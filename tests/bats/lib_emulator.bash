@@ -13,6 +13,7 @@
 #	EMU_TENANT EMU_CLIENT_ID
 #	EMU_SECRET_FILE	the client secret, mode 0600
 #	EMU_CA		the CA to trust
+#	EMU_IDENTITY	127.0.0.1:PORT, the managed identity endpoint, and EMU_ARC_KEYS
 #	EMU_PID
 #	EMU_CONF	a configuration file, nac.conf(5), with all of that; tokens are cached
 #			in $EMU_DIR/tokens.  Copy it and add keys as you like.
@@ -44,10 +45,12 @@ emulator_start() {
 	EMU_CLIENT_ID=$(emulator_fact client_id)
 	EMU_SECRET_FILE=$(emulator_fact client_secret_file)
 	EMU_CA=$(emulator_fact ca_file)
+	EMU_IDENTITY=$(emulator_fact identity_host)
+	EMU_ARC_KEYS=$(emulator_fact arc_key_dir)
 	EMU_PID=$(emulator_fact pid)
 	EMU_CONF=$EMU_DIR/nac.conf
 	export EMU_BIN EMU_DIR EMU_URL EMU_HOST EMU_PORT EMU_TENANT EMU_CLIENT_ID
-	export EMU_SECRET_FILE EMU_CA EMU_PID EMU_CONF
+	export EMU_SECRET_FILE EMU_CA EMU_PID EMU_CONF EMU_IDENTITY EMU_ARC_KEYS
 }
 
 emulator_control() {

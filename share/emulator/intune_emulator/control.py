@@ -8,7 +8,7 @@ import threading
 
 from .devices import ABSENT, NoSuchDevice, typed
 from .faults import FaultError
-from .pki import ClientCert, PkiError
+from .pki import ClientCert, PkiError, PublicKey
 from .tell import NAME, at_directory
 
 COMMAND_MAX = 64 << 20
@@ -149,6 +149,12 @@ class Control:
 
     def do_client_cert(self, rest):
         self.emu.entra.certs.append(ClientCert(rest))
+
+    def do_federated(self, rest):
+        words = shlex.split(rest)
+        if len(words) != 4:
+            raise Usage("federated ISSUER SUBJECT AUDIENCE FILE, a public key in PEM")
+        self.emu.entra.federated.append((*words[:3], PublicKey(words[3])))
 
     def do_limit(self, rest):
         words = rest.split()

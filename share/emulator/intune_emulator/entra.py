@@ -73,6 +73,8 @@ AADSTS = {
     70021: ("invalid_client", 401, "No matching federated identity record found for presented assertion."),
     700211: ("invalid_client", 401, "No matching federated identity record found for presented "
              "assertion issuer '{0}'."),
+    700212: ("invalid_client", 401, "No matching federated identity record found for presented "
+             "assertion audience '{0}'."),
     700213: ("invalid_client", 401, "No matching federated identity record found for presented "
              "assertion subject '{0}'."),
 }
@@ -160,6 +162,7 @@ class Entra:
         self.lifetime = options.token_lifetime
         self.roles = options.roles
         self.certs = options.certs
+        self.federated = []			# issuer, subject, audience, key
         self.names = names
         self.window = Window(options.token_limit, 60)
         self.lock = threading.Lock()
@@ -189,13 +192,17 @@ class Entra:
         form = self.form(request)
         note("fields", sorted(form))
         basic = self.basic(request)
-        if "resource" in form:
+        v1 = not request.path.partition("?")[0].lower().endswith("/v2.0/token")
+        if "resource" in form and not v1:
             raise Refused(901002)
-        for name in ("grant_type", "client_id", "scope"):
+        for name in ("grant_type", "client_id", "resource" if v1 else "scope"):
             if not form.get(name) and not (name == "client_id" and basic):
                 raise Refused(900144, name)
         if form["grant_type"] != "client_credentials":
             raise Refused(70003, form["grant_type"])
+        if v1:			# the resource itself, where v2.0 has what it may be used for
+            resource = form["resource"]
+            form["scope"] = (resource if resource == INTUNE else resource.rstrip("/")) + "/.default"
         note("scope", form["scope"])
         audience = self.audience(form["scope"])
         client_id = form.get("client_id") or basic[0]
@@ -211,7 +218,13 @@ class Entra:
                 raise Refused(7000215, self.client_id)
         else:
             raise Refused(7000218)
-        return self.issue(audience, "client_assertion" in form, active)
+        token = self.issue(audience, "client_assertion" in form, active)
+        if v1:
+            now = int(time.time())
+            token.update(expires_in=str(self.lifetime), ext_expires_in=str(self.lifetime),
+                         expires_on=str(now + self.lifetime), not_before=str(now - 300),
+                         resource=form["resource"])
+        return token
 
     @staticmethod
     def form(request):
@@ -272,6 +285,9 @@ class Entra:
         alg = header.get("alg")
         if alg not in ("PS256", "RS256"):
             raise Refused(50027, "The alg of the header is neither PS256 nor RS256.")
+        if str(claims.get("iss")).lower() != self.client_id and \
+                not {"x5t", "x5t#S256"} & header.keys():
+            return self.federation(alg, claims, pieces)
         name, digest = thumbprint(header)
         cert = next((c for c in self.certs if digest in (c.sha1, c.sha256)), None)
         hexed = digest.hex().upper()
@@ -291,6 +307,24 @@ class Entra:
                           f"to verify the signature failed., Thumbprint of key used by client: '{hexed}']")
         self.claims(claims)
         return f"{alg} {name}"
+
+    def federation(self, alg, claims, pieces):
+        """Another provider's token, of which the application knows the issuer."""
+        known = self.federated
+        for code, at, name in ((700211, 0, "iss"), (700213, 1, "sub"), (700212, 2, "aud")):
+            known = [f for f in known if f[at] == claims.get(name)]
+            if not known:
+                raise Refused(code if self.federated else 70021, claims.get(name))
+        try:
+            signature = base64.b64decode(pieces[2] + "=" * (-len(pieces[2]) % 4), "-_", validate=True)
+        except (ValueError, binascii.Error):
+            raise Refused(50027, "The signature is not base64url.") from None
+        if not known[0][3].verifies(alg, f"{pieces[0]}.{pieces[1]}".encode(), signature):
+            raise Refused(50013, "The key of the issuer does not fit.")
+        exp = claims.get("exp")
+        if isinstance(exp, bool) or not isinstance(exp, (int, float)) or exp <= time.time():
+            raise Refused(700024, "The assertion has expired.")
+        return f"{alg} federated"
 
     def claims(self, claims):
         for name in ("iss", "sub"):

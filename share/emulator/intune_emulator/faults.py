@@ -4,7 +4,8 @@ import json
 import re
 import threading
 
-REQUESTS = ("token", "list", "get", "batch", "item", "directory", "discovery", "other")
+REQUESTS = ("token", "list", "get", "batch", "item", "directory", "discovery", "identity",
+            "other")
 COMMON = ("on", "times", "after", "device")
 
 # kind: (where it applies unless on= says otherwise, the keys it takes)
@@ -30,8 +31,9 @@ KINDS = {
     "odd-nextlink": ("list", ()),
     "batch-429": ("batch", ("items", "retry_after")),
     "tls": ("connection", ("cert",)),
+    "arc-realm": ("identity", ("path",)),
 }
-NEEDED = {"aadsts": "code", "foreign-nextlink": "host", "missing-device": "device",
+NEEDED = {"aadsts": "code", "arc-realm": "path", "foreign-nextlink": "host", "missing-device": "device",
           "status": "code", "tls": "cert"}
 NUMBERS = ("times", "after", "at", "mb", "items")
 CERTS = ("wrong-name", "expired", "untrusted")

@@ -119,7 +119,7 @@ class Graph:
         path = path.partition("?")[0]
         parts = [unquote(p) for p in path.split("/") if p]
         low = [p.lower() for p in parts]
-        if low[-3:] == ["oauth2", "v2.0", "token"]:
+        if low[-3:] == ["oauth2", "v2.0", "token"] or low[1:] == ["oauth2", "token"]:
             return "token"
         if low[:1] == ["v1.0"]:
             low, parts = low[1:], parts[1:]

@@ -84,7 +84,34 @@ def b64url(data):
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-class ClientCert:
+class PublicKey:
+    """The key of an identity provider that an application trusts."""
+
+    def __init__(self, path):
+        try:
+            with open(path, "rb") as f:
+                self.public_key = openssl("pkey", "-pubin", "-pubout", data=f.read()).stdout
+        except OSError as e:
+            raise PkiError(f"{path}: {e.strerror}") from None
+        except PkiError:
+            raise PkiError(f"{path}: not a public key in PEM") from None
+
+    def verifies(self, alg, signed, signature):
+        """Whether the RSA signature is this key's: PS256 with a salt of exactly 32
+        bytes (RFC 7518, 3.5), or RS256."""
+        pss = ("-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:32",
+               "-sigopt", "rsa_mgf1_md:sha256") if alg == "PS256" else ()
+        with tempfile.TemporaryDirectory() as tmp:
+            key, sig = os.path.join(tmp, "key"), os.path.join(tmp, "sig")
+            with open(key, "wb") as f:
+                f.write(self.public_key)
+            with open(sig, "wb") as f:
+                f.write(signature)
+            return openssl("dgst", "-sha256", "-verify", key, *pss, "-signature", sig,
+                           data=signed, check=False).returncode == 0
+
+
+class ClientCert(PublicKey):
     """A certificate that is registered on the application."""
 
     def __init__(self, path):
@@ -113,17 +140,3 @@ class ClientCert:
 
     def expired(self):
         return openssl("x509", "-checkend", "0", "-noout", data=self.pem, check=False).returncode != 0
-
-    def verifies(self, alg, signed, signature):
-        """Whether the RSA signature is this key's: PS256 with a salt of exactly 32
-        bytes (RFC 7518, 3.5), or RS256."""
-        pss = ("-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:32",
-               "-sigopt", "rsa_mgf1_md:sha256") if alg == "PS256" else ()
-        with tempfile.TemporaryDirectory() as tmp:
-            key, sig = os.path.join(tmp, "key"), os.path.join(tmp, "sig")
-            with open(key, "wb") as f:
-                f.write(self.public_key)
-            with open(sig, "wb") as f:
-                f.write(signature)
-            return openssl("dgst", "-sha256", "-verify", key, *pss, "-signature", sig,
-                           data=signed, check=False).returncode == 0

@@ -8,6 +8,7 @@ import sys
 
 from . import EX_CONFIG, EX_DATAERR, EX_IOERR, EX_UNAVAILABLE, EX_USAGE, control, die, pki, tell
 from .faults import Fault, FaultError
+from .identity import Identity
 from .server import Emulator
 
 
@@ -87,7 +88,9 @@ def write_ready(emu, o):
     write_file(os.path.join(o.dir, "nac.conf"),
                {**known, "authority": host, "graph": host, "token_dir": tokens})
     write_file(os.path.join(o.dir, "ready"),
-               {"url": emu.base(), "host": host, "port": emu.port, **known, "pid": os.getpid()})
+               {"url": emu.base(), "host": host, "port": emu.port, **known,
+                "identity_host": emu.identity.host(), "arc_key_dir": emu.identity.keys,
+                "pid": os.getpid()})
 
 
 def into_background():
@@ -138,6 +141,7 @@ def run(options):
         for sig in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(sig, lambda *_: emu.stopping.set())
         emu.up()
+        emu.identity = Identity(emu, options.dir)
         control.Control(emu)
         write_ready(emu, options)
     except pki.PkiError as e:

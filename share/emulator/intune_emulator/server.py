@@ -29,8 +29,8 @@ HTML = b"<!DOCTYPE html>\r\n<html><head><title>Sign in</title></head>" \
 
 
 class Counts:
-    NAMES = ("token", "list", "next", "get", "batch", "item", "directory", "discovery", "other",
-             "unauthorized", "throttled", "early", "faults", "connections")
+    NAMES = ("token", "list", "next", "get", "batch", "item", "directory", "discovery",
+             "identity", "other", "unauthorized", "throttled", "early", "faults", "connections")
 
     def __init__(self):
         self.lock = threading.Lock()
