@@ -133,17 +133,6 @@ is_credential(const char *value)
 	    strchr(value + strlen(CONF_CREDENTIAL), '/') == NULL;
 }
 
-/* "scheme:...", RFC 3986 section 3.1; of more than one letter. */
-static bool
-is_uri(const char *value)
-{
-	size_t	 n = strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-		    "0123456789+.-");
-
-	return n > 1 && value[n] == ':' && value[n + 1] != '\0' &&
-	    strncmp(value, CONF_CREDENTIAL, strlen(CONF_CREDENTIAL)) != 0;
-}
-
 /* A day counts from its first second, in UTC. */
 static bool
 is_date(const char *value, int64_t *out)
@@ -171,7 +160,7 @@ check(const struct key *key, const char *value, int64_t *number)
 		return *value == '/' || is_credential(value) ? NULL :
 		    "is neither an absolute path nor credential:NAME:";
 	case KEY:
-		return *value == '/' || is_credential(value) || is_uri(value) ? NULL :
+		return *value == '/' || is_credential(value) || conf_is_uri(value) ? NULL :
 		    "is no absolute path, credential:NAME or URI:";
 	case DATE:
 		return is_date(value, number) ? NULL : "is no date (try 2027-01-31):";
@@ -433,6 +422,16 @@ conf_section_find(const struct conf *conf, const char *name)
 		if (strcmp(conf->section[i].name, name) == 0)
 			return i;
 	return CONF_TOP;
+}
+
+bool
+conf_is_uri(const char *value)
+{
+	size_t	 n = strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		    "0123456789+.-");
+
+	return n > 1 && value[n] == ':' && value[n + 1] != '\0' &&
+	    strncmp(value, CONF_CREDENTIAL, strlen(CONF_CREDENTIAL)) != 0;
 }
 
 const char *

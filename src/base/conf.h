@@ -66,6 +66,10 @@ const char *conf_section_get(const struct conf *conf, int section, const char *k
 int64_t	 conf_section_int(const struct conf *conf, int section, const char *key,
 	    int64_t fallback);
 
+/* True for "scheme:..." (RFC 3986 section 3.1), which is no file; credential: is
+ * one.  The scheme has two letters at least. */
+bool	 conf_is_uri(const char *value);
+
 /* The file's name as it was opened; "(none)" for an empty configuration. */
 const char *conf_name(const struct conf *conf);
 

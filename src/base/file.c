@@ -11,6 +11,18 @@
 
 #include "base/file.h"
 
+/* systemd.exec(5): what is in this directory belongs to root, and where an ACL
+ * lets the service read it, stat shows that as a bit of the group. */
+static int
+is_credential(const char *path)
+{
+	const char	*dir = getenv(FILE_CREDENTIALS);
+	size_t		 n = dir != NULL ? strlen(dir) : 0;
+
+	return n > 0 && dir[0] == '/' && strncmp(path, dir, n) == 0 && path[n] == '/' &&
+	    strchr(path + n + 1, '/') == NULL;
+}
+
 int
 file_open_checked(const char *path, int private, char why[FILE_WHY])
 {
@@ -33,7 +45,7 @@ file_open_checked(const char *path, int private, char why[FILE_WHY])
 		fault = "is no regular file";
 	else if (st.st_uid != geteuid() && st.st_uid != 0)
 		fault = "belongs to another user";
-	else if (private && (st.st_mode & 077) != 0)
+	else if (private && (st.st_mode & (is_credential(path) ? 037 : 077)) != 0)
 		fault = "may be read by others; chmod it to 0600";
 	else if ((st.st_mode & 022) != 0)
 		fault = "may be written by others; chmod it to 0644 or less";
@@ -83,8 +95,8 @@ fail:
 	return -1;
 }
 
-int
-file_secret(const char *path, char **out, char why[FILE_WHY])
+static int
+read_line(const char *path, int private, char **out, char why[FILE_WHY])
 {
 	char	*buf = NULL;
 	size_t	 len = 0;
@@ -92,7 +104,7 @@ file_secret(const char *path, char **out, char why[FILE_WHY])
 	int	 fd, rc = -1;
 
 	*out = NULL;
-	if ((fd = file_open_checked(path, 1, why)) == -1)
+	if ((fd = file_open_checked(path, private, why)) == -1)
 		return -1;
 	if ((buf = calloc(1, FILE_SECRET_MAX + 1)) == NULL) {
 		snprintf(why, FILE_WHY, "%s: %s", path, strerror(errno));
@@ -128,6 +140,18 @@ out:
 	free(buf);
 	close(fd);
 	return rc;
+}
+
+int
+file_secret(const char *path, char **out, char why[FILE_WHY])
+{
+	return read_line(path, 1, out, why);
+}
+
+int
+file_line(const char *path, char **out, char why[FILE_WHY])
+{
+	return read_line(path, 0, out, why);
 }
 
 int

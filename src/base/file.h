@@ -15,10 +15,14 @@
 /* Room for the reason that these functions leave: a path and a sentence. */
 #define FILE_WHY	512
 
+/* Names the directory in which systemd puts a service's credentials. */
+#define FILE_CREDENTIALS	"CREDENTIALS_DIRECTORY"
+
 /*
  * Opens path for reading and makes sure, on the open descriptor, that it is a
  * regular file of ours (or root's) that nobody else may write; with private
- * also that group and others may not read it.  Returns the descriptor; or -1
+ * also that group and others may not read it (of a file in systemd's directory of
+ * credentials: that others may not, and root is its owner or we).  Returns the descriptor; or -1
  * with errno set (EPERM for owner or mode) and a whole sentence in why.
  */
 int	 file_open_checked(const char *path, int private, char why[FILE_WHY]);
@@ -36,6 +40,10 @@ int	 file_read_all(int fd, size_t max, char **out, size_t *len);
  * in why and *out NULL: wrong owner or mode, empty, too long, a NUL byte in it.
  */
 int	 file_secret(const char *path, char **out, char why[FILE_WHY]);
+
+/* As file_secret(), but others may read the file: of what is worth something for
+ * minutes only, or to nobody else. */
+int	 file_line(const char *path, char **out, char why[FILE_WHY]);
 
 /*
  * Replaces path by len bytes: a temporary in the same directory with the given

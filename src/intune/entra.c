@@ -11,7 +11,9 @@
 #include "base/text.h"
 #include "base/when.h"
 #include "intune/entra.h"
+#include "intune/appkey.h"
 #include "intune/jwt.h"
+#include "intune/msi.h"
 #include "intune/wire.h"
 
 #define ANSWER_MAX	65536	/* bytes; a token answer has 4 KB */
@@ -54,6 +56,10 @@ static const struct aadsts {
 	{ 90033, "a passing fault at Microsoft" },
 	{ 90090, "a passing fault at Microsoft" },
 	{ 90055, "the tenant makes too many requests" },
+	{ 70021, "no federated credential of the application matches this token" },
+	{ 700211, "no federated credential of the application has this token's issuer" },
+	{ 700212, "no federated credential of the application has this token's audience" },
+	{ 700213, "no federated credential of the application has this token's subject" },
 	{ 530032, "blocked by a security policy of the tenant" },
 	{ 53003, "blocked by Conditional Access" },
 };
@@ -229,20 +235,65 @@ entra_answer(long http, const char *body, size_t len, const char *retry_after, i
 	return good;
 }
 
+/* From 30 days ahead: who has to renew it may be on holiday. */
+static void
+warn_expiry(const char *file, const char *what, int64_t expires, int64_t now)
+{
+	static bool	 told;
+	char		 text[WHEN_TEXT], left[32];
+
+	if (told || expires == 0 || expires - now > ENTRA_WARN)
+		return;
+	told = true;
+	if (expires <= now)
+		warnx("%s: the %s has expired, by client_secret_expires, on %.10s", file, what,
+		    when_format(text, expires));
+	else
+		warnx("%s: the %s expires in %s, on %.10s: register a new one on the "
+		    "application in time", file, what, when_ago(left, sizeof(left),
+		    expires - now), when_format(text, expires));
+}
+
+/* What proves who we are: a secret, or an assertion; the caller wipes it. */
+static char *
+proof(const struct settings *set, const char *url, char why[FILE_WHY], int *status)
+{
+	const char	*file = set->credential == CREDENTIAL_SECRET ? set->client_secret_file :
+			    set->federated_token_file;
+	struct appkey	 app;
+	int64_t		 now = when_now();
+	char		*raw;
+
+	*status = EX_CONFIG;
+	if (set->credential == CREDENTIAL_CERTIFICATE) {
+		if (!appkey_load(set, &app, why, status))
+			return NULL;
+		warn_expiry(set->certificate_file, "certificate", appkey_expires(&app), now);
+		raw = jwt_assertion(&app, set->alg, url, set->client_id, now);
+		appkey_free(&app);
+		if (raw == NULL)
+			snprintf(why, FILE_WHY, "%s: cannot sign with this key",
+			    set->key_file);
+		return raw;
+	}
+	if ((set->credential == CREDENTIAL_SECRET ? file_secret(file, &raw, why) :
+	    file_line(file, &raw, why)) == -1) {
+		*status = errno == EPERM || errno == EACCES ? EX_NOPERM : EX_CONFIG;
+		return NULL;
+	}
+	if (set->credential == CREDENTIAL_SECRET)
+		warn_expiry(file, "secret", set->client_secret_expires, now);
+	return raw;
+}
+
 /* The part of the form that is the credential, escaped; the caller wipes it. */
 static char *
 credential(const struct settings *set, const char *url, struct token_error *e)
 {
 	char	 why[FILE_WHY], *raw, *escaped, *out = NULL;
-	int	 status = EX_CONFIG;
+	int	 status;
 
-	if (set->credential == CREDENTIAL_SECRET) {
-		if (file_secret(set->client_secret_file, &raw, why) == -1)
-			status = errno == EPERM || errno == EACCES ? EX_NOPERM : EX_CONFIG;
-	} else
-		raw = jwt_assertion(set->certificate_file, set->key_file, set->alg, url,
-		    set->client_id, when_now(), why, &status);
-	if (raw == NULL) {
+	if ((raw = proof(set, url, why, &status)) == NULL) {
 		fail(e, status, why);
 		return NULL;
 	}
@@ -269,6 +320,8 @@ entra_request(const struct settings *set, struct http *http, struct token *out,
 	char			 said[sizeof(e->text)];
 	bool			 good = false;
 
+	if (settings_managed(set))
+		return msi_request(set, http, out, e);
 	if (asprintf(&url, "https://%s/%s/oauth2/v2.0/token", set->authority, set->tenant) == -1)
 		err(EX_OSERR, NULL);
 	if ((secret = credential(set, url, e)) == NULL) {

@@ -18,6 +18,9 @@
 /* Longest life that is believed: with continuous access evaluation it is 28 h. */
 #define TOKEN_LIFE_MAX	(7 * 86400)
 
+/* Seconds before the end of a certificate or secret that it is warned of. */
+#define ENTRA_WARN	(30 * 86400)
+
 struct token {
 	char	*text;
 	int64_t	 obtained;	/* seconds since 1970 */

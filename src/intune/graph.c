@@ -424,8 +424,9 @@ try_request(struct graph *g, struct http_request *rq, bool probe, json_t **out,
 static enum graph_end
 request(struct graph *g, const char *url, const char *post, json_t **out)
 {
-	struct http_request	 rq = { url, post, post != NULL ? strlen(post) : 0,
-				    "application/json", NULL, ANSWER_MAX };
+	struct http_request	 rq = { .url = url, .post = post,
+				    .post_len = post != NULL ? strlen(post) : 0,
+				    .type = "application/json", .max = ANSWER_MAX };
 	enum graph_end		 ge;
 	bool			 away;
 	char			 shown[TEXT_SHOWN];

@@ -113,7 +113,8 @@ on_header(char *line, size_t size, size_t n, void *arg)
 	}
 	/* A status line starts a new answer, behind "100 Continue" or a proxy's. */
 	if (n > 5 && memcmp(line, "HTTP/", 5) == 0)
-		a->retry_after[0] = a->request_id[0] = '\0';
+		a->retry_after[0] = a->request_id[0] = a->challenge[0] = '\0';
+	pick(line, n, "www-authenticate", a->challenge, sizeof(a->challenge));
 	pick(line, n, "retry-after", a->retry_after, sizeof(a->retry_after));
 	pick(line, n, "request-id", a->request_id, sizeof(a->request_id));
 	return n;
@@ -371,8 +372,11 @@ make_headers(const struct http_request *request)
 		list = add_header(list, "Content-Type", request->type);
 		list = add_header(list, "Expect", "");
 	}
-	if (request->bearer != NULL) {
-		if (asprintf(&bearer, "Bearer %s", request->bearer) == -1)
+	if (request->local)
+		list = add_header(list, "Metadata", "true");
+	if (request->bearer != NULL || request->basic != NULL) {
+		if (asprintf(&bearer, "%s %s", request->bearer != NULL ? "Bearer" : "Basic",
+		    request->bearer != NULL ? request->bearer : request->basic) == -1)
 			err(EX_OSERR, NULL);
 		list = add_header(list, "Authorization", bearer);
 		wipe(bearer, strlen(bearer));
@@ -421,7 +425,7 @@ explain(const struct transfer *t, const struct incoming *in, CURLcode code, cons
 	const char	*text = t->error[0] != '\0' ? t->error : curl_easy_strerror(code);
 	char		 host[TEXT_SHOWN], shown[HTTP_WHY - TEXT_SHOWN - 8];
 
-	text_safe(host, sizeof(host), url, 8 + strcspn(url + 8, "/"));
+	text_safe(host, sizeof(host), url, 8 + strcspn(url + 8, "/?"));
 	if (in->too_large)
 		snprintf(why, HTTP_WHY, "%s: the answer is larger than %zu bytes", host, in->max);
 	else {
@@ -445,6 +449,10 @@ http_do(struct http *http, const struct http_request *request, struct http_answe
 	memset(answer, 0, sizeof(*answer));
 	prepare(http, t, &in);
 	headers = make_headers(request);
+	if (request->local) {
+		SET(CURLOPT_PROTOCOLS_STR, "http");
+		SET(CURLOPT_PROXY, "");
+	}
 	SET(CURLOPT_HTTPHEADER, headers);
 	SET(CURLOPT_URL, request->url);
 	if (request->post != NULL) {

@@ -1,11 +1,13 @@
 /*
  * HTTPS requests over libcurl, which is included nowhere else.  Always TLS 1.2
  * or later, always with the peer verified, never following a redirect, with
- * connections that are reused, by HTTP/2 for many requests at a time.
+ * connections that are reused, by HTTP/2 for many requests at a time.  Only the
+ * endpoint of a managed identity, on this machine, speaks plain HTTP.
  */
 #ifndef INTUNE_HTTP_H
 #define INTUNE_HTTP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +23,8 @@ struct http_request {
 	size_t		 post_len;
 	const char	*type;		/* its Content-Type */
 	const char	*bearer;	/* a token, or NULL */
+	bool		 local;		/* plain HTTP on this machine, past any proxy */
+	const char	*basic;		/* what follows "Authorization: Basic ", or NULL */
 	size_t		 max;		/* bytes of body that are taken */
 };
 
@@ -28,6 +32,7 @@ struct http_answer {
 	long		 status;
 	char		*body;		/* NUL-terminated beyond len; NULL when empty */
 	size_t		 len;
+	char		 challenge[512];	/* WWW-Authenticate; "" when not given */
 	char		 retry_after[64];	/* "" when not given */
 	char		 request_id[64];	/* Microsoft's request-id, for support cases */
 };

@@ -1,16 +1,12 @@
 #include <err.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <unistd.h>
 
 #include "base/guid.h"
 #include "base/jsonw.h"
@@ -18,7 +14,6 @@
 #include "intune/wire.h"
 
 #define CLAIMS_MAX	4096	/* header and claims: names of ours, under 1 KB */
-#define RSA_BITS_MIN	2048	/* Entra takes no smaller key */
 
 /* base64url without padding, RFC 4648 section 5.  Appends and returns the end. */
 static char *
@@ -79,75 +74,6 @@ jwt_claims(const char *token, size_t *len)
 	*p = '\0';
 	*len = (size_t)(p - out);
 	return out;
-}
-
-/* An encrypted key would need a password from somewhere: say so, do not ask. */
-static int
-no_password(char *buf, int size, int writing, void *arg)
-{
-	(void)buf;
-	(void)size;
-	(void)writing;
-	*(int *)arg = 1;
-	return -1;
-}
-
-static FILE *
-open_pem(const char *path, int private, char why[FILE_WHY], int *status)
-{
-	FILE	*fp;
-	int	 fd;
-
-	if ((fd = file_open_checked(path, private, why)) == -1) {
-		*status = errno == EPERM || errno == EACCES ? EX_NOPERM : EX_CONFIG;
-		return NULL;
-	}
-	if ((fp = fdopen(fd, "r")) == NULL)
-		err(EX_OSERR, NULL);
-	/* The library's own buffer is wiped; stdio's would keep the key. */
-	setvbuf(fp, NULL, _IONBF, 0);
-	return fp;
-}
-
-static X509 *
-load_certificate(const char *path, char why[FILE_WHY], int *status)
-{
-	X509	*cert = NULL;
-	FILE	*fp;
-
-	if ((fp = open_pem(path, 0, why, status)) == NULL)
-		return NULL;
-	if ((cert = PEM_read_X509(fp, NULL, NULL, NULL)) == NULL)
-		snprintf(why, FILE_WHY, "%s: holds no certificate in PEM", path);
-	else if (X509_cmp_current_time(X509_get0_notAfter(cert)) < 0) {
-		snprintf(why, FILE_WHY, "%s: the certificate has expired", path);
-		X509_free(cert);
-		cert = NULL;
-	}
-	fclose(fp);
-	return cert;
-}
-
-static EVP_PKEY *
-load_key(const char *path, char why[FILE_WHY], int *status)
-{
-	EVP_PKEY	*key = NULL;
-	FILE		*fp;
-	int		 encrypted = 0;
-
-	if ((fp = open_pem(path, 1, why, status)) == NULL)
-		return NULL;
-	if ((key = PEM_read_PrivateKey(fp, NULL, no_password, &encrypted)) == NULL)
-		snprintf(why, FILE_WHY, encrypted ? "%s: the key is encrypted; it must not be" :
-		    "%s: holds no private key in PEM", path);
-	else if (EVP_PKEY_base_id(key) != EVP_PKEY_RSA || EVP_PKEY_bits(key) < RSA_BITS_MIN) {
-		snprintf(why, FILE_WHY, "%s: must be an RSA key of %d bits or more", path,
-		    RSA_BITS_MIN);
-		EVP_PKEY_free(key);
-		key = NULL;
-	}
-	fclose(fp);
-	return key;
 }
 
 /* Header, dot, claims: what is signed. */
@@ -216,28 +142,16 @@ out:
 }
 
 char *
-jwt_assertion(const char *certificate_file, const char *key_file, const char *alg,
-    const char *aud, const char *client_id, int64_t now, char why[FILE_WHY], int *status)
+jwt_assertion(const struct appkey *app, const char *alg, const char *aud, const char *client_id,
+    int64_t now)
 {
-	X509		*cert = NULL;
-	EVP_PKEY	*key = NULL;
 	unsigned char	*sig = NULL;
-	char		*part = NULL, *out = NULL, *p;
+	char		*part, *out = NULL, *p;
 	size_t		 len = 0;
 	bool		 pss = strcmp(alg, "PS256") == 0;
 
-	*status = EX_CONFIG;
-	if ((cert = load_certificate(certificate_file, why, status)) == NULL ||
-	    (key = load_key(key_file, why, status)) == NULL)
-		goto out;
-	if (X509_check_private_key(cert, key) != 1) {
-		snprintf(why, FILE_WHY, "%s: this key does not belong to the certificate in %s",
-		    key_file, certificate_file);
-		goto out;
-	}
-	snprintf(why, FILE_WHY, "%s: cannot sign with this key", key_file);
-	if ((part = unsigned_part(cert, pss, aud, client_id, now)) == NULL ||
-	    (sig = sign(key, pss, part, &len)) == NULL)
+	if ((part = unsigned_part(app->cert, pss, aud, client_id, now)) == NULL ||
+	    (sig = sign(app->key, pss, part, &len)) == NULL)
 		goto out;
 	if ((out = malloc(strlen(part) + 1 + len * 4 / 3 + 4)) == NULL)
 		err(EX_OSERR, NULL);
@@ -248,7 +162,5 @@ out:
 	ERR_clear_error();
 	free(part);
 	free(sig);
-	EVP_PKEY_free(key);
-	X509_free(cert);
 	return out;
 }

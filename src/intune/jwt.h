@@ -9,21 +9,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/file.h"
+#include "intune/appkey.h"
 
 /* An assertion is used at once; Microsoft advises 5 to 10 minutes. */
 #define JWT_LIFE	300
 
 /*
- * Makes the assertion of client_id for the token endpoint aud.  The certificate
- * (PEM, the first one in the file) and the key (PEM, may be the same file) are
- * read now, the key with its owner and mode checked.  alg is PS256 (with
- * x5t#S256) or RS256 (with x5t).  Returns the text, which the caller wipes and
- * frees; or NULL with a sentence in why and *status EX_CONFIG or EX_NOPERM.
+ * Makes the assertion of client_id for the token endpoint aud, signed with app's
+ * key.  alg is PS256 (with x5t#S256) or RS256 (with x5t).  Returns the text, which
+ * the caller wipes and frees; or NULL when this key cannot sign so.
  */
-char	*jwt_assertion(const char *certificate_file, const char *key_file, const char *alg,
-	    const char *aud, const char *client_id, int64_t now, char why[FILE_WHY],
-	    int *status);
+char	*jwt_assertion(const struct appkey *app, const char *alg, const char *aud,
+	    const char *client_id, int64_t now);
 
 /*
  * Decodes the claims of a token without verifying anything: for display only.

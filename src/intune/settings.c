@@ -242,6 +242,9 @@ static const struct kind {
 	    CREDENTIAL_SECRET },
 	{ "certificate_file", offsetof(struct settings, certificate_file),
 	    CREDENTIAL_CERTIFICATE },
+	{ "federated_token_file", offsetof(struct settings, federated_token_file),
+	    CREDENTIAL_FEDERATED },
+	{ "managed_identity", offsetof(struct settings, managed_identity), CREDENTIAL_VM },
 };
 
 /* Takes the credential that one place names, if it names one.  Two are a question,
@@ -270,12 +273,87 @@ credential_at(struct settings *set, enum rank rank)
 	return 0;
 }
 
+/* A file of systemd's, by its name, becomes a path. */
+static int
+resolve(struct settings *set, const char **file, char **owned)
+{
+	const char	*dir = getenv(FILE_CREDENTIALS);
+	char		 what[TEXT_SHOWN * 2], shown[TEXT_SHOWN];
+
+	if (*file == NULL || strncmp(*file, CONF_CREDENTIAL, strlen(CONF_CREDENTIAL)) != 0)
+		return 0;
+	if (dir == NULL || *dir != '/') {
+		snprintf(what, sizeof(what), "%s is a systemd credential, and $"
+		    FILE_CREDENTIALS " is not set: is LoadCredential= in the unit?",
+		    text_safe(shown, sizeof(shown), *file, strlen(*file)));
+		return complain(set, what);
+	}
+	if (asprintf(owned, "%s/%s", dir, *file + strlen(CONF_CREDENTIAL)) == -1)
+		err(EX_OSERR, NULL);
+	*file = *owned;
+	return 0;
+}
+
+static int
+resolve_files(struct settings *set)
+{
+	const char	**file[SETTINGS_FILES] = { &set->client_secret_file,
+			    &set->certificate_file, &set->key_file, &set->key_passphrase_file,
+			    &set->federated_token_file };
+	size_t		  i;
+	int		  status = 0;
+
+	for (i = 0; i < SETTINGS_FILES && status == 0; i++)
+		status = resolve(set, file[i], &set->owned[i]);
+	return status;
+}
+
+/* A token in the clear goes no farther than this machine or its hypervisor. */
+static bool
+is_near(const char *host)
+{
+	size_t	 n = strspn(host, "0123456789.");
+
+	/* Digits to the end: 127.example.com is far away. */
+	if (strncmp(host, "127.", 4) != 0 && strncmp(host, "169.254.", 8) != 0)
+		n = strncmp(host, "[::1]", 5) == 0 ? 5 :
+		    strncmp(host, "localhost", 9) == 0 ? 9 : 0;
+	return n > 0 && (host[n] == '\0' || host[n] == ':');
+}
+
+/* Microsoft: "How to use managed identities on an Azure VM to acquire an access
+ * token", and for Arc "Authenticate against Azure resources with Azure
+ * Arc-enabled servers". */
+static int
+find_identity(struct settings *set, enum rank rank)
+{
+	bool	 arc = strcmp(set->managed_identity, "arc") == 0;
+
+	set->credential = arc ? CREDENTIAL_ARC : CREDENTIAL_VM;
+	if (nearest(set, &set->identity_host, "identity_host", rank) == NOWHERE)
+		set->identity_host = arc ? "127.0.0.1:40342" : "169.254.169.254";
+	if (nearest(set, &set->arc_key_dir, "arc_key_dir", rank) == NOWHERE)
+		set->arc_key_dir = "/var/opt/azcmagent/tokens";
+	if (!made_of(set->identity_host, HOST_BYTES) || !is_near(set->identity_host))
+		return complain(set, "identity_host must be a loopback or link-local address");
+	if (set->tenant == NULL)
+		set->tenant = SETTINGS_UNSAID;
+	/* Beside it, client_id is that of a user-assigned identity; without, it is the
+	 * machine's own.  One farther away is another application's. */
+	if (nearest(set, &set->client_id, "client_id", rank) == NOWHERE)
+		set->client_id = SETTINGS_UNSAID;
+	/* Who gives the token: it has a place of its own in the cache. */
+	set->authority = set->identity_host;
+	return 0;
+}
+
 /* Which credential: the nearest place that names one, with what belongs to it
  * there. */
 static int
 find_credential(struct settings *set)
 {
 	enum rank	 rank;
+	const char	*expires = NULL;
 	int		 status;
 
 	for (rank = OPTION; rank < NOWHERE; rank++)
@@ -285,15 +363,29 @@ find_credential(struct settings *set)
 			break;
 	switch (set->credential) {
 	case CREDENTIAL_NONE:
-		return complain(set, "client_secret_file (or certificate_file) is not set");
+		return complain(set, set->tenant == NULL ? "tenant is not set" :
+		    "client_secret_file (or certificate_file, federated_token_file, "
+		    "managed_identity) is not set");
+	case CREDENTIAL_SECRET:
+		if (nearest(set, &expires, "client_secret_expires", rank) != NOWHERE)
+			set->client_secret_expires = conf_section_int(set->conf,
+			    rank == SECTION ? set->section : CONF_TOP,
+			    "client_secret_expires", 0);
+		break;
 	case CREDENTIAL_CERTIFICATE:
 		if (nearest(set, &set->key_file, "key_file", rank) == NOWHERE)
 			set->key_file = set->certificate_file;
+		/* The command line has no option for it, so the file's is meant. */
+		nearest(set, &set->key_passphrase_file, "key_passphrase_file",
+		    rank == OPTION ? FILE_TOP : rank);
 		break;
+	case CREDENTIAL_VM:
+		return find_identity(set, rank);
 	default:
 		break;
 	}
-	return 0;
+	default_to(set, &set->client_id, "client_id", NULL);
+	return resolve_files(set);
 }
 
 /* That a file is there and private enough is said at the start, not hours later
@@ -357,7 +449,6 @@ find_others(struct settings *set)
 {
 	/* A section that forgets to name its tenant does not mean another one. */
 	nearest(set, &set->tenant, "tenant", set->section == CONF_TOP ? FILE_TOP : SECTION);
-	default_to(set, &set->client_id, "client_id", NULL);
 	default_to(set, &set->alg, "assertion_alg", "PS256");
 	default_to(set, &set->ca_file, "ca_file", NULL);
 	default_to(set, &set->proxy, "proxy", NULL);
@@ -368,18 +459,33 @@ find_others(struct settings *set)
 		set->timeout = conf_int(set->conf, "timeout", SETTINGS_TIMEOUT);
 }
 
+/* A URI is no file: its key is asked for when it is needed. */
+static int
+check_path(const char *path, int private)
+{
+	return path == NULL || conf_is_uri(path) ? 0 : check_file(path, private);
+}
+
 static int
 check_files(const struct settings *set)
 {
-	int	 status = 0;
+	int	 status;
 
-	if (set->credential == CREDENTIAL_SECRET)
-		status = check_file(set->client_secret_file, 1);
-	else if ((status = check_file(set->certificate_file, 0)) == 0)
-		status = check_file(set->key_file, 1);
-	if (status == 0 && set->ca_file != NULL)
-		status = check_file(set->ca_file, 0);
-	return status;
+	if ((status = check_path(set->client_secret_file, 1)) != 0 ||
+	    (status = check_path(set->certificate_file, 0)) != 0 ||
+	    (status = check_path(set->key_file, 1)) != 0 ||
+	    (status = check_path(set->key_passphrase_file, 1)) != 0)
+		return status;
+	/* Kubernetes mounts it with mode 0644; it lives for an hour at most. */
+	if ((status = check_path(set->federated_token_file, 0)) != 0)
+		return status;
+	return set->ca_file != NULL ? check_file(set->ca_file, 0) : 0;
+}
+
+bool
+settings_managed(const struct settings *set)
+{
+	return set->credential == CREDENTIAL_VM || set->credential == CREDENTIAL_ARC;
 }
 
 int
@@ -394,7 +500,7 @@ settings_fill(struct settings *set, const struct settings *options, int section)
 	set->section = section;
 	find_others(set);
 	find_hosts(set);
-	if ((status = check_names(set)) != 0 || (status = find_credential(set)) != 0 ||
+	if ((status = find_credential(set)) != 0 || (status = check_names(set)) != 0 ||
 	    (status = check_files(set)) != 0)
 		return status;
 	/* Microsoft's identifier of Graph in each cloud is its own host name. */

@@ -15,13 +15,19 @@
 #define SETTINGS_TOKEN_DIR	"/var/cache/intune-nac"
 #define SETTINGS_TIMEOUT	30	/* seconds for one request */
 #define SETTINGS_TIMEOUT_MAX	600
+#define SETTINGS_FILES		5	/* that may be credential:NAME */
+
+/* For a tenant or client that a managed identity leaves unsaid. */
+#define SETTINGS_UNSAID		"-"
 
 /* By what the application proves who it is. */
 enum credential {
 	CREDENTIAL_NONE,
 	CREDENTIAL_SECRET,	/* client_secret_file */
 	CREDENTIAL_CERTIFICATE,	/* certificate_file and key_file, which may be the same */
-	CREDENTIAL_FEDERATED	/* federated_token_file: another provider's token */
+	CREDENTIAL_FEDERATED,	/* federated_token_file: another provider's token */
+	CREDENTIAL_VM,		/* the managed identity of an Azure VM */
+	CREDENTIAL_ARC		/* that of a machine connected by Azure Arc */
 };
 
 /* The strings belong to conf, to argv, or to owned[]. */
@@ -40,6 +46,9 @@ struct settings {
 	const char	*key_file;		/* likewise */
 	const char	*key_passphrase_file;	/* NULL = the key has none */
 	const char	*federated_token_file;
+	const char	*managed_identity;	/* vm or arc */
+	const char	*identity_host;		/* its endpoint on this machine */
+	const char	*arc_key_dir;
 	const char	*alg;			/* PS256 or RS256 */
 	const char	*cloud;
 	const char	*authority;		/* host or host:port */
@@ -50,7 +59,7 @@ struct settings {
 	const char	*token_dir;
 	const char	*scope_option;		/* --scope, or NULL */
 	char		*scope;			/* what is asked for, never NULL once loaded */
-	char		*owned[6];
+	char		*owned[SETTINGS_FILES];
 	int64_t		 timeout;		/* seconds; 0 = not given */
 	int		 verbose;
 };
@@ -110,6 +119,9 @@ int	 settings_load(struct settings *set);
  * copy for each, one section (CONF_TOP: none).  The first owns the file. */
 int	 settings_open(struct settings *set);
 int	 settings_fill(struct settings *set, const struct settings *options, int section);
+
+/* True when the machine itself, and no file, is the credential. */
+bool	 settings_managed(const struct settings *set);
 
 void	 settings_free(struct settings *set);
 

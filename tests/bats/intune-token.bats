@@ -10,7 +10,7 @@ setup_file() {
 	intune_setup_file
 	cd "$BATS_FILE_TMPDIR" || return
 	for n in app other; do
-		openssl req -x509 -newkey rsa:2048 -nodes -keyout $n.key -out $n.pem -days 30 \
+		openssl req -x509 -newkey rsa:2048 -nodes -keyout $n.key -out $n.pem -days 90 \
 			-subj "/CN=$n" 2>/dev/null
 		cat $n.key $n.pem >$n-both.pem
 		chmod 600 $n.key $n-both.pem

@@ -9,6 +9,7 @@
 #include "intune/graph.h"
 #include "intune/jwt.h"
 #include "intune/managed.h"
+#include "intune/msi.h"
 #include "intune/settings.h"
 #include "intune/tokencache.h"
 #include "intune/wire.h"
@@ -304,9 +305,33 @@ test_page(void)
 	CHECK(!page("[]", &last));
 }
 
+static void
+test_key_path(void)
+{
+	static const char *const	 bad[] = {
+		"", "Basic", "Basic realm=", "Bearer realm=/v/t/a.key", "Basic realm=/v/t/",
+		"Basic realm=/v/t/.key", "Basic realm=/v/t/a.pem", "Basic realm=/v/t/a.key\"",
+		"Basic realm=/v/t/../a.key", "Basic realm=/v/t/b/a.key", "Basic realm=/v/tt/a.key",
+		"Basic realm=/v/a.key", "Basic realm=a.key", "Basic realm=\"", "Basic realm=\"\"",
+	};
+	char	*path;
+	size_t	 i;
+
+	path = msi_key_path("Basic realm=/v/t/0a-b.key", "/v/t");
+	CHECK(path != NULL && strcmp(path, "/v/t/0a-b.key") == 0);
+	free(path);
+	path = msi_key_path("basic realm=\"/v/t/a.key\"", "/v/t");
+	CHECK(path != NULL && strcmp(path, "/v/t/a.key") == 0);
+	free(path);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (!CHECK((path = msi_key_path(bad[i], "/v/t")) == NULL))
+			printf("# %s\n", bad[i]);
+}
+
 int
 main(void)
 {
+	test_key_path();
 	test_wire();
 	test_same_host();
 	test_token_good();
