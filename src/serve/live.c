@@ -11,6 +11,8 @@
 
 #include "base/text.h"
 #include "serve/live.h"
+#include "store/client.h"
+#include "store/journal.h"
 #include "store/store.h"
 
 /* Rules in use; freed when nobody refers to them any more. */
@@ -322,6 +324,25 @@ live_counts(struct live *l, unsigned long *taken, unsigned long *refused)
 	*taken = l->taken;
 	*refused = l->refused;
 	pthread_mutex_unlock(&l->lock);
+}
+
+int64_t
+live_journal_lag(struct live *l, const char *journal)
+{
+	struct journal_place	 place;
+	struct journal		*j;
+	enum store_rc		 rc = STORE_NOTFOUND;
+	int64_t			 lag;
+
+	pthread_mutex_lock(&l->store_lock);
+	if (l->store != NULL)
+		rc = cursor_get(l->store, "follow", &place);
+	pthread_mutex_unlock(&l->store_lock);
+	if (rc != STORE_FOUND || (j = journal_start(journal, &place)) == NULL)
+		return -1;
+	lag = journal_lag(j);
+	journal_close(j);
+	return lag;
 }
 
 bool

@@ -36,6 +36,10 @@ void	 live_put(struct live *l, struct hook *h);
 /* How often rules were taken, and refused, since the start. */
 void	 live_counts(struct live *l, unsigned long *taken, unsigned long *refused);
 
+/* How many bytes of the journal `nac-cache follow` has not read yet; -1 when it
+ * never ran or that cannot be known. */
+int64_t	 live_journal_lag(struct live *l, const char *journal);
+
 /* Whether decisions come from rules and not from the fallback. */
 bool	 live_ready(struct live *l);
 

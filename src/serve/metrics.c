@@ -284,6 +284,11 @@ print_rest(FILE *f, struct metrics *m, const struct metrics_now *now)
 		head(f, "nac_journal_bytes", "gauge", "Size of the journal.");
 		fprintf(f, "nac_journal_bytes %" PRId64 "\n", now->journal_size);
 	}
+	if (now->journal_lag >= 0) {
+		head(f, "nac_journal_lag_bytes", "gauge",
+		    "Bytes of the journal that nac-cache follow has not read.");
+		fprintf(f, "nac_journal_lag_bytes %" PRId64 "\n", now->journal_lag);
+	}
 	head(f, "nac_rules_reloads_total", "counter", "Rules files read.");
 	fprintf(f, "nac_rules_reloads_total{result=\"taken\"} %lu\n", now->rules_taken);
 	fprintf(f, "nac_rules_reloads_total{result=\"refused\"} %lu\n", now->rules_refused);

@@ -39,6 +39,7 @@ struct metrics_now {
 	unsigned long	 rules_taken, rules_refused;
 	unsigned int	 connections;
 	int64_t		 journal_size;	/* bytes; -1 not known */
+	int64_t		 journal_lag;
 	bool		 ready;
 };
 

@@ -447,6 +447,11 @@ session() {
 	account Interim-Update $mac NAS-Identifier=ap-1 Acct-Session-Id=A1
 	timeout 2 nac-cache follow >"$D/followed" 3>&- || :
 	assert_eq "$(jq -r '.compliance.state + " " + .session.calling' "$D/followed")" "pending 00-1B-2C-3D-4E-77"
+	# It has read all there is; then something new comes.
+	assert_eq "$(metric nac_journal_lag_bytes)" 0
+	before=$(stat -c %s "$D/state/journal.ndjson")
+	account Stop $mac NAS-Identifier=ap-1 Acct-Session-Id=A1
+	assert_eq "$(metric nac_journal_lag_bytes)" $(($(stat -c %s "$D/state/journal.ndjson") - before))
 }
 
 @test "a journal that is rotated away is written anew" {
