@@ -87,7 +87,7 @@ source_name(enum source source)
 bool
 match_order_parse(const char *text, struct match_order *out)
 {
-	struct match_order	 order = { { MATCH_NONE, MATCH_NONE, MATCH_NONE } };
+	struct match_order	 order = { { MATCH_NONE, MATCH_NONE, MATCH_NONE }, false };
 	char			 word[8];
 	size_t			 n = 0, len, i;
 

@@ -36,9 +36,10 @@ enum source { SOURCE_NONE, SOURCE_GRAPH, SOURCE_NAC2, SOURCE_CACHE };
 /* In which order the identifiers are tried; MATCH_NONE ends it early. */
 struct match_order {
 	enum match	 by[3];
+	bool		 newest;	/* of several devices take the last to sync */
 };
 
-#define MATCH_ORDER_DEFAULT	{ { MATCH_GUID, MATCH_NAME, MATCH_MAC } }
+#define MATCH_ORDER_DEFAULT	{ { MATCH_GUID, MATCH_NAME, MATCH_MAC }, false }
 
 /* A managedDevice of Graph.  "" and false/0 where Intune gave nothing. */
 struct device {

@@ -1,79 +1,12 @@
-#include <arpa/inet.h>
-#include <sys/socket.h>
-
 #include <stdio.h>
 #include <string.h>
 
-#include "base/mac.h"
-#include "base/num.h"
-#include "base/when.h"
+#include "policy/list.h"
 #include "policy/parser.h"
-
-#define COUNT(a)	(sizeof(a) / sizeof((a)[0]))
+#include "policy/setting.h"
+#include "policy/values.h"
 
 static struct node	*disjunction(struct parser *, int);
-
-/* The words of the language; the order is that of the enumerations. */
-static const char *const	 compliance_words[] = {
-	[COMPLIANCE_PENDING] = "pending", [COMPLIANCE_COMPLIANT] = "compliant",
-	[COMPLIANCE_NONCOMPLIANT] = "noncompliant", [COMPLIANCE_GRACE] = "grace",
-	[COMPLIANCE_UNKNOWN] = "unknown", [COMPLIANCE_CONFLICT] = "conflict",
-	[COMPLIANCE_ERROR] = "error", [COMPLIANCE_CONFIGMANAGER] = "configmanager",
-	[COMPLIANCE_UNREGISTERED] = "unregistered", [COMPLIANCE_AMBIGUOUS] = "ambiguous",
-};
-static const char *const	 eap_words[] = {
-	[EAP_NONE] = "none", [EAP_TLS] = "tls", [EAP_TTLS] = "ttls", [EAP_PEAP] = "peap",
-	[EAP_OTHER] = "other",
-};
-static const char *const	 medium_words[] = {
-	[MEDIUM_UNKNOWN] = "unknown", [MEDIUM_WIRED] = "wired",
-	[MEDIUM_WIRELESS] = "wireless", [MEDIUM_VPN] = "vpn",
-};
-static const char *const	 matched_words[] = {
-	[MATCH_NONE] = "none", [MATCH_GUID] = "guid", [MATCH_NAME] = "name",
-	[MATCH_MAC] = "mac",
-};
-
-enum kind { KIND_SET, KIND_GLOB, KIND_NET, KIND_MAC, KIND_AGE, KIND_FLAG };
-
-static const struct field_word {
-	const char		*name;
-	enum kind		 kind;
-	const char *const	*words;		/* of a KIND_SET */
-	size_t			 nwords;
-} fields[FIELD_COUNT] = {
-	[FIELD_COMPLIANCE] = { "compliance", KIND_SET, compliance_words, COUNT(compliance_words) },
-	[FIELD_EAP] = { "eap", KIND_SET, eap_words, COUNT(eap_words) },
-	[FIELD_MEDIUM] = { "medium", KIND_SET, medium_words, COUNT(medium_words) },
-	[FIELD_MATCHED] = { "matched", KIND_SET, matched_words, COUNT(matched_words) },
-	[FIELD_NAS_ID] = { "nas-id", KIND_GLOB, NULL, 0 },
-	[FIELD_SSID] = { "ssid", KIND_GLOB, NULL, 0 },
-	[FIELD_USER] = { "user", KIND_GLOB, NULL, 0 },
-	[FIELD_REALM] = { "realm", KIND_GLOB, NULL, 0 },
-	[FIELD_NAME] = { "name", KIND_GLOB, NULL, 0 },
-	[FIELD_ISSUER] = { "issuer", KIND_GLOB, NULL, 0 },
-	[FIELD_OS] = { "os", KIND_GLOB, NULL, 0 },
-	[FIELD_OS_VERSION] = { "os-version", KIND_GLOB, NULL, 0 },
-	[FIELD_OWNER] = { "owner", KIND_GLOB, NULL, 0 },
-	[FIELD_SERIAL] = { "serial", KIND_GLOB, NULL, 0 },
-	[FIELD_NAS] = { "nas", KIND_NET, NULL, 0 },
-	[FIELD_MAC] = { "mac", KIND_MAC, NULL, 0 },
-	[FIELD_AGE] = { "age", KIND_AGE, NULL, 0 },
-	[FIELD_MANAGED] = { "managed", KIND_FLAG, NULL, 0 },
-	[FIELD_RETIRING] = { "retiring", KIND_FLAG, NULL, 0 },
-	[FIELD_WIPING] = { "wiping", KIND_FLAG, NULL, 0 },
-	[FIELD_RANDOM_MAC] = { "random-mac", KIND_FLAG, NULL, 0 },
-	[FIELD_FRESH] = { "fresh", KIND_FLAG, NULL, 0 },
-	[FIELD_STALE] = { "stale", KIND_FLAG, NULL, 0 },
-	[FIELD_AMBIGUOUS] = { "ambiguous", KIND_FLAG, NULL, 0 },
-};
-
-static bool
-same(const struct token *t, const char *word)
-{
-	return *word == *t->text && strlen(word) == t->len &&
-	    memcmp(word, t->text, t->len) == 0;
-}
 
 static struct node *
 new_node(struct parser *p, enum node_kind kind, struct node *child)
@@ -82,143 +15,134 @@ new_node(struct parser *p, enum node_kind kind, struct node *child)
 
 	n->kind = (uint8_t)kind;
 	n->child = child;
-	for (; child != NULL; child = child->next)
+	n->line = child != NULL ? child->line : p->t.line;
+	n->column = child != NULL ? child->column : p->t.column <= UINT16_MAX ?
+	    (uint16_t)p->t.column : 0;
+	for (; child != NULL; child = child->next) {
 		if (child->height >= n->height)
 			n->height = (uint16_t)(child->height + 1);
+		n->asks_trust |= child->asks_trust;
+	}
 	return n;
 }
 
-/* A word that means something else: a value of this name needs quotes. */
-static bool
-at_reserved(const struct parser *p)
-{
-	return parser_at(p, "and") || parser_at(p, "or") || parser_at(p, "not") ||
-	    parser_at(p, "if") || parser_at(p, "with") || parser_at(p, "is") ||
-	    parser_at(p, "in") || parser_at(p, "when") || parser_at(p, "gives");
-}
-
 static void
-set_value(struct parser *p, struct node *n)
+no_word(struct parser *p, enum field field, const struct token *t)
 {
-	const struct field_word	*f = &fields[n->field];
-	const char *const	*words = f->words;
-	size_t			 i, count = f->nwords;
+	const struct field_word	*w = field_table[field].words;
+	const char		*names[16];
 	char			 what[64];
+	size_t			 n;
 
-	/* That the port type is not known is an absent fact, not a value. */
-	if (n->field == FIELD_MEDIUM) {
-		words++;
-		count--;
-	}
-	for (i = 0; i < count; i++)
-		if (same(&p->t, words[i])) {
-			n->set |= UINT32_C(1) << (i + (size_t)(words - f->words));
-			return;
-		}
-	snprintf(what, sizeof(what), "%s is never", f->name);
-	parser_near(p, &p->t, what, parser_guess(p, &p->t, words, count, false));
+	for (n = 0; w[n].name != NULL && n < 16; n++)
+		names[n] = w[n].name;
+	snprintf(what, sizeof(what), "%s is never", field_table[field].name);
+	parser_near(p, t, what, parser_guess(p, t, names, n, false));
 }
 
 static const char *
-glob_value(struct parser *p, struct value *v)
+zone_value(struct parser *p, const struct token *t, struct value *v)
 {
-	if (p->t.len == 0)
-		return "an empty text matches nothing:";
-	if (lexer_len(&p->t) > POLICY_VALUE)
-		return "is too long a text:";
-	v->text = parser_text(p, &p->t);
+	struct zone	*z = zone_named(p->pol, t->text, t->len);
+
+	if (z == NULL)
+		return "there is no zone of this name above:";
+	z->used = true;
+	v->zone = z;
 	return NULL;
 }
 
-/* An address, alone or with /bits. */
-static const char *
-net_value(struct parser *p, struct value *v)
+/* Adds one value, not a list, to the test n. */
+static void
+add_value(struct parser *p, struct node *n, const struct token *t, struct value ***tail)
 {
-	char		 text[INET6_ADDRSTRLEN + 8], *slash;
-	const char	*why;
-	int64_t		 bits;
-	unsigned	 most, i;
-
-	if (p->t.len >= sizeof(text))
-		return "is no IP address:";
-	lexer_copy(text, &p->t);
-	if ((slash = strchr(text, '/')) != NULL)
-		*slash = '\0';
-	v->family = strchr(text, ':') != NULL ? AF_INET6 : AF_INET;
-	bits = most = v->family == AF_INET6 ? 128 : 32;
-	if (inet_pton(v->family, text, v->bytes) != 1)
-		return "is no IP address:";
-	if (slash != NULL && !num_parse(slash + 1, 0, most, &bits, &why))
-		return "is no network (address/bits):";
-	v->bits = (uint8_t)bits;
-	for (i = v->bits; i < most; i++)
-		if ((v->bytes[i / 8] & (0x80 >> i % 8)) != 0)
-			return "has address bits behind its prefix:";
-	return NULL;
-}
-
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* A whole MAC in any usual form, or its first digits and `*`. */
-static const char *
-mac_value(struct parser *p, struct value *v)
-{
-	char		 text[32];
-	size_t		 i, n, digits = 0;
-	bool		 blank = true;	/* no digit since the last separator */
-	int		 d;
-
-	if (p->t.len >= sizeof(text))
-		return "is no MAC address:";
-	n = lexer_copy(text, &p->t);
-	if (n == 0 || text[n - 1] != '*') {
-		v->bits = 8 * MAC_LEN;
-		return mac_parse(text, v->bytes) ? NULL : "is no MAC address:";
-	}
-	for (i = 0; i < n - 1; i++) {
-		if ((d = hex_digit(text[i])) >= 0) {
-			if (digits == 2 * MAC_LEN)
-				return "is too long for a MAC address:";
-			v->bytes[digits / 2] |= (uint8_t)(digits % 2 ? d : d << 4);
-			digits++;
-			blank = false;
-		} else if (strchr(":-.", text[i]) == NULL || blank)
-			return "is no beginning of a MAC address:";
-		else
-			blank = true;
-	}
-	v->bits = (uint8_t)(digits * 4);
-	return NULL;
-}
-
-/* Reads one value of a test into n.  A bad one is reported and passed over. */
-static bool
-one_value(struct parser *p, struct node *n, struct value ***tail)
-{
-	enum kind	 kind = fields[n->field].kind;
 	struct value	*v;
 	const char	*fault;
 
-	if ((p->t.kind != TOKEN_WORD && p->t.kind != TOKEN_STRING) || at_reserved(p))
-		return parser_expected(p, "a value");
-	if (kind == KIND_SET)
-		set_value(p, n);
+	if (field_table[n->field].kind == KIND_SET) {
+		if (!value_set(n->field, t, &n->set))
+			no_word(p, n->field, t);
+		return;
+	}
+	v = policy_alloc(p->pol, sizeof(*v));
+	switch (field_table[n->field].kind) {
+	case KIND_TEXT:
+	case KIND_VERSION:
+		fault = value_glob(p, t, v);
+		break;
+	case KIND_NET:
+		fault = value_net(t, v);
+		break;
+	case KIND_MAC:
+		fault = value_mac(t, v);
+		break;
+	case KIND_ZONE:
+		fault = zone_value(p, t, v);
+		break;
+	default:
+		fault = value_range(n->field, t, v);
+		break;
+	}
+	if (fault != NULL)
+		parser_fault(p, t, fault);
+	**tail = v;
+	*tail = &v->next;
+}
+
+/* `list Name`, unless `list` is itself a value here.  The current token is list. */
+static bool
+list_value(struct parser *p, struct node *n, struct value ***tail)
+{
+	struct lexer	 lx = p->lx;
+	struct token	 t = p->t;
+	enum kind	 kind = field_table[n->field].kind;
+	struct value	*v;
+	struct list	*l;
+
+	parser_next(p);
+	if (p->t.kind != TOKEN_WORD || p->t.text[0] < 'A' || p->t.text[0] > 'Z') {
+		p->lx = lx;
+		p->t = t;
+		return false;
+	}
+	if ((l = list_named(p->pol, p->t.text, p->t.len)) == NULL)
+		parser_fault(p, &p->t, "there is no list of this name above:");
+	else if (kind != (l->type == LIST_MACS ? KIND_MAC : KIND_TEXT))
+		parser_fault(p, &p->t, l->type == LIST_MACS ? "is a list of MAC addresses:" :
+		    kind == KIND_MAC ? "is no list of MAC addresses:" :
+		    "what is asked for is never in a list:");
 	else {
 		v = policy_alloc(p->pol, sizeof(*v));
-		fault = kind == KIND_GLOB ? glob_value(p, v) : kind == KIND_NET ?
-		    net_value(p, v) : mac_value(p, v);
-		if (fault != NULL)
-			parser_fault(p, &p->t, fault);
+		v->is_list = true;
+		v->list = l;
+		l->used = true;
 		**tail = v;
 		*tail = &v->next;
 	}
+	return true;
+}
+
+/* Reads one value of a test into n, or all that a variable stands for.  A bad
+ * one is reported and passed over. */
+static bool
+one_value(struct parser *p, struct node *n, struct value ***tail, bool *many)
+{
+	const struct variable	*var;
+	struct token		 t;
+	size_t			 i;
+
+	if (!value_here(p))
+		return parser_expected(p, "a value");
+	if (variable_here(p)) {
+		if ((var = variable_use(p)) != NULL) {
+			*many |= var->n > 1;
+			for (i = 0; i < var->n; i++) {
+				t = variable_token(var, i, &p->t);
+				add_value(p, n, &t, tail);
+			}
+		}
+	} else if (!(parser_at(p, "list") && list_value(p, n, tail)))
+		add_value(p, n, &p->t, tail);
 	parser_next(p);
 	return true;
 }
@@ -227,8 +151,9 @@ static bool
 values(struct parser *p, struct node *n, bool many)
 {
 	struct value	**tail = &n->values;
+	bool		  more = false;
 
-	if (!one_value(p, n, &tail))
+	if (!one_value(p, n, &tail, &more))
 		return false;
 	while (p->t.kind == TOKEN_COMMA) {
 		if (!many) {
@@ -236,59 +161,83 @@ values(struct parser *p, struct node *n, bool many)
 			many = true;
 		}
 		parser_next(p);
-		if (!one_value(p, n, &tail))
+		if (!one_value(p, n, &tail, &more))
 			return false;
 	}
 	return true;
 }
 
-static struct node *
-age_test(struct parser *p, struct node *n)
+static bool
+at_compare(const struct parser *p, uint8_t *compare)
 {
-	char	 text[32];
+	static const enum compare	 means[] = {
+		[TOKEN_LT] = COMPARE_LT, [TOKEN_LE] = COMPARE_LE, [TOKEN_GT] = COMPARE_GT,
+		[TOKEN_GE] = COMPARE_GE,
+	};
 
-	switch (p->t.kind) {
-	case TOKEN_LT:
-		n->compare = COMPARE_LT;
-		break;
-	case TOKEN_LE:
-		n->compare = COMPARE_LE;
-		break;
-	case TOKEN_GT:
-		n->compare = COMPARE_GT;
-		break;
-	case TOKEN_GE:
-		n->compare = COMPARE_GE;
-		break;
-	default:
-		parser_expected(p, "<, <=, > or >= behind age");
-		return NULL;
-	}
+	if (p->t.kind < TOKEN_LT || p->t.kind > TOKEN_GE)
+		return false;
+	*compare = (uint8_t)means[p->t.kind];
+	return true;
+}
+
+/* What stands behind <, <=, > or >=. */
+static struct node *
+compared(struct parser *p, struct node *n)
+{
+	const struct variable	*var;
+	struct token		 t;
+	const char		*fault;
+
 	parser_next(p);
 	if (p->t.kind != TOKEN_WORD) {
-		parser_expected(p, "a span of time such as 12h");
+		parser_expected(p, field_table[n->field].kind == KIND_SPAN ?
+		    "a span of time such as 12h" : "a value");
 		return NULL;
 	}
-	if (p->t.len >= sizeof(text) || (lexer_copy(text, &p->t), !when_span(text, &n->seconds)))
-		parser_fault(p, &p->t, "is no span of time (try 12h):");
+	t = p->t;
+	if (variable_here(p) && (var = variable_use(p)) != NULL)
+		t = variable_token(var, 0, &p->t);
+	fault = field_table[n->field].kind == KIND_VERSION ?
+	    value_version(p, &t, &n->version) : value_number(n->field, &t, &n->number);
+	if (fault != NULL)
+		parser_fault(p, &t, fault);
 	parser_next(p);
 	return n;
+}
+
+static const char *
+operators(enum kind kind)
+{
+	switch (kind) {
+	case KIND_SPAN:
+		return "<, <=, >, >= or in";
+	case KIND_NUMBER:
+	case KIND_CLOCK:
+	case KIND_VERSION:
+		return "is, in, not in, <, <=, > or >=";
+	default:
+		return "is, in or not in";
+	}
 }
 
 /* What stands behind a field: is, is not, in, not in and the values. */
 static struct node *
 test(struct parser *p, enum field field)
 {
+	enum kind	 kind = field_table[field].kind;
 	struct node	*n = new_node(p, NODE_TEST, NULL);
 	bool		 negated = false, many = false;
+	char		 what[96];
 
 	n->field = (uint8_t)field;
+	n->asks_trust = field == FIELD_TRUST;
 	parser_next(p);
-	if (fields[field].kind == KIND_FLAG)
+	if (kind == KIND_FLAG)
 		return n;
-	if (fields[field].kind == KIND_AGE)
-		return age_test(p, n);
-	if (parser_at(p, "is")) {
+	if ((kind >= KIND_SPAN || kind == KIND_VERSION) && at_compare(p, &n->compare))
+		return compared(p, n);
+	if (parser_at(p, "is") && kind != KIND_SPAN) {
 		parser_next(p);
 		if ((negated = parser_at(p, "not")))
 			parser_next(p);
@@ -296,7 +245,10 @@ test(struct parser *p, enum field field)
 		if ((negated = parser_at(p, "not")))
 			parser_next(p);
 		if (!parser_at(p, "in")) {
-			parser_expected(p, negated ? "in" : "is, in or not in");
+			snprintf(what, sizeof(what), "%s behind %s", operators(kind),
+			    field_table[field].name);
+			parser_expected(p, negated ? "in" : kind == KIND_SPAN ? what :
+			    operators(kind));
 			return NULL;
 		}
 		many = true;
@@ -310,8 +262,8 @@ test(struct parser *p, enum field field)
 static struct node *
 label_test(struct parser *p)
 {
-	struct node		*n;
-	const struct label	*l;
+	struct node	*n;
+	struct label	*l;
 
 	l = parser_label(p, p->t.text, p->t.len);
 	n = new_node(p, NODE_LABEL, NULL);
@@ -320,6 +272,8 @@ label_test(struct parser *p)
 	else if (l->when != NULL) {
 		n->label = l;
 		n->height = (uint16_t)(l->when->height + 1);
+		n->asks_trust = l->when->asks_trust;
+		l->used = true;
 	}
 	parser_next(p);
 	return n;
@@ -328,17 +282,18 @@ label_test(struct parser *p)
 static void
 unknown_word(struct parser *p)
 {
-	const char	*names[FIELD_COUNT], *near = NULL;
-	char		 guess[64];
-	size_t		 i;
+	const struct field_word	*w = field_table[FIELD_COMPLIANCE].words;
+	const char		*names[FIELD_COUNT], *near = NULL;
+	char			 guess[64];
+	size_t			 i;
 
-	for (i = 0; i < COUNT(compliance_words); i++)
-		if (same(&p->t, compliance_words[i])) {
-			snprintf(guess, sizeof(guess), "compliance is %s", compliance_words[i]);
+	for (i = 0; w[i].name != NULL; i++)
+		if (parser_at(p, w[i].name)) {
+			snprintf(guess, sizeof(guess), "compliance is %s", w[i].name);
 			near = guess;
 		}
 	for (i = 0; i < FIELD_COUNT; i++)
-		names[i] = fields[i].name;
+		names[i] = field_table[i].name;
 	if (near == NULL)
 		near = parser_guess(p, &p->t, names, FIELD_COUNT, true);
 	parser_near(p, &p->t, "unknown condition", near);
@@ -348,7 +303,7 @@ static struct node *
 atom(struct parser *p, int depth)
 {
 	struct node	*n;
-	size_t		 i;
+	enum field	 field;
 
 	if (p->t.kind == TOKEN_OPEN) {
 		if (depth >= POLICY_NESTING) {
@@ -365,15 +320,14 @@ atom(struct parser *p, int depth)
 		parser_next(p);
 		return n;
 	}
-	if (p->t.kind != TOKEN_WORD || at_reserved(p)) {
+	if (p->t.kind != TOKEN_WORD || !value_here(p)) {
 		parser_expected(p, "a condition");
 		return NULL;
 	}
 	if (p->t.text[0] >= 'A' && p->t.text[0] <= 'Z')
 		return label_test(p);
-	for (i = 0; i < FIELD_COUNT; i++)
-		if (same(&p->t, fields[i].name))
-			return test(p, (enum field)i);
+	if (field_find(p->t.text, p->t.len, &field))
+		return test(p, field);
 	unknown_word(p);
 	return NULL;
 }

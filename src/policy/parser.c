@@ -2,9 +2,10 @@
 
 #include "base/file.h"
 #include "base/text.h"
-#include "base/when.h"
 #include "policy/parser.h"
+#include "policy/setting.h"
 
+#define GUESS_WORDS	96	/* more than there are words of one kind */
 #define GUESSES		100	/* a file with more errors needs no more suggestions */
 
 const char *
@@ -66,14 +67,14 @@ const char *
 parser_guess(struct parser *p, const struct token *t, const char *const *words, size_t n,
     bool labels)
 {
-	const char	*name[POLICY_LABELS + 64];
+	const char	*name[POLICY_LABELS + GUESS_WORDS];
 	char		 typed[TEXT_SHOWN];
 	struct label	*l;
 	size_t		 i, count = 0;
 
 	if (p->errors >= GUESSES)
 		return NULL;
-	for (i = 0; i < n && count < 64; i++)
+	for (i = 0; i < n && count < GUESS_WORDS; i++)
 		name[count++] = words[i];
 	for (i = 0; labels && i < POLICY_BUCKETS; i++)
 		for (l = p->pol->labels[i]; l != NULL; l = l->chain)
@@ -140,37 +141,45 @@ parser_no_label(struct parser *p, const struct token *t, const struct label *l)
 }
 
 /* Every statement ends here; rest of a line is an error. */
-static bool
-statement_end(struct parser *p, const char *expected)
+bool
+parser_end(struct parser *p, const char *expected)
 {
 	if (p->t.kind == TOKEN_END || p->t.kind == TOKEN_EOF)
 		return true;
 	return parser_expected(p, expected);
 }
 
-static bool
-label_name(struct parser *p)
+bool
+parser_name(struct parser *p, const char *what)
 {
+	char	 msg[96];
 	size_t	 i;
 	char	 c;
 
 	if (p->t.kind != TOKEN_WORD)
-		return parser_expected(p, "the name of a label");
+		return parser_expected(p, what);
 	c = p->t.text[0];
 	if (c < 'A' || c > 'Z' || p->t.len > POLICY_NAME) {
-		parser_fault(p, &p->t, p->t.len > POLICY_NAME ? "is too long a name:" :
-		    "the name of a label begins with a capital letter, not");
+		snprintf(msg, sizeof(msg), "%s begins with a capital letter, not", what);
+		parser_fault(p, &p->t, p->t.len > POLICY_NAME ? "is too long a name:" : msg);
 		return false;
 	}
 	for (i = 1; i < p->t.len; i++) {
 		c = p->t.text[i];
 		if (!((c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
 		    c == '-' || c == '_')) {
-			parser_fault(p, &p->t, "the name of a label has letters, digits, - and _, not");
+			snprintf(msg, sizeof(msg), "%s has letters, digits, - and _, not", what);
+			parser_fault(p, &p->t, msg);
 			return false;
 		}
 	}
 	return true;
+}
+
+struct place
+parser_place(const struct parser *p, const struct token *t)
+{
+	return (struct place){ p->source, t->line, t->column };
 }
 
 /* Files a label under its name, before its definition is read: if that has an
@@ -183,12 +192,13 @@ new_label(struct parser *p)
 	size_t		 b;
 
 	if ((l = parser_label(p, p->t.text, p->t.len)) != NULL) {
-		snprintf(what, sizeof(what), "this label is defined in line %d already:", l->line);
+		snprintf(what, sizeof(what), "this label is defined in line %d already:",
+		    l->at.line);
 		parser_fault(p, &p->t, what);
 	} else if (p->pol->nlabels == POLICY_LABELS)
 		parser_fault(p, &p->t, "too many labels, from");
 	l = policy_alloc(p->pol, sizeof(*l));
-	l->line = p->t.line;
+	l->at = parser_place(p, &p->t);
 	l->open = true;
 	if (parser_label(p, p->t.text, p->t.len) != NULL || p->pol->nlabels == POLICY_LABELS)
 		return l;
@@ -219,7 +229,7 @@ definition(struct parser *p, struct label *l)
 			return false;
 	} else
 		return parser_expected(p, "when or gives");
-	if (!statement_end(p, end))
+	if (!parser_end(p, end))
 		return false;
 	l->when = when;
 	l->gives = gives;
@@ -231,7 +241,7 @@ label(struct parser *p)
 {
 	struct label	*l;
 
-	if (!label_name(p))
+	if (!parser_name(p, "the name of a label"))
 		return false;
 	l = new_label(p);
 	parser_next(p);
@@ -258,13 +268,14 @@ rule_name(struct parser *p, struct rule *r)
 }
 
 static bool
-rule(struct parser *p, enum action action, int line)
+rule(struct parser *p, enum action action, bool shadow, const struct token *t)
 {
 	struct token	 with;
 	struct rule	*r = policy_alloc(p->pol, sizeof(*r));
 
 	r->action = action;
-	r->line = line;
+	r->shadow = shadow;
+	r->at = parser_place(p, t);
 	if (!rule_name(p, r))
 		return false;
 	if (parser_at(p, "with")) {
@@ -272,10 +283,9 @@ rule(struct parser *p, enum action action, int line)
 		parser_next(p);
 		if ((r->gives = reply_parse(p)) == NULL)
 			return false;
-		if (action == ACTION_DENY && (r->gives->vlan != NULL ||
-		    r->gives->role != NULL || r->gives->session_timeout))
+		if (action == ACTION_DENY && r->gives->access)
 			parser_fault(p, &with,
-			    "deny gives no vlan, role or session-timeout, only attributes:");
+			    "deny gives no access, only attributes, log and coa:");
 	}
 	if (parser_at(p, "if")) {
 		parser_next(p);
@@ -285,9 +295,9 @@ rule(struct parser *p, enum action action, int line)
 			parser_fault(p, &p->t, "what is given stands before if, not behind it:");
 			return false;
 		}
-		if (!statement_end(p, "and, or or the end of the line"))
+		if (!parser_end(p, "and, or or the end of the line"))
 			return false;
-	} else if (!statement_end(p, r->gives != NULL ? "a comma, if or the end of the line" :
+	} else if (!parser_end(p, r->gives != NULL ? "a comma, if or the end of the line" :
 	    "with, if or the end of the line"))
 		return false;
 	if (p->pol->nrules++ == POLICY_RULES) {
@@ -299,122 +309,123 @@ rule(struct parser *p, enum action action, int line)
 	return true;
 }
 
-/* For a setting: reports the second time.  *seen becomes true. */
-static void
-only_once(struct parser *p, const struct token *t, bool *seen)
-{
-	if (*seen)
-		parser_fault(p, t, "this setting is given twice:");
-	*seen = true;
-}
-
+/* shadow all [with ...] [if ...]: nothing is enforced while this holds. */
 static bool
-match_order(struct parser *p, const struct token *t)
+shadow_all(struct parser *p, const struct token *t)
 {
-	static const char *const	 words[] = { "guid", "name", "mac" };
-	static const enum match		 means[] = { MATCH_GUID, MATCH_NAME, MATCH_MAC };
-	struct match_order		 order = { { MATCH_NONE, MATCH_NONE, MATCH_NONE } };
-	size_t				 n = 0, i, k;
+	struct policy	*pol = p->pol;
 
-	only_once(p, t, &p->has_order);
-	while (p->t.kind == TOKEN_WORD) {
-		for (i = 0; i < 3 && !parser_at(p, words[i]); i++)
-			;
-		for (k = 0; i < 3 && k < n && order.by[k] != means[i]; k++)
-			;
-		if (i == 3)
-			parser_near(p, &p->t, "is none of guid, name and mac:",
-			    parser_guess(p, &p->t, words, 3, false));
-		else if (k < n)
-			parser_fault(p, &p->t, "stands twice in match-order:");
-		else
-			order.by[n++] = means[i];
+	parser_once(p, t, ONCE_SHADOW);
+	pol->shadow_all = true;
+	pol->shadow_at = parser_place(p, t);
+	if (parser_at(p, "with")) {
 		parser_next(p);
-		if (n > 0 && p->t.kind == TOKEN_COMMA)
-			parser_next(p);
+		if ((pol->shadow_gives = reply_parse(p)) == NULL)
+			return false;
 	}
-	if (n == 0 && p->errors == 0)
-		return parser_expected(p, "guid, name or mac");
-	p->pol->order = order;
-	return statement_end(p, "guid, name, mac or the end of the line");
+	if (parser_at(p, "if")) {
+		parser_next(p);
+		if ((pol->shadow_when = condition_parse(p)) == NULL)
+			return false;
+		return parser_end(p, "and, or or the end of the line");
+	}
+	return parser_end(p, pol->shadow_gives != NULL ?
+	    "a comma, if or the end of the line" : "with, if or the end of the line");
 }
 
 static bool
-stale_after(struct parser *p, const struct token *t)
+shadow(struct parser *p, const struct token *t)
 {
-	char	 text[32];
+	enum action	 action = parser_at(p, "allow") ? ACTION_ALLOW : ACTION_DENY;
 
-	only_once(p, t, &p->has_stale);
-	if (p->t.kind != TOKEN_WORD)
-		return parser_expected(p, "a span of time such as 24h");
-	if (p->t.len >= sizeof(text) ||
-	    (lexer_copy(text, &p->t), !when_span(text, &p->pol->stale_after)) ||
-	    p->pol->stale_after == 0)
-		parser_fault(p, &p->t, "is no span of time (try 24h):");
+	if (parser_at(p, "all")) {
+		parser_next(p);
+		return shadow_all(p, t);
+	}
+	if (action == ACTION_DENY && !parser_at(p, "deny"))
+		return parser_expected(p, "allow, deny or all");
 	parser_next(p);
-	return statement_end(p, "the end of the line");
+	return rule(p, action, true, t);
 }
 
-static bool
-no_match(struct parser *p, const struct token *t)
+void
+parser_once(struct parser *p, const struct token *t, int which)
 {
-	only_once(p, t, &p->has_no_match);
+	if (p->once[which])
+		parser_fault(p, t, "this setting is given twice:");
+	p->once[which] = true;
+}
+
+bool
+parser_answer(struct parser *p, enum action *action, struct gift **gives)
+{
 	if (parser_at(p, "deny")) {
 		parser_next(p);
-		return statement_end(p, "the end of the line");
+		return parser_end(p, "the end of the line");
 	}
 	if (!parser_at(p, "allow"))
 		return parser_expected(p, "allow or deny");
 	parser_next(p);
-	p->pol->no_match = ACTION_ALLOW;
+	*action = ACTION_ALLOW;
 	if (parser_at(p, "with")) {
 		parser_next(p);
-		if ((p->pol->no_match_gives = reply_parse(p)) == NULL)
+		if ((*gives = reply_parse(p)) == NULL)
 			return false;
 	}
-	return statement_end(p, p->pol->no_match_gives != NULL ?
-	    "a comma or the end of the line" : "with or the end of the line");
+	return parser_end(p, *gives != NULL ? "a comma or the end of the line" :
+	    "with or the end of the line");
 }
+
+/* The statements, the frequent ones first. */
+static const struct {
+	const char	*word;
+	bool		(*parse)(struct parser *, const struct token *);
+} statements[] = {
+	{ "allow", NULL }, { "deny", NULL }, { "label", NULL }, { "shadow", shadow },
+	{ "zone", setting_zone }, { "let", setting_let }, { "list", setting_list },
+	{ "match-order", setting_match_order }, { "stale-after", setting_stale_after },
+	{ "no-match", setting_no_match }, { "when-broken", setting_when_broken },
+	{ "ambiguous", setting_ambiguous }, { "timezone", setting_timezone },
+	{ "trusted", setting_trusted }, { "app-hint", setting_app_hint },
+	{ "word", setting_word }, { "include", setting_include },
+};
+
+#define STATEMENTS	(sizeof(statements) / sizeof(statements[0]))
 
 static bool
 statement(struct parser *p)
 {
-	static const char *const	 words[] = {
-		"allow", "deny", "label", "match-order", "stale-after", "no-match",
-	};
-	struct token			 t = p->t;
-	size_t				 i;
+	const char	*words[STATEMENTS];
+	struct token	 t = p->t;
+	size_t		 i;
 
 	if (t.kind != TOKEN_WORD)
 		return parser_expected(p, "allow, deny, label or a setting");
-	for (i = 0; i < 6 && !parser_at(p, words[i]); i++)
+	for (i = 0; i < STATEMENTS && !parser_at(p, statements[i].word); i++)
 		;
-	if (i == 6) {
-		parser_near(p, &t, "unknown statement", parser_guess(p, &t, words, 6, false));
+	if (i == STATEMENTS) {
+		for (i = 0; i < STATEMENTS; i++)
+			words[i] = statements[i].word;
+		parser_near(p, &t, "unknown statement",
+		    parser_guess(p, &t, words, STATEMENTS, false));
 		return false;
 	}
 	parser_next(p);
 	switch (i) {
 	case 0:
-		return rule(p, ACTION_ALLOW, t.line);
+		return rule(p, ACTION_ALLOW, false, &t);
 	case 1:
-		return rule(p, ACTION_DENY, t.line);
+		return rule(p, ACTION_DENY, false, &t);
 	case 2:
 		return label(p);
-	case 3:
-		return match_order(p, &t);
-	case 4:
-		return stale_after(p, &t);
 	default:
-		return no_match(p, &t);
+		return statements[i].parse(p, &t);
 	}
 }
 
-void
-parser_file(struct parser *p)
+static void
+each_statement(struct parser *p)
 {
-	char	 msg[FILE_WHY + 64];
-
 	for (parser_next(p); p->t.kind != TOKEN_EOF; parser_next(p)) {
 		if (p->t.kind == TOKEN_END)
 			continue;
@@ -424,13 +435,36 @@ parser_file(struct parser *p)
 		if (p->t.kind == TOKEN_EOF || p->errors > POLICY_ERRORS)
 			break;
 	}
+}
+
+void
+parser_include(struct parser *p, const char *path, const char *text, size_t len)
+{
+	struct lexer	 lx = p->lx;
+	struct token	 t = p->t;
+	const char	*name = p->name;
+
+	p->name = path;
+	lexer_init(&p->lx, text, len);
+	each_statement(p);
+	p->name = name;
+	p->lx = lx;
+	p->t = t;
+}
+
+void
+parser_file(struct parser *p)
+{
+	char	 msg[FILE_WHY + 64];
+
+	each_statement(p);
 	if (p->errors > POLICY_ERRORS) {
 		snprintf(msg, sizeof(msg), "%s:%d:1: too many errors, stopped here",
 		    p->name, p->t.line);
 		p->report(p->arg, msg);
 	}
 	/* A file that was cut off by a full disk must not become a policy. */
-	if (p->errors == 0 && p->pol->nrules == 0 && !p->has_no_match) {
+	if (p->errors == 0 && p->pol->nrules == 0 && !p->pol->has_no_match) {
 		p->errors++;
 		snprintf(msg, sizeof(msg), "%s:%d:1: no rule in the whole file", p->name,
 		    p->t.line);

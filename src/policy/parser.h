@@ -14,6 +14,12 @@
 #include "policy/lexer.h"
 #include "policy/rules.h"
 
+/* The settings that may be given once. */
+enum once {
+	ONCE_ORDER, ONCE_NO_MATCH, ONCE_BROKEN, ONCE_AMBIGUOUS, ONCE_TIMEZONE, ONCE_HINT,
+	ONCE_SHADOW, ONCE_STALE, ONCE_COUNT = ONCE_STALE + 1 + COMPLIANCE_COUNT
+};
+
 struct parser {
 	const char	*name;		/* of the file, for messages */
 	policy_report	 report;
@@ -23,7 +29,13 @@ struct parser {
 	struct token	 t;		/* the current token */
 	struct policy	*pol;
 	struct rule	**tail;
-	bool		 has_order, has_stale, has_no_match;
+	struct rules_file	*source;
+	bool		 in_word;	/* $role is the value of the word, no variable */
+	bool		 files;		/* lists and further files may be read */
+	int		 depth;		/* of includes */
+	struct { uint64_t dev, ino; } open[POLICY_DEPTH];
+	size_t		 bytes, nsources, nlists, nzones, nvariables;
+	bool		 once[ONCE_COUNT];
 };
 
 /* Zeroed memory that lives as long as the policy; no memory ends the program. */
@@ -52,6 +64,18 @@ void	 parser_near(struct parser *p, const struct token *t, const char *what,
 /* Reports that the current token is not what was expected; returns false. */
 bool	 parser_expected(struct parser *p, const char *what);
 
+/* For the end of a statement: returns true, or reports what was expected. */
+bool	 parser_end(struct parser *p, const char *expected);
+
+/* For a setting: reports the second time. */
+void	 parser_once(struct parser *p, const struct token *t, int which);
+
+/* Where a token stands. */
+struct place parser_place(const struct parser *p, const struct token *t);
+
+/* Whether the current token is a name as labels have them; reports if not. */
+bool	 parser_name(struct parser *p, const char *what);
+
 /* The word nearest to a token, out of words and, unless words alone are wanted,
  * the names of the labels; NULL when none is near. */
 const char *parser_guess(struct parser *p, const struct token *t,
@@ -63,12 +87,21 @@ struct label *parser_label(const struct parser *p, const char *text, size_t len)
 /* Reports a label that is not there, or not of the kind that is wanted. */
 void	 parser_no_label(struct parser *p, const struct token *t, const struct label *l);
 
+/* `deny` or `allow [with ...]` of no-match and when-broken. */
+bool	 parser_answer(struct parser *p, enum action *action, struct gift **gives);
+
 /* Parses the whole file, statement by statement; behind an error it goes on with
  * the next one. */
 void	 parser_file(struct parser *p);
 
+/* Parses another file in the middle of this one. */
+void	 parser_include(struct parser *p, const char *path, const char *text, size_t len);
+
 /* Parse a condition, and what stands behind `with` or `gives`. */
 struct node *condition_parse(struct parser *p);
 struct gift *reply_parse(struct parser *p);
+
+/* The same behind the `gives` of a word: $NAME in a value is the word's. */
+struct gift *reply_parse_word(struct parser *p);
 
 #endif

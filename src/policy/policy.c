@@ -1,3 +1,4 @@
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <err.h>
@@ -42,21 +43,30 @@ policy_alloc(struct policy *p, size_t size)
 	return memset(at, 0, size);
 }
 
-static const char *
-base_name(const char *path)
+static struct rules_file *
+main_source(struct policy *pol, const char *path)
 {
+	struct rules_file	*s = policy_alloc(pol, sizeof(*s));
 	const char	*slash = strrchr(path, '/');
+	size_t		 n = strlen(path);
+	char		*copy = policy_alloc(pol, n + 1);
 
-	return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
+	memcpy(copy, path, n);
+	s->path = copy;
+	s->name = slash != NULL && slash[1] != '\0' ? copy + (slash + 1 - path) : copy;
+	pol->sources = s;
+	return s;
 }
 
-struct policy *
-policy_parse(const char *name, const char *text, size_t len, policy_report report, void *arg)
+/* st is that of the file when the text is out of one, else NULL. */
+static struct policy *
+parse(const char *name, const char *text, size_t len, const struct stat *st,
+    policy_report report, void *arg)
 {
 	static const struct match_order	 usual = MATCH_ORDER_DEFAULT;
 	struct parser			 p = { .name = name, .report = report, .arg = arg };
 	struct policy			*pol;
-	char				*file, msg[FILE_WHY + 64];
+	char				 msg[FILE_WHY + 64];
 
 	if (len > POLICY_FILE || (len >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 ||
 	    memcmp(text, "\xfe\xff", 2) == 0))) {
@@ -70,18 +80,31 @@ policy_parse(const char *name, const char *text, size_t len, policy_report repor
 	pol->order = usual;
 	pol->stale_after = STALE_AFTER;
 	pol->no_match = ACTION_DENY;
-	digest_format(pol->digest, digest_add(DIGEST_START, text, len));
-	file = policy_alloc(pol, strlen(base_name(name)) + 1);
-	memcpy(file, base_name(name), strlen(base_name(name)));
-	pol->file = file;
+	pol->hash = digest_add(DIGEST_START, text, len);
+	p.source = main_source(pol, name);
+	p.nsources = 1;
+	p.bytes = len;
+	if (st != NULL) {
+		p.files = true;
+		p.open[0].dev = st->st_dev;
+		p.open[0].ino = st->st_ino;
+	}
 	p.pol = pol;
 	p.tail = &pol->rules;
 	lexer_init(&p.lx, text, len);
 	parser_file(&p);
-	if (p.errors == 0)
+	if (p.errors == 0) {
+		digest_format(pol->digest, pol->hash);
 		return pol;
+	}
 	policy_free(pol);
 	return NULL;
+}
+
+struct policy *
+policy_parse(const char *name, const char *text, size_t len, policy_report report, void *arg)
+{
+	return parse(name, text, len, NULL, report, arg);
 }
 
 struct policy *
@@ -90,21 +113,29 @@ policy_load(const char *path, policy_report report, void *arg)
 	struct policy	*pol = NULL;
 	char		 why[FILE_WHY], *text = NULL;
 	size_t		 len = 0;
+	struct stat	 st;
 	int		 fd;
 
 	if ((fd = file_open_checked(path, 0, why)) == -1) {
 		report(arg, why);
 		return NULL;
 	}
-	if (file_read_all(fd, POLICY_FILE, &text, &len) == -1) {
+	if (fstat(fd, &st) == -1 || file_read_all(fd, POLICY_FILE, &text, &len) == -1) {
 		snprintf(why, sizeof(why), "%s: %s", path, errno == EFBIG ?
 		    "is larger than 1 MiB" : strerror(errno));
 		report(arg, why);
 	} else
-		pol = policy_parse(path, text, len, report, arg);
+		pol = parse(path, text, len, &st, report, arg);
 	free(text);
 	close(fd);
 	return pol;
+}
+
+/* The arena's memory is ours, however constant the policy finds it. */
+static void
+wipe(const char *secret)
+{
+	explicit_bzero((char *)(uintptr_t)secret, strlen(secret));
 }
 
 void
@@ -112,8 +143,12 @@ policy_free(struct policy *p)
 {
 	struct chunk	*c;
 
+	size_t		 i;
+
 	if (p == NULL)
 		return;
+	for (i = 0; i < p->nhints; i++)
+		wipe(p->hint[i]);
 	while ((c = p->arena) != NULL) {
 		p->arena = c->next;
 		free(c);

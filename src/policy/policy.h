@@ -31,6 +31,11 @@
 #define POLICY_NESTING	64		/* parentheses, and labels in labels */
 #define POLICY_NAME	128		/* bytes in the name of a rule or a label */
 #define POLICY_VALUE	252		/* bytes in a reply value: RFC 2868 keeps one for the tag */
+#define POLICY_TAGS	8		/* log words of one decision */
+#define POLICY_TAG	64		/* bytes of each */
+#define POLICY_EVENTS	12
+#define POLICY_DEPTH	8		/* files that include files */
+#define POLICY_SOURCES	256		/* files in all, lists too */
 #define POLICY_ERRORS	10000		/* after so many errors the rest is not read */
 
 /* An answer that is so much newer than our clock has no age that could be
@@ -60,6 +65,19 @@ struct reply_attr {
 	bool		 quoted;	/* to be printed in double quotes */
 };
 
+/* What a decision would have been with the `shadow` rules enforced. */
+struct shadow {
+	bool		 any;		/* it would have been another rule's */
+	enum action	 action;
+	const char	*file;		/* NULL: nothing matched */
+	int		 line;
+	const char	*name;
+	const char	*vlan;
+	const char	*role;
+	size_t		 nattr;
+	struct reply_attr attr[POLICY_ATTRS];
+};
+
 /*
  * What was decided.  The strings belong to the policy and live as long as it,
  * but for reason, which is in the struct.
@@ -76,6 +94,20 @@ struct decision {
 	char		 rules[DIGEST_TEXT];	/* digest of the rules file */
 	size_t		 nattr;
 	struct reply_attr attr[POLICY_ATTRS];
+	const char	*coa;		/* none, reauth, bounce, disconnect; NULL: not said */
+	const char	*mfa;		/* how often a second factor is asked for; NULL: never */
+	bool		 mfa_due;	/* and whether it is time for one */
+	bool		 has_trust;	/* the rules speak of it */
+	bool		 trusted;
+	size_t		 ntag;
+	const char	*tag[POLICY_TAGS];
+	size_t		 nevent;
+	const char	*event[POLICY_EVENTS];
+	const char	*list;		/* file of the list that the rule found the client in */
+	int		 list_line;
+	const char	*list_reason;	/* or NULL */
+	int64_t		 list_until;	/* WHEN_ALWAYS: for ever */
+	struct shadow	 shadow;
 };
 
 /*
@@ -91,10 +123,12 @@ struct policy *policy_parse(const char *name, const char *text, size_t len,
 
 void	 policy_free(struct policy *p);
 
-/* The order of identifiers that the rules ask for (match-order). */
+/* The order of identifiers that the rules ask for (match-order), and whether of
+ * several devices the newest is meant (ambiguous newest). */
 const struct match_order *policy_match_order(const struct policy *p);
 
-/* Answers of this age and older are `stale` (stale-after; seconds). */
+/* Answers of this age and older are `stale` (stale-after; seconds), unless the
+ * rules say something else for a state. */
 int64_t	 policy_stale_after(const struct policy *p);
 
 /* How many rules and labels there are. */
@@ -105,6 +139,18 @@ size_t	 policy_labels(const struct policy *p);
  * by default deny. */
 void	 policy_decide(const struct policy *p, const struct facts *f,
 	    struct decision *out);
+
+/*
+ * The answer when something of ours is broken, if the rules have one
+ * (when-broken).  Returns false when they have not; reason goes into *out.
+ */
+bool	 policy_when_broken(const struct policy *p, const struct facts *f,
+	    const char *reason, struct decision *out);
+
+/* Whether the managed app's hint in s is good by these rules; what was found out
+ * before (s->hint) where s has no hint to compare.  The caller keeps the result
+ * in s->hint and wipes s->app_hint. */
+enum hint policy_hint(const struct policy *p, const struct session *s);
 
 /* Writes the `decision` member of nac-record(5), without `was`. */
 void	 decision_write(struct jsonw *w, const struct decision *d, int64_t now);

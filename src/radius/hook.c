@@ -78,6 +78,7 @@ hook_settings(struct hook *h, const struct hook_options *o)
 
 	deny = o->fallback == FALLBACK_DENY || (o->fallback == FALLBACK_UNSET &&
 	    strcmp(setting(conf, NULL, "fallback", "quarantine"), "deny") == 0);
+	h->fallback_fixed = o->fallback != FALLBACK_UNSET || o->quarantine_vlan != 0;
 	h->quarantine_vlan = o->quarantine_vlan;
 	if (h->quarantine_vlan == 0)
 		h->quarantine_vlan = conf != NULL ?
@@ -99,12 +100,21 @@ hook_again(struct hook *h)
 void
 hook_fallback(struct hook *h, const char *broken)
 {
-	char	 reason[POLICY_REASON], why[REPLY_WHY];
+	struct facts	 f = { &h->id, &h->session, &h->answer, h->session.seen };
+	char		 reason[POLICY_REASON], why[REPLY_WHY];
 
 	snprintf(reason, sizeof(reason), "fallback: %.*s", (int)sizeof(reason) - 16, broken);
-	reply_fallback(&h->decision, h->fallback_vlan, reason);
-	/* Three short attributes or none: this cannot fail. */
-	h->reply_len = reply_format(h->reply, &h->decision, why);
+	h->reply_len = 0;
+	if (!h->looked_up)
+		memset(&h->answer, 0, sizeof(h->answer));
+	if (h->policy != NULL && !h->fallback_fixed &&
+	    policy_when_broken(h->policy, &f, reason, &h->decision))
+		h->reply_len = reply_format(h->reply, &h->decision, why);
+	if (h->reply_len == 0) {
+		reply_fallback(&h->decision, h->fallback_vlan, reason);
+		/* Three short attributes or none: this cannot fail. */
+		h->reply_len = reply_format(h->reply, &h->decision, why);
+	}
 	h->accept = h->decision.action == ACTION_ALLOW;
 }
 
@@ -152,6 +162,8 @@ decide(struct hook *h, int64_t now)
 		broken_file(h, &c);
 		return -1;
 	}
+	h->session.hint = policy_hint(h->policy, &h->session);
+	explicit_bzero(h->session.app_hint, sizeof(h->session.app_hint));
 	if (look_up(h) == -1)
 		return -1;
 	policy_decide(h->policy, &f, &h->decision);

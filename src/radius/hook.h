@@ -53,6 +53,7 @@ struct hook {
 	char		 state_dir[PATH_MAX];
 	char		 journal[PATH_MAX];
 	int		 fallback_vlan;		/* 0: deny */
+	bool		 fallback_fixed;	/* by the command line: the rules cannot change it */
 	int		 quarantine_vlan;	/* 1 to 4094, also where the fallback is deny */
 
 	/* What a server keeps between decisions; NULL: load, open and close it. */
@@ -96,7 +97,8 @@ void	 hook_broken(struct hook *h, const char *why);
 void	 hook_decide(struct hook *h, int64_t now);
 
 /* Makes the fallback the answer, as hook_decide() does when it must; why goes
- * into its reason. */
+ * into its reason.  That is the command line's, else when-broken of the rules
+ * where those could be read, else nac.conf's. */
 void	 hook_fallback(struct hook *h, const char *why);
 
 enum hook_form {

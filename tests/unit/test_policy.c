@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/fields.h"
 #include "policy/lexer.h"
 #include "policy/policy.h"
 #include "check.h"
@@ -71,6 +72,27 @@ know_everything(void)
 	strcpy(answer.device.owner, "company");
 	strcpy(answer.device.serial, "C02XK1ZZ");
 	strcpy(answer.device.management_state, "managed");
+	strcpy(answer.device.model, "Macbook Air");
+	strcpy(answer.device.manufacturer, "Apple");
+	strcpy(answer.device.user, "alice@corp.example");
+	strcpy(answer.device.jailbroken, "False");
+	answer.device.encrypted = true;
+	answer.device.last_sync = NOW - 3600;
+	answer.device.enrolled = NOW - 864000;
+	answer.id_space = ID_SPACE_ENTRA;
+	answer.source = SOURCE_CACHE;
+	strcpy(id.serial, "4f0a");
+	strcpy(id.subject, "/CN=LAPTOP-1");
+	strcpy(id.template, "1.3.6.1.4.1.311.21.8.1.2.3");
+	identity_add_san(&id, FOUND_SAN_URI, "urn:example:one", 15);
+	identity_add_san(&id, FOUND_SAN_URI, "urn:example:two", 15);
+	identity_add_san(&id, FOUND_SAN_DNS, "laptop-1.corp.example", 21);
+	strcpy(id.upn, "alice@corp.example");
+	strcpy(session.nas_port, "17");
+	strcpy(session.nas_port_id, "Gi1/0/17");
+	session_add_group(&session, "Staff");
+	session_add_group(&session, "VPN Users");
+	session.mfa = NOW - 100000;
 }
 
 /* For rules that are right: without them there is nothing to go on with. */
@@ -161,6 +183,72 @@ test_known(void)
 	CLAIMS(claims);
 }
 
+/* NOW is a Saturday, 08:30 UTC. */
+static void
+test_more_known(void)
+{
+	static const struct claim	 claims[] = {
+		{ "id-space is entra", 1 }, { "id-space is intune", 0 }, { "source in graph, cache", 1 },
+		{ "source is nac2", 0 }, { "client is macos", 1 }, { "client is desktop", 1 },
+		{ "client is mobile", 0 }, { "client in ios, android, other-mobile", 0 },
+		{ "jailbreak is no", 1 }, { "jailbreak is unknown", 0 }, { "jailbroken", 0 },
+		{ "encrypted", 1 }, { "certificate", 1 }, { "app-hint", 0 },
+		{ "trust is trusted", 0 }, { "trust is not trusted", 1 }, { "trust is any", 1 },
+		{ "weekday is saturday", 1 }, { "weekday in monday..friday", 0 },
+		{ "weekday in friday..monday", 1 }, { "weekday in saturday..saturday", 1 },
+		{ "hour is 8", 1 }, { "hour in 8..17", 1 }, { "hour in 9..17", 0 }, { "hour < 9", 1 },
+		{ "hour in 22..8", 1 }, { "hour in 22..7", 0 }, { "hour not in 0..5, 20..23", 1 },
+		{ "time in 08:30..18:00", 1 }, { "time in 08:31..18:00", 0 },
+		{ "time in 07:00..08:30", 0 }, { "time in 22:00..08:31", 1 }, { "time >= 08:30", 1 },
+		{ "time in 00:00..24:00", 1 }, { "time is 08:30", 1 },
+		{ "os-version >= 15.1.2", 1 }, { "os-version > 15.1.2", 0 }, { "os-version < 15.1.10", 1 },
+		{ "os-version > 9", 1 }, { "os-version < 15.2", 1 }, { "os-version <= 15.1", 0 },
+		{ "os-version >= 15.1.2.0", 1 }, { "os-version in 14.*, 15.*", 1 },
+		{ "nas-port is 17", 1 }, { "nas-port in 1..16, 18..24", 0 }, { "nas-port > 16", 1 },
+		{ "nas-port-id is gi1/0/*", 1 }, { "group is staff", 1 }, { "group in x, \"vpn users\"", 1 },
+		{ "group is *admin*", 0 }, { "subject is \"*/cn=laptop-1\"", 1 }, { "cert-serial is 4F0A", 1 },
+		{ "template is *.1.2.3", 1 }, { "san-uri is urn:example:two", 1 },
+		{ "san-uri is urn:example:three", 0 }, { "san-dns is *.corp.example", 1 },
+		{ "san-upn is alice@*", 1 }, { "model is macbook*", 1 }, { "manufacturer is apple", 1 },
+		{ "device-user is alice@corp.example", 1 },
+		{ "sync-age < 2h", 1 }, { "sync-age < 1h", 0 }, { "sync-age <= 1h", 1 },
+		{ "sync-age in 30m..2h", 1 }, { "sync-age not in 2h..3h", 1 },
+		{ "enrolment-age > 1w", 1 }, { "enrolment-age < 15m", 0 },
+		{ "mfa-age < 1d", 0 }, { "mfa-age < 2d", 1 }, { "age in 1h..3h", 1 },
+	};
+	static const struct { const char *os; enum client client; } clients[] = {
+		{ "iOS", CLIENT_IOS }, { "iPadOS", CLIENT_IOS }, { "Android", CLIENT_ANDROID },
+		{ "AndroidEnterprise", CLIENT_ANDROID }, { "Windows", CLIENT_WINDOWS },
+		{ "windows 10", CLIENT_WINDOWS }, { "Windows Phone", CLIENT_OTHER_MOBILE },
+		{ "macOS", CLIENT_MACOS }, { "Linux (ubuntu)", CLIENT_LINUX }, { "ChromeOS", CLIENT_OTHER },
+	};
+	static const char *const	 words[] = { "ios", "android", "other-mobile", "windows",
+	    "macos", "linux", "other" };
+	char				 text[64];
+	size_t				 i, k;
+
+	know_everything();
+	CLAIMS(claims);
+	for (i = 0; i < sizeof(clients) / sizeof(clients[0]); i++) {
+		strcpy(answer.device.os, clients[i].os);
+		for (k = 0; k < sizeof(words) / sizeof(words[0]); k++) {
+			snprintf(text, sizeof(text), "client is %s", words[k]);
+			CHECK(holds(text) == (k == (size_t)clients[i].client));
+		}
+		CHECK(holds("client is mobile") == (clients[i].client <= CLIENT_OTHER_MOBILE));
+		CHECK(holds("client is desktop") == (clients[i].client >= CLIENT_WINDOWS &&
+		    clients[i].client <= CLIENT_LINUX));
+	}
+	strcpy(answer.device.jailbroken, "True");
+	CHECK(holds("jailbroken") == 1 && holds("jailbreak is yes") == 1);
+	strcpy(answer.device.jailbroken, "Unknown");
+	CHECK(holds("jailbroken") == 0 && holds("jailbreak is unknown") == 1);
+	strcpy(answer.device.os_version, "beta");
+	CHECK(holds("os-version < 99") == 0 && holds("os-version >= 0") == 0);
+	strcpy(answer.device.os_version, "10.0.19045.3803");
+	CHECK(holds("os-version < 10.0.22000") == 1 && holds("os-version < 10.0.9999") == 0);
+}
+
 static void
 test_unknown(void)
 {
@@ -175,6 +263,18 @@ test_unknown(void)
 		{ "os is not windows", 1 }, { "not os is windows", 1 }, { "mac not in 00*", 1 },
 		{ "age > 52w", 1 }, { "age < 52w", 0 }, { "stale", 1 }, { "fresh", 0 },
 		{ "managed", 0 }, { "random-mac", 0 }, { "retiring", 0 }, { "ambiguous", 0 },
+		{ "id-space in intune, entra", 0 }, { "source in graph, nac2, cache", 0 },
+		{ "client in mobile, desktop, other", 0 }, { "client is not mobile", 1 },
+		{ "jailbreak is unknown", 1 }, { "encrypted", 0 }, { "jailbroken", 0 },
+		{ "certificate", 0 }, { "app-hint", 0 }, { "trust is trusted", 0 },
+		{ "sync-age > 100d", 1 }, { "sync-age < 100d", 0 }, { "enrolment-age < 1d", 0 },
+		{ "mfa-age < 52w", 0 }, { "mfa-age > 52w", 1 }, { "sync-age in 0s..52w", 0 },
+		{ "nas-port in 0..99999", 0 }, { "nas-port < 5", 0 }, { "nas-port >= 0", 0 },
+		{ "os-version < 5", 0 }, { "os-version >= 0", 0 }, { "group is *", 0 },
+		{ "san-uri is *", 0 }, { "san-dns is *", 0 }, { "san-upn is *", 0 },
+		{ "template is *", 0 }, { "subject is *", 0 }, { "cert-serial is *", 0 },
+		{ "model is *", 0 }, { "manufacturer is *", 0 }, { "device-user is *", 0 },
+		{ "nas-port-id is *", 0 },
 	};
 
 	know_everything();
@@ -352,6 +452,33 @@ test_reply(void)
 		  "Filter-Id := attribute", NULL, NULL },
 		{ "label Filter-Id gives role label\nallow with Filter-Id",
 		  "Filter-Id := \"label\"", NULL, "label" },
+		{ "allow with vlan 10, vlan 20 tagged, vlan Voice tagged",
+		  "Tunnel-Type:0 := VLAN | Tunnel-Medium-Type:0 := IEEE-802 | "
+		  "Tunnel-Private-Group-Id:0 := \"10\" | Egress-VLANID += 822083604 | "
+		  "Egress-VLAN-Name += \"1Voice\"", "10", NULL },
+		{ "allow with vlan 10 untagged, filter f", "Tunnel-Type:0 := VLAN | "
+		  "Tunnel-Medium-Type:0 := IEEE-802 | Tunnel-Private-Group-Id:0 := \"10\" | "
+		  "Filter-Id := \"f\"", "10", NULL },
+		{ "allow with acl \"deny in ip from any to 10.0.0.0/8\", acl \"permit in ip from any to any\"",
+		  "NAS-Filter-Rule += \"deny in ip from any to 10.0.0.0/8\" | "
+		  "NAS-Filter-Rule += \"permit in ip from any to any\"", NULL, NULL },
+		{ "allow with redirect", "Cisco-AVPair += "
+		  "\"url-redirect=https://portal.manage.microsoft.com\" | "
+		  "Cisco-AVPair += \"url-redirect-acl=REDIRECT\"", NULL, NULL },
+		{ "allow with disconnect-after 1h, idle-timeout 5m", "Session-Timeout := 3600 | "
+		  "Termination-Action := Default | Idle-Timeout := 300", NULL, NULL },
+		{ "word redirect gives Aruba-Captive-Portal-URL := \"$redirect?x=$y\" if nas-id is ap-*\n"
+		  "word redirect gives X $redirect\nallow with redirect \"https://a.example\", role r",
+		  "Filter-Id := \"r\" | Aruba-Captive-Portal-URL := \"https://a.example?x=$y\"", NULL, "r" },
+		{ "word redirect gives Aruba-Captive-Portal-URL := $redirect if nas-id is sw-*\n"
+		  "word redirect gives X $redirect\nlabel P gives redirect \"https://a.example\"\nallow with P",
+		  "X := \"https://a.example\"", NULL, NULL },
+		{ "word role gives Aruba-User-Role := $role if nas-id is sw-*\nallow with role r",
+		  "Filter-Id := \"r\"", NULL, "r" },
+		{ "let $corp = 750\nlet $note = \"a b\"\nallow with vlan $corp, Reply-Message $note",
+		  "Tunnel-Type:0 := VLAN | Tunnel-Medium-Type:0 := IEEE-802 | "
+		  "Tunnel-Private-Group-Id:0 := \"750\" | Reply-Message := \"a b\"", "750", NULL },
+		{ "allow with Reply-Message \"$corp\"", "Reply-Message := \"$corp\"", NULL, NULL },
 		{ "no-match allow with Class 1\ndeny if wiping", "Class := 1", NULL, NULL },
 		{ "deny with Reply-Message \"no\"", "Reply-Message := \"no\"", NULL, NULL },
 		{ "allow with Reply-Message \"50% \xc3\xa4\"", "Reply-Message := \"50% \xc3\xa4\"",
@@ -428,6 +555,175 @@ test_settings(void)
 	CHECK(strlen(d.rules) == DIGEST_TEXT - 1 && strcmp(d.rules, e.rules) != 0);
 	policy_free(p);
 	policy_free(q);
+}
+
+/* Settings that change what conditions see. */
+static void
+test_statements(void)
+{
+	static const struct { const char *rules; int want; } cases[] = {
+		{ "zone Hq is 10.20.0.0/16, branch-*\nallow if zone is Hq", 1 },
+		{ "zone Hq is 10.21.0.0/16, AP-1?\nallow if zone in Hq", 1 },
+		{ "zone Hq is 10.21.0.0/16, 2001:db8::/32, ap-2\nallow if zone is Hq", 0 },
+		{ "zone A is 10.21.0.0/16\nzone B is ap-17\nallow if zone in A, B", 1 },
+		{ "zone A is 10.21.0.0/16\nallow if zone is not A", 1 },
+		{ "let $nets = 10.0.0.0/9, 192.0.2.1\nallow if nas in $nets", 1 },
+		{ "let $nets = 10.0.0.0/9, 192.0.2.1\nzone Z is $nets\nallow if zone is Z", 1 },
+		{ "let $s = \"Corp WiFi\", x\nallow if ssid in $s, y", 1 },
+		{ "let $v = 15.1\nallow if os-version >= $v", 1 },
+		{ "let $v = 3h\nallow if age > $v", 0 },
+		{ "timezone +01:00\nallow if hour is 9", 1 },
+		{ "timezone -09:00\nallow if weekday is friday and time is 23:30", 1 },
+		{ "timezone UTC\nallow if hour is 8", 1 },
+		{ "stale-after 1h\nallow if stale", 1 },
+		{ "stale-after 1h\nstale-after 3h for compliant, grace\nallow if fresh", 1 },
+		{ "stale-after 1h for noncompliant\nallow if fresh", 1 },
+		{ "stale-after 1h for compliant\nallow if stale", 1 },
+		{ "trusted by compliance\nallow if trust is trusted", 1 },
+		{ "trusted by compliance if fresh and compliance in compliant, grace\nlabel T when trust is trusted\nallow if T", 1 },
+		{ "trusted by certificate if issuer is \"*CN=Other*\"\nallow if trust is trusted", 0 },
+		{ "trusted by certificate if issuer is \"*CN=Other*\"\n"
+		  "trusted by certificate if issuer is \"*CN=Example*\"\nallow if trust is trusted", 1 },
+		{ "trusted by app-hint\nallow if trust is trusted", 0 },
+	};
+	struct policy	*p;
+	struct decision	 d;
+	size_t		 i;
+
+	know_everything();
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		p = good(cases[i].rules);
+		policy_decide(p, &facts, &d);
+		if (!check_one((d.action == ACTION_ALLOW) == cases[i].want, cases[i].rules,
+		    __FILE__, __LINE__))
+			printf("# got %d\n", d.action);
+		policy_free(p);
+	}
+	p = good("ambiguous newest\nmatch-order mac\nallow");
+	CHECK(policy_match_order(p)->newest && policy_match_order(p)->by[0] == MATCH_MAC);
+	policy_free(p);
+	p = good("ambiguous refuse\nallow");
+	CHECK(!policy_match_order(p)->newest && !policy_when_broken(p, &facts, "x", &d));
+	policy_free(p);
+	p = good("when-broken allow with vlan 9\nallow");
+	CHECK(policy_when_broken(p, &facts, "no store", &d) && d.action == ACTION_ALLOW);
+	CHECK_STR(d.vlan, "9");
+	CHECK_STR(d.reason, "no store");
+	policy_free(p);
+	p = good("when-broken deny\nallow");
+	CHECK(policy_when_broken(p, &facts, "no store", &d) && d.action == ACTION_DENY &&
+	    d.nattr == 0);
+	policy_free(p);
+}
+
+static const char *
+decided(const struct policy *p)
+{
+	static char	 buf[16384];
+	struct decision	 d;
+	struct jsonw	 w;
+	char		*end;
+
+	policy_decide(p, &facts, &d);
+	jw_init(&w, buf, sizeof(buf));
+	decision_write(&w, &d, NOW);
+	jw_done(&w);
+	if ((end = strstr(buf, ",\"rules\":")) != NULL)
+		*end = '\0';
+	return strstr(buf, "\"reply\":");
+}
+
+/* What a decision says beside its reply. */
+static void
+test_more_decided(void)
+{
+	static const struct { const char *rules, *want; } cases[] = {
+		{ "allow with coa none, log audit, log \"b c\"",
+		  "\"reply\":[],\"coa\":\"none\",\"log\":[\"audit\",\"b c\"]" },
+		{ "deny with coa disconnect, log stolen, Reply-Message no",
+		  "\"reply\":[[\"Reply-Message\",\":=\",\"no\"]],\"coa\":\"disconnect\",\"log\":[\"stolen\"]" },
+		{ "label M gives mfa daily, log m\nallow with M, coa bounce",
+		  "\"reply\":[],\"mfa\":{\"every\":\"daily\",\"due\":true},\"coa\":\"bounce\",\"log\":[\"m\"],"
+		  "\"events\":[\"Authentication of user via MFA required\"]" },
+		{ "allow with mfa weekly", "\"reply\":[],\"mfa\":{\"every\":\"weekly\",\"due\":false},"
+		  "\"events\":[\"Authentication of user via MFA success\"]" },
+		{ "shadow deny \"new\" if managed\nallow with vlan 5",
+		  "\"reply\":[[\"Tunnel-Type:0\",\":=\",\"VLAN\"],[\"Tunnel-Medium-Type:0\",\":=\",\"IEEE-802\"],"
+		  "[\"Tunnel-Private-Group-Id:0\",\":=\",\"5\"]],"
+		  "\"shadow\":{\"action\":\"deny\",\"rule\":\"t:1\",\"name\":\"new\",\"reply\":[]}" },
+		{ "shadow deny if wiping\nallow", "\"reply\":[]" },
+		{ "allow\nshadow deny", "\"reply\":[]" },
+		{ "shadow allow with role x\nshadow deny\ndeny",
+		  "\"reply\":[],\"shadow\":{\"action\":\"allow\",\"role\":\"x\",\"rule\":\"t:1\","
+		  "\"reply\":[[\"Filter-Id\",\":=\",\"x\"]]}" },
+		{ "shadow all with Class 1\ndeny \"all\"",
+		  "\"reply\":[[\"Class\",\":=\",\"1\"]],\"shadow\":{\"action\":\"deny\",\"rule\":\"t:2\",\"name\":\"all\",\"reply\":[]}" },
+		{ "shadow all if ssid is lab\ndeny", "\"reply\":[]" },
+		{ "shadow all\nallow if wiping", "\"reply\":[],\"shadow\":{\"action\":\"deny\",\"reply\":[]}" },
+		{ "trusted by certificate if issuer is \"*other*\"\ntrusted by compliance\nallow",
+		  "\"reply\":[],\"trust\":\"trusted\",\"events\":["
+		  "\"Authentication of device via certificate failure: NOT_ACCEPTED\","
+		  "\"Authentication of device via compliance success\"]" },
+		{ "trusted by app-hint\nallow", "\"reply\":[],\"trust\":\"not trusted\",\"events\":["
+		  "\"Authentication of device via managed app failure: NO_HINT\"]" },
+	};
+	struct policy	*p;
+	size_t		 i;
+
+	know_everything();
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		p = good(cases[i].rules);
+		CHECK_STR(decided(p), cases[i].want);
+		policy_free(p);
+	}
+	/* Okta's example: a desktop without a certificate, a phone with the app. */
+	p = good("trusted by certificate if issuer is \"*\"\ntrusted by app-hint\n"
+	    "allow with mfa sign-on if trust is not trusted\nallow");
+	id.issuer[0] = id.serial[0] = '\0';
+	CHECK_STR(decided(p), "\"reply\":[],\"mfa\":{\"every\":\"sign-on\",\"due\":true},\"trust\":\"not trusted\","
+	    "\"events\":[\"Authentication of device via certificate failure: NO_CERTIFICATE\","
+	    "\"Authentication of device via managed app failure: NO_HINT\","
+	    "\"Authentication of user via MFA required\"]");
+	session.hint = HINT_GOOD;
+	CHECK_STR(decided(p), "\"reply\":[],\"trust\":\"trusted\",\"events\":["
+	    "\"Authentication of device via certificate failure: NO_CERTIFICATE\","
+	    "\"Authentication of device via managed app success\"]");
+	session.hint = HINT_BAD;
+	CHECK(strstr(decided(p), "managed app failure: WRONG_HINT") != NULL);
+	/* A hint that nobody has a secret for is a wrong one. */
+	session.hint = HINT_GOOD;
+	strcpy(session.app_hint, "not-a-real-hint");
+	CHECK(policy_hint(p, &session) == HINT_BAD);
+	policy_free(p);
+}
+
+/* How long a second factor lasts. */
+static void
+test_mfa(void)
+{
+	static const struct { const char *how; int64_t age; int due; } cases[] = {
+		{ "sign-on", 0, 1 }, { "daily", 86399, 0 }, { "daily", 86400, 1 },
+		{ "weekly", 604799, 0 }, { "weekly", 604800, 1 }, { "monthly", 2591999, 0 },
+		{ "monthly", 2592000, 1 }, { "six-months", 15724799, 0 },
+		{ "six-months", 15724800, 1 }, { "once", 400000000, 0 }, { "once", -1, 1 },
+		{ "daily", -1, 1 }, { "session", -1, 1 }, { "session", 50, 0 }, { "session", 101, 1 },
+	};
+	char		 text[64];
+	struct policy	*p;
+	struct decision	 d;
+	size_t		 i;
+
+	know_everything();
+	session.seen = NOW - 100;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		session.mfa = cases[i].age < 0 ? 0 : NOW - cases[i].age;
+		snprintf(text, sizeof(text), "allow with mfa %s", cases[i].how);
+		p = good(text);
+		policy_decide(p, &facts, &d);
+		CHECK_STR(d.mfa, cases[i].how);
+		CHECK(d.mfa_due == cases[i].due);
+		policy_free(p);
+	}
 }
 
 static void
@@ -520,9 +816,9 @@ test_errors(void)
 		{ "allow with vlan 1 vlan 2",
 		  "t:1:19: expected a comma, if or the end of the line, not \"vlan\"\n" },
 		{ "deny with vlan 1",
-		  "t:1:6: deny gives no vlan, role or session-timeout, only attributes: \"with\"\n" },
+		  "t:1:6: deny gives no access, only attributes, log and coa: \"with\"\n" },
 		{ "deny with role x",
-		  "t:1:6: deny gives no vlan, role or session-timeout, only attributes: \"with\"\n" },
+		  "t:1:6: deny gives no access, only attributes, log and coa: \"with\"\n" },
 		{ "", "t:1:1: no rule in the whole file\n" },
 		{ "# nothing\nlabel A when managed\n", "t:3:1: no rule in the whole file\n" },
 		/* settings */
@@ -620,11 +916,65 @@ test_errors(void)
 		{ "allow if mac is 0011223344556*",
 		  "t:1:17: is too long for a MAC address: \"0011223344556*\"\n" },
 		{ "allow if ssid is \"\"", "t:1:18: an empty text matches nothing: \"\"\n" },
-		{ "allow if age is 3h", "t:1:14: expected <, <=, > or >= behind age, not \"is\"\n" },
+		{ "allow if age is 3h", "t:1:14: expected <, <=, >, >= or in behind age, not \"is\"\n" },
 		{ "allow if age < soon", "t:1:16: is no span of time (try 12h): \"soon\"\n" },
 		{ "allow if age <", "t:1:15: expected a span of time such as 12h, not the end of the line\n" },
 		{ "allow if managed is true",
 		  "t:1:18: expected and, or or the end of the line, not \"is\"\n" },
+		{ "allow if clientt is ios", "t:1:10: unknown condition \"clientt\" (did you mean \"client\"?)\n" },
+		{ "allow if client is phone", "t:1:20: client is never \"phone\"\n" },
+		{ "allow if weekday in monday..fridey", "t:1:21: weekday is never \"monday..fridey\"\n" },
+		{ "allow if compliance in grace..error", "t:1:24: compliance is never \"grace..error\"\n" },
+		{ "allow if hour is 24", "t:1:18: is no hour (0 to 23): \"24\"\n" },
+		{ "allow if time in 8:30..9", "t:1:18: is no time of day (try 08:30): \"8:30..9\"\n" },
+		{ "allow if time in 08:30..25:00", "t:1:18: is no time of day (try 08:30): \"08:30..25:00\"\n" },
+		{ "allow if os-version > beta", "t:1:23: is no version (digits and dots, as 14.2): \"beta\"\n" },
+		{ "allow if os-version >= 14.", "t:1:24: is no version (digits and dots, as 14.2): \"14.\"\n" },
+		{ "allow if nas-port in 5..1", "t:1:22: the range runs backwards: \"5..1\"\n" },
+		{ "allow if nas-port is up", "t:1:22: is no number: \"up\"\n" },
+		{ "allow if ssid < 4", "t:1:15: expected is, in or not in, not \"<\"\n" },
+		{ "allow if hour", "t:1:14: expected is, in, not in, <, <=, > or >=, not the end of the line\n" },
+		{ "allow if mac in list Deny", "t:1:22: there is no list of this name above: \"Deny\"\n" },
+		{ "allow if zone is Hq", "t:1:18: there is no zone of this name above: \"Hq\"\n" },
+		{ "allow if ssid is $x", "t:1:18: no variable of this name is set above: \"$x\"\n" },
+		{ "let $corp = 1\nallow with vlan $crop", "t:2:17: no variable of this name is set above: \"$crop\" (did you mean \"$corp\"?)\n" },
+		{ "let $c = 1, 2\nallow with vlan $c", "t:2:17: has more than one value: \"$c\"\n" },
+		{ "let $c = 1\nlet $c = 2\nallow", "t:2:5: this variable is set already: \"$c\"\n" },
+		{ "let c = 1\nallow", "t:1:5: expected a variable such as $corp, not \"c\"\n" },
+		{ "let $c 1\nallow", "t:1:8: expected =, not \"1\"\n" },
+		{ "zone hq is 10.0.0.0/8\nallow", "t:1:6: the name of a zone begins with a capital letter, not \"hq\"\n" },
+		{ "zone Hq is 10.0.0.300\nallow", "t:1:12: is no IP address: \"10.0.0.300\"\n" },
+		{ "zone A is a\nzone A is b\nallow", "t:2:6: this zone is defined already: \"A\"\n" },
+		{ "timezone CET\nallow", "t:1:10: is no offset from UTC (try +01:00): \"CET\"\n" },
+		{ "timezone +15:00\nallow", "t:1:10: is no offset from UTC (try +01:00): \"+15:00\"\n" },
+		{ "ambiguous first\nallow", "t:1:11: expected refuse or newest, not \"first\"\n" },
+		{ "stale-after 1h for compliant\nstale-after 2h for compliant\nallow",
+		  "t:2:20: this setting is given twice: \"compliant\"\n" },
+		{ "stale-after 1h for good\nallow", "t:1:20: compliance is never \"good\"\n" },
+		{ "when-broken maybe\nallow", "t:1:13: expected allow or deny, not \"maybe\"\n" },
+		{ "trusted by certificate\nallow", "t:1:23: expected if and the issuer (a server takes many certificates), not the end of the line\n" },
+		{ "trusted by magic\nallow", "t:1:12: expected certificate, app-hint or compliance, not \"magic\"\n" },
+		{ "label T when trust is trusted\ntrusted by compliance if T\nallow",
+		  "t:2:1: trust cannot rest on trust: \"trusted\"\n" },
+		{ "shadow label\nallow", "t:1:8: expected allow, deny or all, not \"label\"\n" },
+		{ "shadow all\nshadow all\nallow", "t:2:1: this setting is given twice: \"shadow\"\n" },
+		{ "word rolle gives A b\nallow", "t:1:6: expected role, filter, acl or redirect, not \"rolle\" (did you mean \"role\"?)\n" },
+		{ "word role gives vlan 5\nallow", "t:1:1: a word gives attributes and nothing else: \"word\"\n" },
+		{ "include \"x\"\nallow", "t:1:9: no file can be read from here: \"x\"\n" },
+		{ "include x\nallow", "t:1:9: expected a path in quotes, not \"x\"\n" },
+		{ "list Deny macs \"x\"\nallow", "t:1:16: no file can be read from here: \"x\"\n" },
+		{ "list Deny mac \"x\"\nallow", "t:1:11: expected macs, names, users, groups, serials or values, not \"mac\" (did you mean \"macs\"?)\n" },
+		{ "app-hint \"x\"\nallow", "t:1:10: no file can be read from here: \"x\"\n" },
+		{ "allow with coa restart", "t:1:16: coa is never \"restart\"\n" },
+		{ "allow with coa none, coa none", "t:1:22: is given already in this statement: \"coa\"\n" },
+		{ "allow with mfa dayly", "t:1:16: mfa is never \"dayly\" (did you mean \"daily\"?)\n" },
+		{ "deny with mfa daily", "t:1:6: deny gives no access, only attributes, log and coa: \"with\"\n" },
+		{ "deny with redirect", "t:1:6: deny gives no access, only attributes, log and coa: \"with\"\n" },
+		{ "allow with role a, filter b", "t:1:20: is set already in this statement (+= adds): \"filter\"\n" },
+		{ "word role gives Class $role if managed\nallow with role a, Class b",
+		  "t:2:12: a word's attribute is set already in this statement, from \"role\"\n" },
+		{ "word role gives Class \"%$role\"\nallow with role \"{x}\"",
+		  "t:2:12: a value must not have %{ (the server would expand it): \"role\"\n" },
 		/* replies */
 		{ "allow with", "t:1:11: expected a label, vlan, role or an attribute, not the end of the line\n" },
 		{ "allow with if managed",
@@ -833,6 +1183,7 @@ int
 main(void)
 {
 	test_known();
+	test_more_known();
 	test_unknown();
 	test_precedence();
 	test_words();
@@ -842,6 +1193,9 @@ main(void)
 	test_reply();
 	test_order();
 	test_settings();
+	test_statements();
+	test_more_decided();
+	test_mfa();
 	test_reasons();
 	test_json();
 	test_errors();

@@ -1,0 +1,163 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154 # bats sets stderr
+# The parts of nac-rules(5) that are files: lists, includes, hints.  Conditions and
+# replies are tested in C, in tests/unit/test_policy.c.
+
+load test_helper
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || exit 1
+	umask 022
+	now=2026-11-21T08:30:00Z
+	mkdir site
+	cat >site/deny.txt <<-'END'
+		# stolen and broken
+		00:1b:44:11:3a:b7 "stolen in March"
+		0010.dbff.* until 2026-11-21 "printers of the fair"   # a beginning
+		02-00-00-00-00-07 until 2026-11-21T08:00:00Z
+	END
+	printf '%s\n' 'alice@corp.example until 2026-11-20' 'CORP\bob "guest of the board"' \
+		'*@partner.example' '"a b"' >site/users.txt
+}
+
+rules() { printf '%s\n' "$@" >site/site.rules; }
+
+# decide JSON [OPTION...]: one decision by site/site.rules
+decide() {
+	local rec=$1
+	shift
+	run --separate-stderr nac-decide -r site/site.rules --now "$now" "$@" "$rec"
+}
+
+mac() { jq -nc --arg m "$1" '{identity: {mac: $m}}'; }
+user() { jq -nc --arg u "$1" '{session: {user: $u}}'; }
+
+@test "a list of MAC addresses: whole ones, beginnings, dates, reasons" {
+	rules 'list Deny macs "deny.txt"' 'deny "Listed" if mac in list Deny' 'allow "Rest"'
+	decide "$(mac 00:1b:44:11:3a:b7)"
+	assert_eq "$status" 1
+	assert_eq "$(jq -c .decision.listed <<<"$output")" '{"list":"deny.txt","line":2,"reason":"stolen in March"}'
+	assert_eq "$(json_get "$output" .decision.reason)" \
+		'compliance is pending (never looked up), listed in deny.txt'
+	decide "$(mac 00:10:db:ff:00:01)"
+	assert_eq "$status" 1
+	assert_eq "$(jq -c .decision.listed <<<"$output")" \
+		'{"list":"deny.txt","line":3,"until":"2026-11-22T00:00:00Z","reason":"printers of the fair"}'
+	decide "$(mac 02:00:00:00:00:07)"
+	assert_eq "$status" 0
+	assert_eq "$(json_get "$output" .decision.listed)" null
+	decide "$(mac 02:00:00:00:00:07)" --now 2026-11-21T07:59:59Z
+	assert_eq "$status" 1
+	decide "$(mac 00:10:db:ff:00:01)" --now 2026-11-22T00:00:00Z
+	assert_eq "$status" 0
+	# The end of a day is where the rules are.
+	sed -i '1i timezone +01:00' site/site.rules
+	decide "$(mac 00:10:db:ff:00:01)" --now 2026-11-21T23:30:00Z
+	assert_eq "$status" 0
+	decide "$(mac 00:10:db:ff:00:01)" --now 2026-11-21T22:59:59Z
+	assert_eq "$status" 1
+	assert_eq "$(json_get "$output" .decision.listed.until)" 2026-11-21T23:00:00Z
+}
+
+@test "a list of users: without regard to case, with globs, in a label of two rules" {
+	rules 'list Guests users "users.txt"' 'label Guest when user in list Guests or user is x' \
+		'deny if Guest and wiping' 'allow "Guest" if Guest'
+	for u in 'corp\BOB' 'eve@partner.example' 'A B'; do
+		decide "$(user "$u")"
+		assert_eq "$status $u" "0 $u"
+	done
+	assert_eq "$(json_get "$output" .decision.listed.line)" 4
+	decide "$(user alice@corp.example)"
+	assert_eq "$status" 1
+	decide '{}'
+	assert_eq "$status" 1
+	decide "$(user x)"
+	assert_eq "$(json_get "$output" .decision.name,.decision.listed | paste -sd' ')" "Guest null"
+}
+
+@test "every error of a list has its own place" {
+	printf '%s\n' '00:11' 'aa:bb:cc:dd:ee:ff till 2026-01-01' 'aa:bb:cc:dd:ee:ff until soon' \
+		'aa:bb:cc:dd:ee:ff "x" y' '= 3' >site/bad.txt
+	rules 'list Bad macs "bad.txt"' 'allow if mac in list Bad' 'allow if user in list Bad'
+	run -65 --separate-stderr nac-decide -n -r site/site.rules
+	assert_eq "$stderr" 'nac-decide: site/bad.txt:1:1: is no MAC address: "00:11"
+nac-decide: site/bad.txt:2:19: expected until, a reason in quotes or the end of the line, not "till"
+nac-decide: site/bad.txt:3:25: is no date (try 2026-12-31): "soon"
+nac-decide: site/bad.txt:4:23: expected until, a reason in quotes or the end of the line, not "y"
+nac-decide: site/bad.txt:5:1: expected a MAC address, not "="
+nac-decide: site/site.rules:3:23: is a list of MAC addresses: "Bad"'
+	chmod 666 site/deny.txt
+	rules 'list Bad macs "deny.txt"' 'list Gone macs "gone.txt"' 'allow'
+	run -65 --separate-stderr nac-decide -n -r site/site.rules
+	assert_eq "$stderr" 'nac-decide: site/site.rules:1:15: site/deny.txt: may be written by others; chmod it to 0644 or less
+nac-decide: site/site.rules:2:16: site/gone.txt: No such file or directory'
+}
+
+@test "100,000 entries are found in" {
+	seq -f '%012.0f' 200000000000 200000099999 >site/many.txt
+	rules 'list Many macs "many.txt"' 'allow if mac in list Many'
+	decide "$(mac 20:00:00:09:99:99)"
+	assert_eq "$status" 0
+	assert_eq "$(json_get "$output" .decision.listed.line)" 100000
+	decide "$(mac 20:00:00:10:00:00)"
+	assert_eq "$status" 1
+}
+
+@test "include: from its own folder, names its file, loops and depth end" {
+	mkdir site/parts
+	printf '%s\n' 'label Corp gives vlan 750' 'include "more"' >site/parts/labels
+	printf '%s\n' 'allow "Included" with Corp if managed' >site/parts/more
+	rules 'include "parts/labels"' 'allow "Own" with Corp'
+	decide '{"compliance":{"state":"grace"}}'
+	assert_eq "$(jq -r '.decision | .rule, .name, .vlan' <<<"$output" | paste -sd' ')" "more:1 Included 750"
+	digest=$(json_get "$output" .decision.rules)
+	decide '{}'
+	assert_eq "$(json_get "$output" .decision.rule)" site.rules:2
+	echo '# changed' >>site/parts/more
+	decide '{}'
+	[ "$(json_get "$output" .decision.rules)" != "$digest" ]
+
+	echo 'include "../site.rules"' >>site/parts/more
+	run -65 --separate-stderr nac-decide -n -r site/site.rules
+	assert_eq "$stderr" 'nac-decide: site/parts/more:3:9: this file includes itself: "../site.rules"'
+	for i in {1..9}; do echo "include \"d$((i + 1))\"" >site/d$i; done
+	echo allow >site/d10
+	rules 'include "d1"'
+	run -65 --separate-stderr nac-decide -n -r site/site.rules
+	assert_eq "$stderr" 'nac-decide: site/d7:1:9: files are included too deeply: "d8"'
+	rules 'include "nowhere"' 'include "parts"' 'alow'
+	run -65 --separate-stderr nac-decide -n -r site/site.rules
+	assert_eq "$stderr" 'nac-decide: site/site.rules:1:9: site/nowhere: No such file or directory
+nac-decide: site/site.rules:2:9: site/parts: is no regular file
+nac-decide: site/site.rules:3:1: unknown statement "alow" (did you mean "allow"?)'
+}
+
+@test "the hint of a managed app is compared, kept as a word, and shown nowhere" {
+	(umask 077; echo 7c1d-new-secret >site/hint; echo 19af-old-secret >site/hint.old)
+	rules 'app-hint "hint", "hint.old"' 'trusted by app-hint' \
+		'allow "Managed" if trust is trusted' 'deny "Rest"'
+	for h in 7c1d-new-secret 19af-old-secret; do
+		run -0 --separate-stderr nac-decide -v -r site/site.rules --now "$now" \
+			<<<"{\"session\":{\"app_hint\":\"$h\"}}"
+		assert_eq "$(jq -c '.session, .decision.events' <<<"$output" | paste -sd' ')" \
+			'{"hint":"good"} ["Authentication of device via managed app success"]'
+		[[ $output$stderr != *secret* ]]
+	done
+	# What was found out holds when the record comes again.
+	decide "$output"
+	assert_eq "$status" 0
+	for h in 7c1d-new-secre 7c1d-new-secrets x ''; do
+		decide "{\"session\":{\"app_hint\":\"$h\"}}"
+		assert_eq "$status" 1
+	done
+	decide '{"session":{"hint":"good","app_hint":"wrong"}}'
+	assert_eq "$status" 1
+	assert_eq "$(json_get "$output" .session.hint)" bad
+	chmod 644 site/hint
+	decide '{}'
+	assert_eq "$status" 78
+	assert_eq "$stderr" 'nac-decide: site/site.rules:1:10: site/hint: may be read by others; chmod it to 0600'
+	printf short >site/hint; chmod 600 site/hint
+	decide '{}'
+	assert_eq "$stderr" 'nac-decide: site/site.rules:1:10: a hint has 8 to 127 bytes, this file'\''s has not: "hint"'
+}
