@@ -106,17 +106,52 @@ when_parse(const char *s, int64_t *out)
 	return true;
 }
 
+/* The other way round; and gmtime_r() would read /etc/localtime first. */
+static int64_t
+date(int64_t day, int *m, int *d)
+{
+	int64_t	 era, doe, yoe, doy, mp;
+
+	day += 719468;
+	era = (day >= 0 ? day : day - 146096) / 146097;
+	doe = day - era * 146097;
+	yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+	doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+	mp = (5 * doy + 2) / 153;
+	*d = (int)(doy - (153 * mp + 2) / 5 + 1);
+	*m = (int)(mp < 10 ? mp + 3 : mp - 9);
+	return yoe + era * 400 + (*m <= 2);
+}
+
+static char *
+put_digits(char *out, int64_t v, int n, char end)
+{
+	char	*next = out + n + 1;
+
+	for (out[n] = end; n-- > 0; v /= 10)
+		out[n] = (char)('0' + v % 10);
+	return next;
+}
+
 char *
 when_format(char out[WHEN_TEXT], int64_t t)
 {
-	struct tm	 tm;
-	time_t		 tt = (time_t)t;
+	int64_t	 sec = (t % 86400 + 86400) % 86400;
+	int64_t	 y;
+	int	 m, d;
+	char	*p = out;
 
-	/* gmtime_r() fails where the year does not fit, at both far ends. */
-	if (gmtime_r(&tt, &tm) == NULL || tm.tm_year < -1898 || tm.tm_year > 9998 - 1900)
-		memcpy(out, t < 0 ? "0001-01-01T00:00:00Z" : "9999-12-31T23:59:59Z", WHEN_TEXT);
-	else
-		strftime(out, WHEN_TEXT, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	y = date(t / 86400 - (t % 86400 < 0), &m, &d);
+	if (y < 2 || y > 9998)
+		return memcpy(out, t < 0 ? "0001-01-01T00:00:00Z" : "9999-12-31T23:59:59Z",
+		    WHEN_TEXT);
+	p = put_digits(p, y, 4, '-');
+	p = put_digits(p, m, 2, '-');
+	p = put_digits(p, d, 2, 'T');
+	p = put_digits(p, sec / 3600, 2, ':');
+	p = put_digits(p, sec / 60 % 60, 2, ':');
+	p = put_digits(p, sec % 60, 2, 'Z');
+	*p = '\0';
 	return out;
 }
 

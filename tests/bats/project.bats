@@ -15,13 +15,12 @@ libraries() {
 	nac-decide) echo 'libjansson' ;;
 	nac-cache) echo 'liblmdb libjansson' ;;
 	coa-send) echo 'libradcli libcrypto libjansson' ;;
-	radius-hook) echo 'liblmdb' ;;
 	nac-serve) echo 'libmicrohttpd liblmdb libjansson libcrypto' ;;
 	esac
 }
 
 @test "every program links what the design allows, and nothing else" {
-	for p in certid intune-token intune-query nac-decide nac-cache coa-send radius-hook nac-serve; do
+	for p in certid intune-token intune-query nac-decide nac-cache coa-send nac-serve; do
 		allowed=" $(libraries $p) libc "
 		# NEEDED is what the program itself asks for; the sanitizers' run-time is no part of it.
 		needed=$(readelf -d "$(command -v $p)" | sed -n 's/.*(NEEDED).*\[\(.*\)\.so.*/\1/p' |
@@ -33,13 +32,11 @@ libraries() {
 	done
 }
 
-@test "radius-hook loads nothing but libc and LMDB" {
-	run -0 ldd "$(command -v radius-hook)"
-	refute_has "$output" libcurl
-	refute_has "$output" libcrypto
-	refute_has "$output" libradcli
-	refute_has "$output" libjansson
-	assert_has "$output" liblmdb
+@test "radius-hook, which is started for each login, loads nothing" {
+	run ldd "$(command -v radius-hook)"
+	# A sanitizer cannot be linked statically.
+	nm "$(command -v radius-hook)" 2>/dev/null | grep -q __asan && skip "built with AddressSanitizer"
+	assert_has "$output" "statically linked"
 }
 
 @test "every program has a manual page with EXIT STATUS and EXAMPLES, and a completion" {

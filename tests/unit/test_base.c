@@ -73,6 +73,13 @@ test_when(void)
 	CHECK(when_parse("9999-12-31T23:59:59.9999999Z", &t) && t == WHEN_ALWAYS);
 	CHECK_STR(when_format(text, WHEN_ALWAYS), "9999-12-31T23:59:59Z");
 	CHECK_STR(when_format(text, WHEN_NEVER), "0001-01-01T00:00:00Z");
+	CHECK_STR(when_format(text, 0), "1970-01-01T00:00:00Z");
+	CHECK_STR(when_format(text, -1), "1969-12-31T23:59:59Z");
+	CHECK_STR(when_format(text, 951782400), "2000-02-29T00:00:00Z");
+	CHECK_STR(when_format(text, 4107542399), "2100-02-28T23:59:59Z");
+	CHECK_STR(when_format(text, -62103897202), "0002-01-02T21:26:38Z");
+	CHECK_STR(when_format(text, INT64_MIN), "0001-01-01T00:00:00Z");
+	CHECK_STR(when_format(text, INT64_MAX), "9999-12-31T23:59:59Z");
 	CHECK(when_parse("2024-02-29T00:00:00Z", &t) && t == 1709164800);
 	CHECK(!when_parse("2023-02-29T00:00:00Z", &t));
 	CHECK(!when_parse("2026-11-21", &t) && !when_parse("2026-11-21T08:30:00", &t));
