@@ -13,19 +13,24 @@
 #include "device/record.h"
 #include "policy/decision_json.h"
 #include "policy/policy.h"
+#include "policy/ruletest.h"
 
 #define RULES_PATH	"/etc/intune-nac/site.rules"
 
-enum { OPT_CHANGED = 256, OPT_NOW, OPT_PRINT, OPT_HELP, OPT_VERSION };
+enum { OPT_CHANGED = 256, OPT_NOW, OPT_PRINT, OPT_TEST, OPT_COVERAGE,
+    OPT_STRICT, OPT_HELP, OPT_VERSION };
 
 static const char	 usage[] =
 "usage: nac-decide [-r FILE] [-v] [--changed] [--now TIME] [-c FILE] [RECORD...]\n"
 "       nac-decide -n | --print WORD  [-r FILE] [-c FILE]\n"
+"       nac-decide --test [--coverage [--strict]] [-r FILE] [-c FILE] TESTS...\n"
 "Decides by a rules file and adds `decision` to each record.\n"
 "\n"
 "  -r, --rules FILE   the rules (default: `rules` in nac.conf, else\n"
 "                     " RULES_PATH ")\n"
 "  -n, --check        check the rules and decide nothing\n"
+"      --test         run the tests in the files named; TAP on standard output\n"
+"      --coverage     list the rules that no test reaches; --strict: that is 1\n"
 "      --print WORD   print a setting of the rules: match-order, stale-after\n"
 "      --changed      pass on only records that are now treated differently\n"
 "      --now TIME     decide as if it were TIME (RFC 3339)\n"
@@ -42,7 +47,7 @@ struct job {
 	const char	*print;		/* --print: the name of a setting */
 	struct policy	*policy;
 	int64_t		 now;		/* 0: the clock's */
-	bool		 check, changed, verbose;
+	bool		 check, changed, verbose, test, coverage, strict;
 };
 
 /* Says to standard error which line decided. */
@@ -139,6 +144,40 @@ print_setting(const struct job *job)
 	return STATUS_OK;
 }
 
+static int
+run_tests(const struct job *job, int argc, char **argv)
+{
+	struct ruletests	 tests = { .n = 0 };
+	int64_t			 now = job->now != 0 ? job->now : RULETEST_NOW;
+	int			 i, rc = EX_DATAERR;
+
+	for (i = 0; i < argc; i++)
+		ruletests_read(&tests, argv[i], now, conf_warn, NULL);
+	if (tests.errors == 0)
+		rc = ruletests_run(&tests, job->policy, now, job->coverage, job->strict);
+	ruletests_free(&tests);
+	return rc;
+}
+
+/* What does not go together, or has nothing to work on. */
+static void
+check_usage(const struct job *job, int operands)
+{
+	if (job->check + job->test + (job->print != NULL) > 1 || (job->changed &&
+	    (job->check || job->test || job->print != NULL)))
+		warnx("-n, --test, --print and --changed do not go together");
+	else if ((job->check || job->print != NULL) && operands > 0)
+		warnx("%s decides nothing: give the rules with -r, and no records",
+		    job->check ? "-n" : "--print");
+	else if (job->test && operands == 0)
+		warnx("--test: which files?");
+	else if (job->coverage && !job->test)
+		warnx("--coverage is for --test");
+	else
+		return;
+	cli_usage();
+}
+
 static void
 options(int argc, char **argv, struct job *job)
 {
@@ -146,6 +185,9 @@ options(int argc, char **argv, struct job *job)
 		{ "rules", required_argument, NULL, 'r' },
 		{ "check", no_argument, NULL, 'n' },
 		{ "changed", no_argument, NULL, OPT_CHANGED },
+		{ "test", no_argument, NULL, OPT_TEST },
+		{ "coverage", no_argument, NULL, OPT_COVERAGE },
+		{ "strict", no_argument, NULL, OPT_STRICT },
 		{ "print", required_argument, NULL, OPT_PRINT },
 		{ "now", required_argument, NULL, OPT_NOW },
 		{ "config", required_argument, NULL, 'c' },
@@ -167,6 +209,15 @@ options(int argc, char **argv, struct job *job)
 			break;
 		case OPT_CHANGED:
 			job->changed = true;
+			break;
+		case OPT_TEST:
+			job->test = true;
+			break;
+		case OPT_COVERAGE:
+			job->coverage = true;
+			break;
+		case OPT_STRICT:
+			job->strict = true;
 			break;
 		case OPT_PRINT:
 			if (strcmp(optarg, "match-order") != 0 &&
@@ -209,11 +260,7 @@ main(int argc, char **argv)
 
 	cli_start();
 	options(argc, argv, &job);
-	if ((job.check || job.print != NULL) && (optind < argc || job.changed)) {
-		warnx("%s decides nothing: give the rules with -r, and no records",
-		    job.check ? "-n" : "--print");
-		cli_usage();
-	}
+	check_usage(&job, argc - optind);
 	if ((job.rules == NULL || job.conf != NULL) &&
 	    (conf = conf_load(job.conf, conf_warn, NULL)) == NULL)
 		return EX_CONFIG;
@@ -222,6 +269,8 @@ main(int argc, char **argv)
 		rc = job.check ? EX_DATAERR : EX_CONFIG;
 	else if (job.print != NULL)
 		rc = print_setting(&job);
+	else if (job.test)
+		rc = run_tests(&job, argc - optind, argv + optind);
 	else if (job.check)
 		printf("%s: %zu rules, %zu labels: ok\n", rules, policy_rules(job.policy),
 		    policy_labels(job.policy));

@@ -372,6 +372,7 @@ nac-decide: bad:4:10: unknown label "Nobody"'
 
 @test "the examples of nac-decide(1) run" {
 	cp "$default" site.rules
+	cp "${default%.rules}.tests" site.tests
 	# Each `$ command` of the page, and the line that it is said to print.
 	awk '/^\.Sh EXAMPLES/ { on = 1 } /^\.Sh SEE/ { on = 0 } on && sub(/^\.Dl /, "")' \
 		"$NAC_ROOT/man/nac-decide.1" | sed "s/\\\\(aq/'/g; s/\\\\(dq/\"/g" >lines
@@ -382,7 +383,7 @@ nac-decide: bad:4:10: unknown label "Nobody"'
 		assert_eq "$(bash -o pipefail -c "${line#\$ }")" "$want"
 		ran=$((ran + 1))
 	done <lines
-	assert_eq "$ran" 3
+	assert_eq "$ran" 4
 	# Those that need a tenant or a store, with stand-ins for what is before them.
 	# shellcheck disable=SC2317 # called by the examples
 	certid() { echo '{}'; }
@@ -391,7 +392,7 @@ nac-decide: bad:4:10: unknown label "Nobody"'
 	export default now
 	export -f certid intune-query nac-cache answer
 	rules new.rules 'allow with vlan 1'
-	grep -v '^\$\|^site.rules\|^guid' lines >rest
+	grep -v '^\$\|^site.rules\|^guid\|^#' lines >rest
 	assert_eq "$(wc -l <rest)" 2
 	run -0 --separate-stderr bash -c "$(sed -n 1p rest)"
 	assert_eq "$output" 750
