@@ -41,6 +41,8 @@ static const struct key {
 	{ "authority", HOST, BOTH, NULL },
 	{ "graph", HOST, BOTH, NULL },
 	{ "intune", HOST, BOTH, NULL },
+	{ "intune_hosts", TEXT, BOTH, NULL },
+	{ "source", WORD, BOTH, "graph nac2 auto " },
 	{ "ca_file", FILENAME, BOTH, NULL },
 	{ "proxy", TEXT, BOTH, NULL },
 	{ "token_dir", FILENAME, BOTH, NULL },

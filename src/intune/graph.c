@@ -205,6 +205,9 @@ refuse(struct graph *g, const struct http_answer *a, const json_t *o)
 		return graph_fail(g, status, "%s: HTTP %ld, and no answer of Graph's",
 		    g->set->graph, a->status);
 	code = string_of(e, "code");
+	/* The directory's word for it, not Intune's: another permission is missing. */
+	if (strcmp(code, "Authorization_RequestDenied") == 0)
+		hint = "";
 	message = string_of(e, "message");
 	return graph_fail(g, status, "%s: HTTP %ld %s: %s (request-id %s)%s", g->set->graph,
 	    a->status, text_safe(shown, sizeof(shown), code, strlen(code)),

@@ -366,7 +366,8 @@ make_headers(const struct http_request *request)
 	struct curl_slist	*list = NULL;
 	char			*bearer = NULL, guid[GUID_TEXT];
 
-	list = add_header(list, "Accept", "application/json");
+	list = add_header(list, "Accept", request->post == NULL && request->type != NULL ?
+	    request->type : "application/json");
 	list = add_header(list, "client-request-id", wire_guid(guid));
 	if (request->post != NULL) {
 		list = add_header(list, "Content-Type", request->type);

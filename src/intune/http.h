@@ -21,7 +21,7 @@ struct http_request {
 	const char	*url;
 	const char	*post;		/* the body of a POST, or NULL for a GET */
 	size_t		 post_len;
-	const char	*type;		/* its Content-Type */
+	const char	*type;		/* its Content-Type; of a GET what is accepted, NULL = JSON */
 	const char	*bearer;	/* a token, or NULL */
 	bool		 local;		/* plain HTTP on this machine, past any proxy */
 	const char	*basic;		/* what follows "Authorization: Basic ", or NULL */

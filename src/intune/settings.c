@@ -450,6 +450,8 @@ find_others(struct settings *set)
 	/* A section that forgets to name its tenant does not mean another one. */
 	nearest(set, &set->tenant, "tenant", set->section == CONF_TOP ? FILE_TOP : SECTION);
 	default_to(set, &set->alg, "assertion_alg", "PS256");
+	default_to(set, &set->intune_hosts, "intune_hosts", NULL);
+	default_to(set, &set->source, "source", "graph");
 	default_to(set, &set->ca_file, "ca_file", NULL);
 	default_to(set, &set->proxy, "proxy", NULL);
 	default_to(set, &set->token_dir, "token_dir", SETTINGS_TOKEN_DIR);

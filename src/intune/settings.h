@@ -54,6 +54,8 @@ struct settings {
 	const char	*authority;		/* host or host:port */
 	const char	*graph;
 	const char	*intune;		/* of the resource id of Intune's own API */
+	const char	*intune_hosts;		/* where NAC 2.0 may be; NULL = as the cloud says */
+	const char	*source;		/* graph, nac2 or auto */
 	const char	*ca_file;		/* NULL = the system's */
 	const char	*proxy;			/* NULL = as the environment says */
 	const char	*token_dir;
