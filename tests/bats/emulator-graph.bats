@@ -147,7 +147,7 @@ load emulator_clients
 	emulator_control unset LAPTOP-0002 accountEnabled isCompliant
 	assert_eq "$(code -G "$EMU_URL/v1.0/devices" --data-urlencode "\$filter=displayName eq 'x'")" 400
 	run -0 graph "$EMU_URL/v1.0/servicePrincipals/appId=0000000a-0000-0000-c000-000000000000/endpoints"
-	jq -e --arg u "$EMU_URL" '.value | map(select(.providerName | ascii_downcase == "complianceretrievalservice")) |
+	jq -e --arg u "$EMU_URL" '.value | map(select(.providerName // "" | ascii_downcase == "complianceretrievalservice")) |
 		length == 1 and (.[0].uri | startswith($u))' <<<"$output"
 }
 

@@ -31,7 +31,7 @@ intune_setup() {
 conf() {
 	printf '%s\n' "tenant = $EMU_TENANT" "client_id = $EMU_CLIENT_ID" \
 		"client_secret_file = $EMU_SECRET_FILE" "authority = $EMU_HOST" "graph = $EMU_HOST" \
-		"ca_file = $EMU_CA" "token_dir = $TOKENS" "$@" >"$INTUNE_NAC_CONF"
+		"intune_hosts = $EMU_HOST" "ca_file = $EMU_CA" "token_dir = $TOKENS" "$@" >"$INTUNE_NAC_CONF"
 	chmod 600 "$INTUNE_NAC_CONF"
 }
 

@@ -169,6 +169,17 @@ class Control:
             raise Usage("page-size is from 1 to 1000")
         self.emu.graph.page_size = int(rest)
 
+    def do_nac2_page_size(self, rest):
+        if not rest.isdigit() or not 1 <= int(rest) <= 1000:
+            raise Usage("nac2-page-size is from 1 to 1000")
+        self.emu.nac2.page_size = int(rest)
+
+    def do_window(self, rest):
+        return self.emu.nac2.control_window(rest.split())
+
+    def do_move(self, rest):
+        return self.emu.nac2.control_move(rest.split())
+
     def do_token_lifetime(self, rest):
         if not rest.isdigit() or int(rest) < 1:
             raise Usage("token-lifetime is a number of seconds")

@@ -5,7 +5,7 @@ import re
 import threading
 
 REQUESTS = ("token", "list", "get", "batch", "item", "directory", "discovery", "identity",
-            "other")
+            "nac2", "nac2-list", "nac2-info", "other")
 COMMON = ("on", "times", "after", "device")
 
 # kind: (where it applies unless on= says otherwise, the keys it takes)
@@ -30,12 +30,24 @@ KINDS = {
     "loop-nextlink": ("list", ()),
     "odd-nextlink": ("list", ()),
     "batch-429": ("batch", ("items", "retry_after")),
+    "endpoint-missing": ("discovery", ()),
+    "endpoint-duplicate": ("discovery", ()),
+    "endpoint-nextlink": ("discovery", ()),
+    "endpoint-uri": ("discovery", ("uri",)),
+    "xml": ("nac2+nac2-list+nac2-info", ("form",)),
+    "unknown": ("nac2", ("form",)),
+    "leave-out": ("nac2+nac2-list", ("what",)),
+    "wrong-device": ("nac2", ("count",)),
+    "busy": ("nac2", ("seconds",)),
+    "loop-paging": ("nac2-list", ()),
+    "compliant-in-list": ("nac2-list", ()),
     "tls": ("connection", ("cert",)),
     "arc-realm": ("identity", ("path",)),
 }
-NEEDED = {"aadsts": "code", "arc-realm": "path", "foreign-nextlink": "host", "missing-device": "device",
+NEEDED = {"aadsts": "code", "arc-realm": "path", "endpoint-uri": "uri", "foreign-nextlink": "host",
+          "missing-device": "device",
           "status": "code", "tls": "cert"}
-NUMBERS = ("times", "after", "at", "mb", "items")
+NUMBERS = ("times", "after", "at", "mb", "items", "count")
 CERTS = ("wrong-name", "expired", "untrusted")
 
 

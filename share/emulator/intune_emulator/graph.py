@@ -20,7 +20,8 @@ from .pki import b64url
 
 CONTEXT = "https://graph.microsoft.com/v1.0/$metadata#"
 KEY_FORM = re.compile(r"manageddevices\('([^']*)'\)", re.I)
-DISCOVERY = re.compile(r"servicePrincipals/appId=0000000a-0000-0000-c000-000000000000/endpoints", re.I)
+ENDPOINTS = "servicePrincipals/appId=0000000a-0000-0000-c000-000000000000/endpoints"
+DISCOVERY = re.compile(ENDPOINTS, re.I)
 PAGE_MAX = 1000
 BATCH_MAX = 20
 PER_WINDOW, WINDOW_SECONDS = 2000, 20		# managedDevices, per application and tenant
@@ -81,7 +82,8 @@ def retry_headers(fault):
 
 
 class Graph:
-    def __init__(self, options, store, entra, faults, counts):
+    def __init__(self, options, store, entra, faults, counts, nac2):
+        self.nac2 = nac2
         self.store, self.entra, self.faults, self.counts = store, entra, faults, counts
         self.page_size = options.page_size
         self.throttle = Window(options.throttle, WINDOW_SECONDS)
@@ -177,7 +179,7 @@ class Graph:
         if kind == "directory":
             return self.directory(request, parts, options)
         if kind == "discovery":
-            return self.discovery(request)
+            return self.discovery(request, options, active)
         return error(400, "BadRequest", "Resource not found for the segment "
                      f"'{parts[-1] if parts else ''}'.", request.client_id_header)
 
@@ -448,15 +450,14 @@ class Graph:
                 out["id" if name == "directoryObjectId" else name] = p[name]
         return out
 
-    def discovery(self, request):
+    def discovery(self, request, options, active):
         if not self.allowed(request, READ_ENDPOINTS):
             return self.denied(request)
-        names = ("ScepRequestValidationFEService", "complianceRetrievalService", "DeviceActionsFEService")
-        return Answer(200, {"@odata.context": CONTEXT + "servicePrincipals('appId')/endpoints", "value": [{
-            "id": guid(random_bytes("endpoint", n)[:16]), "capability": n, "providerId": None,
-            "providerResourceId": None, "providerName": n,
-            "uri": f"{request.base}/TrafficGateway/TrafficRoutingService/ResourceAccess/{n}",
-        } for n in names]})
+        items, more = self.nac2.endpoints(request, options, active)
+        head = {"@odata.context": CONTEXT + "servicePrincipals('appId')/endpoints"}
+        if more:
+            head["@odata.nextLink"] = request.base + "/v1.0/" + ENDPOINTS + "?$skiptoken=2"
+        return Answer(200, {**head, "value": items})
 
     @staticmethod
     def denied(request):

@@ -86,7 +86,8 @@ def write_ready(emu, o):
     tokens = os.path.abspath(os.path.join(o.dir, "tokens"))
     os.makedirs(tokens, mode=0o700, exist_ok=True)
     write_file(os.path.join(o.dir, "nac.conf"),
-               {**known, "authority": host, "graph": host, "token_dir": tokens})
+               {**known, "authority": host, "graph": host, "intune_hosts": host,
+                "token_dir": tokens})
     write_file(os.path.join(o.dir, "ready"),
                {"url": emu.base(), "host": host, "port": emu.port, **known,
                 "identity_host": emu.identity.host(), "arc_key_dir": emu.identity.keys,

@@ -17,20 +17,22 @@ from .devices import Store
 from .entra import Entra, error_body
 from .faults import Faults, wrong_types
 from .graph import Answer, Graph, error, retry_headers, status_answer
+from .nac2 import KINDS, Nac2, XmlAnswer
 
 BODY_MAX = 1 << 20			# of a request
 IDLE_SECONDS = 120
 BACKLOG = 1024
 LOG_MAX = 20000
 AREA = {"token": "token", "list": "graph", "get": "graph", "batch": "graph", "item": "graph",
-        "directory": "directory", "discovery": "directory"}
+        "directory": "directory", "discovery": "directory", "nac2": "nac2", "nac2-list": "nac2-list"}
 HTML = b"<!DOCTYPE html>\r\n<html><head><title>Sign in</title></head>" \
     b"<body><h1>Our services aren't available right now</h1></body></html>\r\n"
 
 
 class Counts:
     NAMES = ("token", "list", "next", "get", "batch", "item", "directory", "discovery",
-             "identity", "other", "unauthorized", "throttled", "early", "faults", "connections")
+             "identity", "nac2", "nac2-list", "nac2-info", "nac2-503", "other", "unauthorized",
+             "throttled", "early", "faults", "connections")
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -56,7 +58,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.roles, self.entry = [], {}
         self.client_id_header = self.headers.get("client-request-id", "")
         emu = self.server
-        kind = emu.graph.kind(self.command, self.path)
+        kind = emu.nac2.kind(self.path) or emu.graph.kind(self.command, self.path)
         self.area = AREA.get(kind)
         self.base = emu.base(self.headers.get("Host", ""))
         emu.log_request(self, kind)
@@ -64,7 +66,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         emu.counts.add(kind)
         emu.early(self.area)
-        active = emu.faults.active(kind, emu.graph.names_of(self.path))
+        names_of = (emu.nac2 if kind in KINDS else emu.graph).names_of
+        active = emu.faults.active(kind, names_of(self.path))
         if active:
             emu.counts.add("faults")
         if "drop" in active:
@@ -115,6 +118,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if "aadsts" in active:
                 headers.update(retry_headers(active["aadsts"]))
             return Answer(status, body, headers=headers)
+        if kind in KINDS:
+            return emu.nac2.answer(self, kind, active)
         path = self.path
         if not path.lower().startswith("/v1.0/"):
             return error(400 if path.lower().startswith("/beta/") else 404, "BadRequest",
@@ -130,6 +135,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def failure(kind, fault):
         """A status fault, in the form of error that the service has."""
         status = fault.number("code", 500)
+        if kind in KINDS:
+            return XmlAnswer(status, headers=retry_headers(fault))
         if kind != "token":
             return status_answer(status, fault)
         code = {401: 7000215, 403: 53003, 429: 90055}.get(status, 90033)
@@ -141,7 +148,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body, mime = answer.body, "application/json;odata.metadata=minimal;charset=utf-8"
         if kind == "token":
             mime = "application/json; charset=utf-8"
-        if "wrong-types" in active:
+        mime = getattr(answer, "mime", mime)
+        if "wrong-types" in active and mime.startswith("application/json"):
             body = wrong_types(body, active["wrong-types"].args.get("field"))
         if "huge" in active:
             pad = b"x" * (active["huge"].number("mb", 50) << 20)
@@ -174,7 +182,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         head["request-id"] = str(uuid.uuid4())
         if self.client_id_header:
             head["client-request-id"] = self.client_id_header
-        if kind not in ("token", "other"):
+        if kind not in ("token", "other", *KINDS):
             head["OData-Version"] = "4.0"
         cut = active.get("cut")
         if cut:
@@ -245,7 +253,8 @@ class Emulator:
         self.live = set()
         self.live_lock = threading.Lock()
         self.entra = Entra(options, self.names)
-        self.graph = Graph(options, self.store, self.entra, self.faults, self.counts)
+        self.nac2 = Nac2(self.store, self.entra, self.counts)
+        self.graph = Graph(options, self.store, self.entra, self.faults, self.counts, self.nac2)
         self.contexts = {"server": pki.context(*pki.make_server(self.dir))}
         self.listener = None
         self.up_lock = threading.Lock()
