@@ -2,8 +2,11 @@
  * intune-query: adds `compliance` to each record, as Intune says it now.
  */
 #include <err.h>
+#include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sysexits.h>
 
 #include "base/cli.h"
@@ -13,8 +16,10 @@
 #include "base/when.h"
 #include "device/record.h"
 #include "intune/crew.h"
+#include "intune/nac2.h"
 #include "intune/query.h"
 #include "intune/stream.h"
+#include "intune/window.h"
 
 #define DEADLINE_MAX	3600	/* seconds; who waits longer asks again later */
 
@@ -28,6 +33,9 @@ static const char	 usage[] =
     "  -m, --match-order WORDS    which identifiers, in this order (guid name mac)\n"
     "  -n, --newest               of several matches the last to sync, not ambiguous\n"
     "      --inventory-age SPAN   list MAC addresses again after this (1h)\n"
+    "  -s, --source WORD          who is asked: graph, nac2 (GUID and MAC), or auto\n"
+    "      --noncompliant         a record for each device NAC 2.0 lists as such\n"
+    "      --window, --mdminfo    when it may be listed; NAC 2.0 about itself; as JSON\n"
     "      --no-wired             do not ask for Ethernet addresses: much quicker\n"
     "      --deadline SPAN        how long one request may be tried (60s)\n"
     "  -j, --jobs N               records asked for at the same time (16)\n"
@@ -37,12 +45,17 @@ static const char	 usage[] =
     "Exit: 0 all answered, 65 bad record, 69 no connection, 75 try again, 77 refused,\n"
     "      78 configuration.  What has no answer is not passed on.\n";
 
-enum { OPT_HELP = SETTING_LAST, OPT_VERSION, OPT_AGE, OPT_NO_WIRED, OPT_DEADLINE };
+enum { OPT_HELP = SETTING_LAST, OPT_VERSION, OPT_AGE, OPT_NO_WIRED, OPT_DEADLINE,
+	OPT_NONCOMPLIANT, OPT_WINDOW, OPT_MDMINFO };
 
 static const struct option	 options[] = {
 	{ "all", no_argument, NULL, 'a' },
 	{ "match-order", required_argument, NULL, 'm' },
 	{ "newest", no_argument, NULL, 'n' },
+	{ "source", required_argument, NULL, 's' },
+	{ "noncompliant", no_argument, NULL, OPT_NONCOMPLIANT },
+	{ "window", no_argument, NULL, OPT_WINDOW },
+	{ "mdminfo", no_argument, NULL, OPT_MDMINFO },
 	{ "inventory-age", required_argument, NULL, OPT_AGE },
 	{ "no-wired", no_argument, NULL, OPT_NO_WIRED },
 	{ "deadline", required_argument, NULL, OPT_DEADLINE },
@@ -58,7 +71,10 @@ static const struct option	 options[] = {
 struct request {
 	struct settings		 set;
 	struct match_order	 order;
-	bool			 all, newest, no_wired, unordered;
+	bool			 newest, no_wired, unordered, has_source;
+	enum query_source	 source;
+	int			 whole;	/* the option that stands instead of identifiers;
+					 * -1 = two of them */
 	int64_t			 age, deadline, jobs;
 };
 
@@ -80,8 +96,14 @@ take_option(struct request *r, int c, char *value)
 
 	switch (c) {
 	case 'a':
-		r->all = true;
+	case OPT_NONCOMPLIANT:
+	case OPT_WINDOW:
+	case OPT_MDMINFO:
+		r->whole = r->whole == 0 || r->whole == c ? c : -1;
 		return true;
+	case 's':
+		r->has_source = query_source_parse(value, &r->source);
+		return r->has_source || wrong("source", value);
 	case 'm':
 		return match_order_parse(value, &r->order) || wrong("match-order", value);
 	case 'n':
@@ -155,6 +177,115 @@ list_all(struct query *q)
 	return cli_worst(all.status, graph_status(q->graph));
 }
 
+static void
+print_json(json_t *o)
+{
+	char	*text;
+
+	if (o == NULL || (text = json_dumps(o, JSON_COMPACT)) == NULL)
+		err(EX_OSERR, NULL);
+	puts(text);
+	free(text);
+	json_decref(o);
+}
+
+/* Prints the list of all non-compliant devices, when it is whole. */
+static int
+list_noncompliant(struct nac2 *nac2)
+{
+	struct nac2_device	*device;
+	struct answer		 answer;
+	json_t			*rec;
+	size_t			 n, i;
+	int64_t			 now = when_now();
+	int			 status = STATUS_OK;
+
+	if (nac2_noncompliant(nac2, &device, &n) != GRAPH_OK) {
+		warnx("--noncompliant: %s", nac2_why(nac2));
+		return nac2_status(nac2);
+	}
+	for (i = 0; i < n && status == STATUS_OK; i++) {
+		query_noncompliant(&device[i], now, &answer);
+		if ((rec = json_object()) == NULL)
+			err(EX_OSERR, NULL);
+		record_put_answer(rec, &answer, now);
+		status = record_print(rec, stdout);
+		json_decref(rec);
+	}
+	free(device);
+	return status;
+}
+
+/* What the file about the list's window says; nothing is asked. */
+static int
+print_window(const struct settings *set)
+{
+	static const char *const	 words[] = { "new", "open", "closed" };
+	struct window_state		 state;
+	enum window			 window;
+	int64_t				 now = when_now(), until;
+	char				 why[FILE_WHY], text[WHEN_TEXT];
+	json_t				*o;
+
+	if (!window_read(set, &state, why)) {
+		warnx("%s", why);
+		return EX_NOPERM;
+	}
+	window = window_at(&state, now, &until);
+	if ((o = json_pack("{s:s}", "window", words[window])) == NULL)
+		err(EX_OSERR, NULL);
+	if (state.first != 0)
+		json_object_set_new(o, "opened", json_string(when_format(text, state.first)));
+	if (until != 0) {
+		json_object_set_new(o, "until", json_string(when_format(text, until)));
+		json_object_set_new(o, "seconds", json_integer(until - now));
+	}
+	print_json(o);
+	return STATUS_OK;
+}
+
+static int
+print_mdminfo(struct nac2 *nac2)
+{
+	struct nac2_document	 doc;
+	char			 shown[TEXT_SHOWN];
+
+	if (nac2_info(nac2, &doc) != GRAPH_OK) {
+		warnx("--mdminfo: %s", nac2_why(nac2));
+		return nac2_status(nac2);
+	}
+	/* Somebody is going to click on it. */
+	if (doc.redirect_url[0] != '\0' && strncasecmp(doc.redirect_url, "https://", 8) != 0) {
+		warnx("--mdminfo: redirect_url is no https address and left out: %s",
+		    text_safe(shown, sizeof(shown), doc.redirect_url, strlen(doc.redirect_url)));
+		doc.redirect_url[0] = '\0';
+	}
+	print_json(json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:I, s:b}", "redirect_url",
+	    doc.redirect_url, "api_version", (json_int_t)doc.api_version, "api_path",
+	    doc.api_path, "vendor", doc.vendor, "product_name", doc.product_name,
+	    "product_version", doc.product_version, "query_max_size",
+	    (json_int_t)doc.query_max_size, "messaging_support", doc.messaging == NAC2_TRUE));
+	nac2_document_free(&doc);
+	return STATUS_OK;
+}
+
+/* Ends the program for options that do not go together. */
+static void
+check_request(const struct request *r, int identifiers)
+{
+	if (r->whole == -1)
+		warnx("--all, --noncompliant, --window and --mdminfo exclude each other");
+	else if (r->whole == 'a' && r->has_source && r->source == QUERY_NAC2)
+		warnx("--all: NAC 2.0 lists no devices but those of --noncompliant");
+	else if (r->whole == 'a' && identifiers > 0)
+		warnx("--all takes no identifiers");
+	else if (r->whole != 0 && identifiers > 0)
+		warnx("--noncompliant, --window and --mdminfo take no identifiers");
+	else
+		return;
+	cli_usage();
+}
+
 int
 main(int argc, char **argv)
 {
@@ -166,35 +297,43 @@ main(int argc, char **argv)
 
 	cli_start();
 	file_no_core();
-	while ((c = getopt_long(argc, argv, "ac:j:m:nuv", options, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, "ac:j:m:ns:uv", options, NULL)) != -1)
 		if (!take_option(&r, c, optarg))
 			cli_usage();
-	if (r.all && optind < argc) {
-		warnx("--all takes no identifiers");
-		cli_usage();
-	}
+	check_request(&r, argc - optind);
 	if ((status = settings_load(&r.set)) != 0) {
 		settings_free(&r.set);
 		return status;
 	}
+	if (!r.has_source)
+		(void)query_source_parse(r.set.source, &r.source);
 	http = http_new(&r.set);
 	q.graph = graph_new(&r.set, http, r.deadline);
-	if (!r.all && r.jobs > 1 && argc - optind != 1) {
+	if (r.whole == 0 && r.jobs > 1 && argc - optind != 1) {
 		crew_start();
 		http_parallel(http);
 		graph_jobs(q.graph, (unsigned)r.jobs);
 	}
+	q.nac2 = nac2_new(&r.set, http, q.graph, r.deadline);
 	q.inventory = inventory_new(q.graph, r.age, !r.no_wired, r.set.verbose > 0);
+	q.source = r.source;
 	q.order = r.order;
 	q.newest = r.newest;
 	q.verbose = r.set.verbose;
-	if (r.all)
+	if (r.whole == 'a')
 		status = list_all(&q);
+	else if (r.whole == OPT_NONCOMPLIANT)
+		status = list_noncompliant(q.nac2);
+	else if (r.whole == OPT_WINDOW)
+		status = print_window(&r.set);
+	else if (r.whole == OPT_MDMINFO)
+		status = print_mdminfo(q.nac2);
 	else
 		status = stream_run(&q, argc - optind, argv + optind, stdin,
 		    (unsigned)r.jobs, !r.unordered);
 	status = cli_finish(status);
 	inventory_free(q.inventory);
+	nac2_free(q.nac2);
 	graph_free(q.graph);
 	http_free(http);
 	settings_free(&r.set);

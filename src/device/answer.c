@@ -173,7 +173,7 @@ guid_member(struct jsonw *w, const char *key, bool has, const struct guid *g)
 }
 
 static void
-device_write(struct jsonw *w, const struct device *d)
+device_write(struct jsonw *w, const struct device *d, enum source source)
 {
 	jw_object(w, "device");
 	guid_member(w, "id", d->has_id, &d->id);
@@ -190,7 +190,9 @@ device_write(struct jsonw *w, const struct device *d)
 	jw_opt(w, "manufacturer", d->manufacturer);
 	jw_opt(w, "management_state", d->management_state);
 	jw_opt(w, "jailbroken", d->jailbroken);
-	jw_bool(w, "encrypted", d->encrypted);
+	/* NAC 2.0 does not say. */
+	if (source != SOURCE_NAC2)
+		jw_bool(w, "encrypted", d->encrypted);
 	if (d->last_sync != 0)
 		jw_time(w, "last_sync", d->last_sync);
 	if (d->enrolled != 0)
@@ -227,6 +229,6 @@ answer_write(struct jsonw *w, const struct answer *a, int64_t now)
 		jw_end_array(w);
 	}
 	if (a->has_device)
-		device_write(w, &a->device);
+		device_write(w, &a->device, a->source);
 	jw_end_object(w);
 }

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "base/when.h"
+#include "intune/crew.h"
 #include "intune/discovery.h"
 #include "intune/shared.h"
 #include "intune/wire.h"
@@ -183,21 +184,21 @@ write_disk(const struct discovery *d, struct shared *s)
 /* With the lock, or without if there is none to be had: the worst is one request
  * too many. */
 static enum graph_end
-find(struct discovery *d, struct shared *s, bool broken)
+find(struct discovery *d, struct shared *s, const char *broken)
 {
 	char		 uri[DISCOVERY_URI];
 	int64_t		 asked;
 	enum graph_end	 end;
 
 	if (read_disk(d, s, uri, &asked)) {
-		if (!broken || strcmp(uri, d->uri) != 0) {
+		if (broken == NULL || strcmp(uri, broken) != 0) {
 			text_copy(d->uri, sizeof(d->uri), uri);
 			d->asked = asked;
 			return GRAPH_OK;
 		}
 		d->asked = asked;
 	}
-	if (broken && when_now() - d->asked < DISCOVERY_AGAIN)
+	if (broken != NULL && when_now() - d->asked < DISCOVERY_AGAIN)
 		return GRAPH_ABSENT;
 	if ((end = ask(d)) == GRAPH_OK)
 		write_disk(d, s);
@@ -205,19 +206,26 @@ find(struct discovery *d, struct shared *s, bool broken)
 }
 
 enum graph_end
-discovery_find(struct discovery *d, bool broken)
+discovery_find(struct discovery *d, const char *broken)
 {
 	const char	*part[] = { d->set->authority, d->set->graph, d->set->tenant };
-	int64_t		 age = when_now() - d->asked;
 	struct shared	 s;
 	enum graph_end	 end;
+	int64_t		 age;
 
-	if (!broken && d->uri[0] != '\0' && age >= 0 && age < DISCOVERY_AGE)
+	while (d->busy)
+		crew_wait();
+	age = when_now() - d->asked;
+	if (d->uri[0] != '\0' && age >= 0 && age < DISCOVERY_AGE &&
+	    (broken == NULL || strcmp(d->uri, broken) != 0))
 		return GRAPH_OK;
+	d->busy = true;
 	shared_open(&s, d->set, part, sizeof(part) / sizeof(part[0]), "endpoint");
 	if (!shared_lock(&s, 2000 * d->set->timeout))
 		warnx("%s; going on without it", s.why);
 	end = find(d, &s, broken);
 	shared_close(&s);
+	d->busy = false;
+	crew_wake();
 	return end;
 }

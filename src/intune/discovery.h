@@ -21,18 +21,19 @@
 struct discovery {
 	const struct settings	*set;
 	struct graph		*graph;
+	bool			 busy;	/* a thread is at it */
 	int64_t			 asked;	/* seconds since 1970 */
 	char			 uri[DISCOVERY_URI];	/* without a slash at its end; "" at first */
 };
 
 /*
  * Sees to it that d->uri is filled: from memory, from disk, or from Graph.  broken:
- * the one in it does not work; then another process's newer one, or a new one.
- * GRAPH_ABSENT, with broken only: Graph was asked a moment ago, and d->uri is what
- * it said.  GRAPH_FAILED: see graph_why(); EX_CONFIG when the service is not in the
+ * NULL, or an address that does not work; then another thread's or process's newer
+ * one, or a new one.  GRAPH_ABSENT, with broken only: Graph was asked a moment ago,
+ * and that is what it said.  GRAPH_FAILED: see graph_why(); EX_CONFIG when the service is not in the
  * list or at a host that is not allowed.
  */
-enum graph_end discovery_find(struct discovery *d, bool broken);
+enum graph_end discovery_find(struct discovery *d, const char *broken);
 
 /*
  * True when uri is an https address, without user, query or fragment, whose host is

@@ -198,6 +198,114 @@ look_up_hits(struct query *q, const uint8_t mac[MAC_LEN], struct candidates *c)
 	return GRAPH_OK;
 }
 
+/* NAC 2.0 has failed, and with it the answer. */
+static enum graph_end
+nac2_failed(struct query *q)
+{
+	return graph_fail(q->graph, nac2_status(q->nac2), "%s", nac2_why(q->nac2));
+}
+
+/* NAC 2.0 calls no address wired or wireless: the one that was asked for stands as
+ * the Wi-Fi address, so that the answer is found by it. */
+static void
+from_nac2(const struct nac2_device *d, const uint8_t *mac, struct managed *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->state = d->compliant == NAC2_TRUE ? COMPLIANCE_COMPLIANT :
+	    COMPLIANCE_NONCOMPLIANT;
+	out->device.has_id = d->has_id;
+	out->device.id = d->id;
+	if (mac != NULL) {
+		memcpy(out->device.wifi_mac, mac, MAC_LEN);
+		out->device.has_wifi_mac = true;
+	}
+}
+
+/* Each GUID as Intune device id: NAC 2.0 knows no other. */
+static enum graph_end
+nac2_by_guid(struct query *q, const struct identity *id, struct candidates *c,
+    struct answer *a)
+{
+	struct nac2_device	 d;
+	struct managed		 m;
+	enum graph_end		 end;
+	char			 text[GUID_TEXT];
+	size_t			 i;
+
+	for (i = 0; i < id->nguid && c->n == 0 && a->nasked < ANSWER_ASKED; i++) {
+		asked(a, MATCH_GUID, guid_format(text, &id->guid[i].guid));
+		end = nac2_guid(q->nac2, &id->guid[i].guid, &d);
+		if (end == GRAPH_FAILED)
+			return nac2_failed(q);
+		if (end == GRAPH_ABSENT)
+			continue;
+		from_nac2(&d, NULL, &m);
+		candidate(c, &m);
+		a->id_space = ID_SPACE_INTUNE;
+	}
+	return GRAPH_OK;
+}
+
+/* The device that NAC 2.0 has named, as Graph knows it. */
+static enum graph_end
+graph_of_nac2(struct query *q, const struct guid *id, const uint8_t mac[MAC_LEN],
+    struct candidates *c)
+{
+	struct managed	 m;
+	enum graph_end	 end = graph_device(q->graph, id, &m);
+	char		 text[GUID_TEXT];
+
+	if (end == GRAPH_ABSENT)
+		return graph_fail(q->graph, EX_TEMPFAIL, "NAC 2.0 names device %s, which Graph "
+		    "does not know", guid_format(text, id));
+	if (end != GRAPH_OK)
+		return end;
+	if (!m.device.has_wifi_mac && !same_mac(m.device.has_ethernet_mac,
+	    m.device.ethernet_mac, mac)) {
+		memcpy(m.device.wifi_mac, mac, MAC_LEN);
+		m.device.has_wifi_mac = true;
+	}
+	candidate(c, &m);
+	return GRAPH_OK;
+}
+
+/* Asks NAC 2.0 who has this address.  With QUERY_AUTO only the id is taken from its
+ * answer, and Graph, which knows more, is asked for that. */
+static enum graph_end
+nac2_by_mac(struct query *q, const uint8_t mac[MAC_LEN], struct candidates *c,
+    struct answer *a)
+{
+	struct nac2_device	 d;
+	struct managed		 m;
+	enum graph_end		 end;
+	size_t			 n;
+
+	end = nac2_mac(q->nac2, mac, &d, &n);
+	if (end == GRAPH_FAILED)
+		return nac2_failed(q);
+	if (end == GRAPH_OK && n == 1 && q->source == QUERY_AUTO && d.has_id)
+		return graph_of_nac2(q, &d.id, mac, c);
+	a->source = SOURCE_NAC2;
+	if (end == GRAPH_ABSENT)
+		return GRAPH_OK;
+	from_nac2(&d, mac, &m);
+	candidate(c, &m);
+	/* Of several there is no telling which was the last to check in. */
+	if (n > 1) {
+		c->n = n;
+		c->tie = true;
+	}
+	return GRAPH_OK;
+}
+
+/* Whether NAC 2.0 is the one to ask for a MAC. */
+static bool
+mac_to_nac2(const struct query *q)
+{
+	return q->source == QUERY_NAC2 || (q->source == QUERY_AUTO && !q->nac2_off &&
+	    inventory_when(q->inventory) == 0 && q->nac2_macs < QUERY_NAC2_MACS);
+}
+
 static enum graph_end
 by_mac(struct query *q, const struct identity *id, struct candidates *c, struct answer *a)
 {
@@ -216,6 +324,16 @@ by_mac(struct query *q, const struct identity *id, struct candidates *c, struct 
 		return GRAPH_OK;
 	}
 	asked(a, MATCH_MAC, text);
+	if (mac_to_nac2(q)) {
+		q->nac2_macs++;
+		end = nac2_by_mac(q, id->mac, c, a);
+		if (end == GRAPH_OK || q->source == QUERY_NAC2)
+			return end;
+		if (!q->nac2_off)
+			warnx("%s: %s; listing the tenant instead", c->where,
+			    graph_why(q->graph));
+		q->nac2_off = true;
+	}
 	listed = inventory_refresh(q->inventory, false, &again);
 	when = inventory_when(q->inventory);
 	if ((end = look_up_hits(q, id->mac, c)) != GRAPH_OK || c->n > 0)
@@ -277,7 +395,7 @@ query_answer(struct query *q, const struct identity *id, const char *where,
 	size_t			 i;
 
 	memset(a, 0, sizeof(*a));
-	a->source = SOURCE_GRAPH;
+	a->source = q->source == QUERY_NAC2 ? SOURCE_NAC2 : SOURCE_GRAPH;
 	a->state = COMPLIANCE_UNREGISTERED;
 	/* Who could be two devices gets the access of neither. */
 	if (id->ambiguous) {
@@ -288,10 +406,13 @@ query_answer(struct query *q, const struct identity *id, const char *where,
 	for (i = 0; i < 3 && q->order.by[i] != MATCH_NONE; i++) {
 		switch (q->order.by[i]) {
 		case MATCH_GUID:
-			end = by_guid(q, id, &c, a);
+			end = q->source == QUERY_NAC2 ? nac2_by_guid(q, id, &c, a) :
+			    by_guid(q, id, &c, a);
 			break;
 		case MATCH_NAME:
-			end = by_name(q, id, &c, a);
+			/* NAC 2.0 takes no names. */
+			if (q->source != QUERY_NAC2)
+				end = by_name(q, id, &c, a);
 			break;
 		default:
 			end = by_mac(q, id, &c, a);
@@ -303,9 +424,46 @@ query_answer(struct query *q, const struct identity *id, const char *where,
 			return GRAPH_OK;
 		}
 	}
+	/* "No such device" takes somebody who has been asked. */
+	if (q->source == QUERY_NAC2 && a->nasked == 0 && id->nname > 0)
+		return graph_fail(q->graph, EX_DATAERR, "NAC 2.0 takes no names, and there is "
+		    "no GUID or MAC to ask it for");
 	if (a->checked == 0)
 		a->checked = when_now();
 	return GRAPH_OK;
+}
+
+bool
+query_source_parse(const char *text, enum query_source *out)
+{
+	static const char *const	 names[] = { "graph", "nac2", "auto" };
+	int				 i;
+
+	for (i = QUERY_GRAPH; i <= QUERY_AUTO; i++)
+		if (strcmp(text, names[i]) == 0) {
+			*out = (enum query_source)i;
+			return true;
+		}
+	return false;
+}
+
+void
+query_noncompliant(const struct nac2_device *d, int64_t now, struct answer *out)
+{
+	struct managed	 m;
+	char		 text[GUID_TEXT], mac[MAC_TEXT];
+
+	memset(out, 0, sizeof(*out));
+	out->source = SOURCE_NAC2;
+	from_nac2(d, d->nmac > 0 ? d->mac[0] : NULL, &m);
+	out->matched_by = d->has_id ? MATCH_GUID : MATCH_MAC;
+	out->id_space = d->has_id ? ID_SPACE_INTUNE : ID_SPACE_NONE;
+	if (d->has_id)
+		asked(out, MATCH_GUID, guid_format(text, &d->id));
+	else
+		asked(out, MATCH_MAC, mac_format(mac, d->mac[0], MAC_COLON));
+	take(out, &m, "--noncompliant");
+	out->checked = now;
 }
 
 void

@@ -10,10 +10,26 @@
 #include "device/identity.h"
 #include "intune/graph.h"
 #include "intune/inventory.h"
+#include "intune/nac2.h"
+
+/* Who is asked. */
+enum query_source {
+	QUERY_GRAPH,
+	QUERY_NAC2,		/* the Compliance Retrieval service: Intune id and MAC alone */
+	QUERY_AUTO		/* Graph, and NAC 2.0 for a MAC as long as no list is at hand */
+};
+
+/* With QUERY_AUTO, how many MAC addresses NAC 2.0 is asked for before the tenant is
+ * listed after all: a request each, where a list serves thousands. */
+#define QUERY_NAC2_MACS	50
 
 struct query {
 	struct graph		*graph;
 	struct inventory	*inventory;
+	struct nac2		*nac2;		/* NULL with QUERY_GRAPH */
+	enum query_source	 source;
+	size_t			 nac2_macs;	/* asked so far */
+	bool			 nac2_off;	/* QUERY_AUTO: it does not answer; Graph does */
 	struct match_order	 order;
 	bool			 newest;	/* of several matches take the last to sync */
 	int			 verbose;
@@ -28,6 +44,12 @@ struct query {
  */
 enum graph_end query_answer(struct query *q, const struct identity *id, const char *where,
 	    struct answer *out);
+
+/* "graph", "nac2" or "auto".  False for anything else. */
+bool	 query_source_parse(const char *text, enum query_source *out);
+
+/* The answer that a device in NAC 2.0's list of non-compliant ones gives. */
+void	 query_noncompliant(const struct nac2_device *d, int64_t now, struct answer *out);
 
 /* The answer that a device's own record gives, unasked: --all. */
 void	 query_listed(const struct managed *m, int64_t now, struct answer *out);

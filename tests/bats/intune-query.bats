@@ -513,7 +513,7 @@ state_of() { json_get "$1" .compliance.state; }
 		[ -n "$output" ]
 		n=$((n + 1))
 	done < <(sed -n 's/^\.Dl \$ //p' "$NAC_ROOT/man/intune-query.1")
-	[ $n -eq 3 ]
+	[ $n -eq 5 ]
 }
 
 @test "many at a time: each once, in order, with a few requests at once; or as answered" {

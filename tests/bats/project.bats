@@ -11,7 +11,8 @@ programs=(certid intune-token intune-query nac-decide nac-cache coa-send radius-
 libraries() {
 	case $1 in
 	certid) echo 'libcrypto' ;;
-	intune-token | intune-query) echo 'libcurl libcrypto libjansson' ;;
+	intune-token) echo 'libcurl libcrypto libjansson' ;;
+	intune-query) echo 'libcurl libcrypto libjansson libexpat' ;;
 	nac-decide) echo 'libjansson' ;;
 	nac-cache) echo 'liblmdb libjansson' ;;
 	coa-send) echo 'libradcli libcrypto libjansson' ;;

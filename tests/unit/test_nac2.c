@@ -1,10 +1,12 @@
-/* What needs no server of NAC 2.0: its XML. */
+/* What needs no server of NAC 2.0: its XML, its window, which host may be it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
+#include "intune/discovery.h"
 #include "intune/nac2_xml.h"
+#include "intune/window.h"
 
 #define ID	"7a1d0c52-3b4e-4f60-9a71-82b3c4d5e6f7"
 #define OTHER	"1f2e3d4c-5b6a-4798-8a9b-acbdcedff001"
@@ -150,9 +152,87 @@ test_refused(void)
 	free(big);
 }
 
+#define NOW	INT64_C(1795000000)
+
+static enum window
+at(int64_t first, int64_t last, int64_t closed, int64_t now, int64_t *until)
+{
+	struct window_state	 w = { .first = first, .last = last, .calls = 1,
+				    .until = closed };
+
+	return window_at(&w, now, until);
+}
+
+static void
+test_window(void)
+{
+	int64_t	 until;
+
+	CHECK(at(0, 0, 0, NOW, &until) == WINDOW_NEW && until == 0);
+	/* Open for an hour from when the first call was sent, with a margin. */
+	CHECK(at(NOW, NOW + 30, 0, NOW, &until) == WINDOW_OPEN && until == NOW + 3600 - 120);
+	CHECK(at(NOW, NOW + 30, 0, NOW + 3479, &until) == WINDOW_OPEN);
+	CHECK(at(NOW, NOW + 30, 0, NOW + 3480, &until) == WINDOW_CLOSED);
+	/* Closed until four hours from when it had arrived at the latest, with a margin. */
+	CHECK(until == NOW + 30 + 14400 + 120);
+	CHECK(at(NOW, NOW + 30, 0, NOW + 14400, &until) == WINDOW_CLOSED);
+	CHECK(at(NOW, NOW + 30, 0, NOW + 14549, &until) == WINDOW_CLOSED);
+	CHECK(at(NOW, NOW + 30, 0, NOW + 14550, &until) == WINDOW_NEW && until == 0);
+	/* What the service itself has said goes before. */
+	CHECK(at(0, 0, NOW + 5, NOW, &until) == WINDOW_CLOSED && until == NOW + 5);
+	CHECK(at(NOW, NOW, NOW + 5, NOW, &until) == WINDOW_CLOSED && until == NOW + 5);
+	CHECK(at(0, 0, NOW + 5, NOW + 5, &until) == WINDOW_NEW && until == 0);
+}
+
+#define INTUNE	".manage.microsoft.com"
+
+static void
+test_hosts(void)
+{
+	static const char *const	 good[] = {
+		"https://fef.amsua0101.manage.microsoft.com/TrafficGateway/x",
+		"HTTPS://FEF.AMSUA0101.Manage.Microsoft.Com/x",
+		"https://fef.manage.microsoft.com:443/x",
+		"https://a.manage.microsoft.com",
+	};
+	static const char *const	 bad[] = {
+		"http://fef.manage.microsoft.com/x", "https://manage.microsoft.com/x",
+		"https://.manage.microsoft.com/x", "https://evilmanage.microsoft.com/x",
+		"https://fef.manage.microsoft.com.evil.example/x",
+		"https://evil.example/.manage.microsoft.com",
+		"https://evil.example#.manage.microsoft.com",
+		"https://evil.example?.manage.microsoft.com",
+		"https://evil.example\\.manage.microsoft.com/x",
+		"https://user@fef.manage.microsoft.com/x",
+		"https://fef.manage.microsoft.com@evil.example/x",
+		"https://fef.manage.microsoft.com:8443/x",
+		"https://evil.example:443:443/.manage.microsoft.com:443",
+		"https://evil.example:.manage.microsoft.com/x",
+		"https://[::1].manage.microsoft.com/x", "https://a b.manage.microsoft.com/x",
+		"https://fef.manage.microsoft.com/x?y", "https://fef.manage.microsoft.com/\n",
+		"https://", "https:///x", "", "fef.manage.microsoft.com/x",
+	};
+	size_t				 i;
+
+	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		if (!CHECK(discovery_uri_ok(good[i], INTUNE)))
+			printf("# %s\n", good[i]);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (!CHECK(!discovery_uri_ok(bad[i], INTUNE)))
+			printf("# %s\n", bad[i]);
+	CHECK(discovery_uri_ok("https://127.0.0.1:4430/x", INTUNE ", 127.0.0.1:4430"));
+	CHECK(!discovery_uri_ok("https://127.0.0.1:4431/x", INTUNE ", 127.0.0.1:4430"));
+	CHECK(!discovery_uri_ok("https://127.0.0.1:4430/x", ""));
+	CHECK(!discovery_uri_ok("https://x.example/", "."));
+	CHECK(discovery_uri_ok("https://nac.example/x", "a.example  nac.example"));
+	CHECK(!discovery_uri_ok("https://x.nac.example/x", "nac.example"));
+}
+
 int
 main(void)
 {
+	test_window();
+	test_hosts();
 	test_forms();
 	test_lists();
 	test_refused();
