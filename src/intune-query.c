@@ -318,7 +318,7 @@ main(int argc, char **argv)
 	q.inventory = inventory_new(q.graph, r.age, !r.no_wired, r.set.verbose > 0);
 	q.source = r.source;
 	q.order = r.order;
-	q.newest = r.newest;
+	q.newest = r.newest || r.order.newest;
 	q.verbose = r.set.verbose;
 	if (r.whole == 'a')
 		status = list_all(&q);

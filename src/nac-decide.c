@@ -140,6 +140,8 @@ print_setting(const struct job *job)
 	else
 		for (i = 0; i < 3 && order->by[i] != MATCH_NONE; i++)
 			printf("%s%s", i > 0 ? " " : "", match_name(order->by[i]));
+	if (order->newest && strcmp(job->print, "match-order") == 0)
+		fputs(" newest", stdout);
 	putchar('\n');
 	return STATUS_OK;
 }

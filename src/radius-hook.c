@@ -187,13 +187,17 @@ prepare_early(const struct hook_options *o)
 static void
 prepare_late(int64_t now)
 {
-	static char	 answer[REPLY_MAX], line[JOURNAL_LINE];
+	/* What is prepared must stay as it is, so the second time has its own. */
+	static char	 answers[2][REPLY_MAX], lines[2][JOURNAL_LINE];
+	static int	 turn;
+	char		*answer = answers[turn & 1], *line = lines[turn & 1];
 	size_t		 len;
 
+	turn++;
 	hook_fallback(&hook, "ended early");
 	memcpy(answer, hook.reply, hook.reply_len);
 	rescue_answer(answer, hook.reply_len, exit_code(&hook));
-	if ((len = hook_record(&hook, now, HOOK_JOURNAL_OPEN, line, sizeof(line))) > 0)
+	if ((len = hook_record(&hook, now, HOOK_JOURNAL_OPEN, line, JOURNAL_LINE)) > 0)
 		rescue_log(hook.journal, line, len);
 }
 
@@ -234,6 +238,9 @@ main(int argc, char **argv)
 		return print_record(now);
 
 	prepare_late(now);
+	/* The rules may have a word about it; reading them can hang, too. */
+	if (hook_load(&hook) && policy_has_when_broken(hook.policy))
+		prepare_late(now);
 	hook_decide(&hook, now);
 	/* A journal that is full or not ours changes no decision. */
 	if (hook_journal(&hook, now, line, why) == -1) {

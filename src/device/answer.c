@@ -96,17 +96,23 @@ match_order_parse(const char *text, struct match_order *out)
 		if (*text == '\0')
 			break;
 		len = strcspn(text, " ,\t");
-		if (len >= sizeof(word) || n == 3)
+		if (len >= sizeof(word))
 			return false;
 		memcpy(word, text, len);
 		word[len] = '\0';
+		text += len;
+		if (n > 0 && !order.newest && strcmp(word, "newest") == 0) {
+			order.newest = true;
+			continue;
+		}
+		if (n == 3 || order.newest)
+			return false;
 		if (!match_parse(word, &order.by[n]) || order.by[n] == MATCH_NONE)
 			return false;
 		for (i = 0; i < n; i++)
 			if (order.by[i] == order.by[n])
 				return false;
 		n++;
-		text += len;
 	}
 	if (n == 0)
 		return false;

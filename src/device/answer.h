@@ -102,7 +102,7 @@ const char *id_space_name(enum id_space space);
 const char *source_name(enum source source);
 
 /* Reads "guid name mac" (blanks or commas between, each word at most once, at
- * least one).  Returns false and leaves *out alone when it is not that. */
+ * least one), and "newest" behind them.  Returns false and leaves *out alone when it is not that. */
 bool	 match_order_parse(const char *text, struct match_order *out);
 
 /* A retire, wipe or delete is under way, by management_state. */

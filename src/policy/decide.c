@@ -92,6 +92,7 @@ give(struct eval *e, struct decision *out, const struct gift *g)
 		return;
 	out->vlan = g->vlan;
 	out->role = g->role;
+	out->redirect = g->redirect;
 	out->coa = g->coa;
 	out->ntag = g->ntag;
 	memcpy(out->tag, g->tag, g->ntag * sizeof(*g->tag));
@@ -253,7 +254,7 @@ static void
 clear(struct decision *out, const struct policy *p, const struct facts *f)
 {
 	out->state = f->answer->state;
-	out->vlan = out->role = out->coa = out->mfa = out->list = out->list_reason = NULL;
+	out->vlan = out->role = out->redirect = out->coa = out->mfa = out->list = out->list_reason = NULL;
 	out->nattr = out->ntag = out->nevent = 0;
 	out->mfa_due = out->has_trust = out->trusted = false;
 	out->list_line = 0;

@@ -60,6 +60,7 @@ write_shadow(struct jsonw *w, const struct shadow *s)
 static void
 write_more(struct jsonw *w, const struct decision *d)
 {
+	jw_opt(w, "redirect", d->redirect);
 	if (d->mfa != NULL) {
 		jw_object(w, "mfa");
 		jw_str(w, "every", d->mfa);

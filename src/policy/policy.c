@@ -168,6 +168,12 @@ policy_stale_after(const struct policy *p)
 	return p->stale_after;
 }
 
+bool
+policy_has_when_broken(const struct policy *p)
+{
+	return p->has_broken;
+}
+
 size_t
 policy_rules(const struct policy *p)
 {

@@ -95,6 +95,7 @@ struct decision {
 	size_t		 nattr;
 	struct reply_attr attr[POLICY_ATTRS];
 	const char	*coa;		/* none, reauth, bounce, disconnect; NULL: not said */
+	const char	*redirect;	/* page that the client is sent to, or NULL */
 	const char	*mfa;		/* how often a second factor is asked for; NULL: never */
 	bool		 mfa_due;	/* and whether it is time for one */
 	bool		 has_trust;	/* the rules speak of it */
@@ -144,6 +145,7 @@ void	 policy_decide(const struct policy *p, const struct facts *f,
  * The answer when something of ours is broken, if the rules have one
  * (when-broken).  Returns false when they have not; reason goes into *out.
  */
+bool	 policy_has_when_broken(const struct policy *p);
 bool	 policy_when_broken(const struct policy *p, const struct facts *f,
 	    const char *reason, struct decision *out);
 

@@ -316,6 +316,8 @@ give_meaning(struct parser *p, struct gift *g, const struct token *t, enum word 
 	g->access = true;
 	if (word == WORD_ROLE && g->role == NULL)
 		g->role = v;
+	if (word == WORD_REDIRECT && g->redirect == NULL)
+		g->redirect = v;
 	if (p->pol->variants[word] != NULL && !p->in_word)
 		give_choice(p, g, t, word, v);
 	else
@@ -401,6 +403,8 @@ give_label(struct parser *p, struct gift *g, const struct token *t)
 		g->vlan = l->gives->vlan;
 	if (g->role == NULL)
 		g->role = l->gives->role;
+	if (g->redirect == NULL)
+		g->redirect = l->gives->redirect;
 	if (l->gives->coa != NULL && unset(p, t, g->coa == NULL))
 		g->coa = l->gives->coa;
 	if (l->gives->mfa != MFA_UNSET && unset(p, t, g->mfa == MFA_UNSET))

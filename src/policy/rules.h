@@ -105,7 +105,7 @@ extern const char *const	 coa_words[];	/* none, reauth, ..., NULL */
 
 /* What `with` says. */
 struct gift {
-	const char		*vlan, *role;
+	const char		*vlan, *role, *redirect;
 	bool			 label;		/* a label gave some of it */
 	bool			 access;	/* something that a denied client cannot have */
 	enum mfa		 mfa;

@@ -148,20 +148,28 @@ look_up(struct hook *h)
 	return 0;
 }
 
+bool
+hook_load(struct hook *h)
+{
+	struct complaint	 c = { .count = 0 };
+
+	if (h->error[0] == '\0' &&
+	    (h->policy = policy_load(h->rules, complain, &c)) == NULL)
+		broken_file(h, &c);
+	return h->policy != NULL;
+}
+
 /* Returns 0; or -1 when something is broken, and h->error says what. */
 static int
 decide(struct hook *h, int64_t now)
 {
-	struct complaint	 c = { .count = 0 };
 	struct facts		 f = { &h->id, &h->session, &h->answer, now };
 	char			 why[REPLY_WHY];
 
 	if (h->error[0] != '\0')
 		return -1;
-	if (h->policy == NULL && (h->policy = policy_load(h->rules, complain, &c)) == NULL) {
-		broken_file(h, &c);
+	if (h->policy == NULL && !hook_load(h))
 		return -1;
-	}
 	h->session.hint = policy_hint(h->policy, &h->session);
 	explicit_bzero(h->session.app_hint, sizeof(h->session.app_hint));
 	if (look_up(h) == -1)

@@ -92,6 +92,10 @@ void	 hook_again(struct hook *h);
  * the others are its consequences. */
 void	 hook_broken(struct hook *h, const char *why);
 
+/* Loads the rules, which hook_decide() else does; so that hook_fallback() knows
+ * their when-broken before.  False: they are broken, and h->error says how. */
+bool	 hook_load(struct hook *h);
+
 /* Decides for h->id and h->session: fills in the answer, the fallback if
  * h->error is set before or by it. */
 void	 hook_decide(struct hook *h, int64_t now);

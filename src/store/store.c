@@ -21,6 +21,7 @@ struct search {
 	struct store	*s;
 	struct answer	*out;
 	struct answer	 no;		/* the newest "no such device" so far */
+	bool		 newest;	/* of several devices take the last to sync */
 	bool		 has_no;
 };
 
@@ -180,6 +181,12 @@ search_devices(struct search *q, const struct key *k)
 			live = true;
 			continue;
 		}
+		/* Two that were in touch at the same time are not told apart. */
+		if (q->newest && a.device.last_sync != q->out->device.last_sync) {
+			if (a.device.last_sync > q->out->device.last_sync)
+				*q->out = a;
+			continue;
+		}
 		/* As old as the older of the two. */
 		if (q->out->checked < a.checked)
 			a.checked = q->out->checked;
@@ -306,7 +313,7 @@ enum store_rc
 store_find(struct store *s, const struct identity *id, const struct match_order *order,
     struct answer *out)
 {
-	struct search	 q = { .s = s, .out = out };
+	struct search	 q = { .s = s, .out = out, .newest = order->newest };
 	enum store_rc	 rc;
 
 	memset(out, 0, sizeof(*out));

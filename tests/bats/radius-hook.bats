@@ -249,6 +249,24 @@ broken() {
 	done
 }
 
+@test "a broken store: the rules' own answer, unless an option says else" {
+	printf '%s\n' 'when-broken allow with vlan 66, Reply-Message "sorry"' 'allow with vlan 750' >"$T/rules"
+	cp -r "$SITE/state" "$T/cut"
+	truncate -s 8192 "$T/cut/data.mdb"
+	for state in "$T/none" "$T/cut"; do
+		run -0 --separate-stderr hook User-Name=alice "$URI$GUID" -- --rules "$T/rules" --state-dir "$state"
+		assert_has "$output" 'Tunnel-Private-Group-Id:0 := "66"'
+		assert_has "$output" 'Reply-Message := "sorry"'
+		assert_has "$(last .decision.reason)" "fallback: "
+		run -1 --separate-stderr hook User-Name=alice "$URI$GUID" -- --rules "$T/rules" --state-dir "$state" --fallback deny
+		VLAN=7 run -0 --separate-stderr hook User-Name=alice "$URI$GUID" -- --rules "$T/rules" --state-dir "$state" --quarantine-vlan 7
+		assert_has "$output" 'Tunnel-Private-Group-Id:0 := "7"'
+	done
+	printf '%s\n' 'when-broken deny' 'allow with vlan 750' >"$T/rules"
+	run -1 --separate-stderr hook User-Name=alice "$URI$GUID" -- --rules "$T/rules" --state-dir "$T/cut"
+	assert_eq "$output" ""
+}
+
 @test "a broken configuration: the fallback of the command line" {
 	export VLAN=1
 	hook() {

@@ -292,6 +292,25 @@ test_ambiguous(void)
 	CHECK(look(s, by_mac(a.device.wifi_mac)) == COMPLIANCE_AMBIGUOUS);
 	CHECK(look(s, by_guid(&a.device.entra_id)) == COMPLIANCE_AMBIGUOUS);
 	CHECK(look(s, by_guid(&a.device.id)) == COMPLIANCE_COMPLIANT);
+	/* The rules may say that the last to sync is meant, unless that is both. */
+	{
+		struct match_order	 newest = order;
+
+		newest.newest = true;
+		CHECK(store_find(s, &id, &newest, &out) == STORE_FOUND &&
+		    out.state == (a.device.last_sync == b.device.last_sync ?
+		    COMPLIANCE_AMBIGUOUS : COMPLIANCE_NONCOMPLIANT));
+		b.device.last_sync = a.device.last_sync + 60;
+		store_put(s, &b, NULL);
+		CHECK(store_find(s, &id, &newest, &out) == STORE_FOUND &&
+		    out.state == COMPLIANCE_NONCOMPLIANT);
+		b.device.last_sync = a.device.last_sync - 60;
+		b.checked++;
+		store_put(s, &b, NULL);
+		CHECK(store_find(s, &id, &newest, &out) == STORE_FOUND &&
+		    out.state == COMPLIANCE_COMPLIANT && out.has_device);
+		CHECK(look(s, by_name("LAPTOP-1")) == COMPLIANCE_AMBIGUOUS);
+	}
 	/* The ambiguous name is not got round by a MAC that matches one device. */
 	id.has_mac = true;
 	memcpy(id.mac, a.device.ethernet_mac, MAC_LEN);
