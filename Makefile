@@ -40,8 +40,8 @@ FUZZ	:= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 ALLPKGS	:= libcurl libcrypto jansson lmdb radcli expat
 ASAN	:= B=build-asan BIN=build-asan/bin HARDEN= CFLAGS='-O1 -g -fno-omit-frame-pointer' \
 	   SAN='-fsanitize=address,undefined -fno-sanitize-recover=all'
-SHELLS	:= $(wildcard bin/nac-poll tests/run-* tests/lib/*.bash tests/bats/*.bats \
-	   tests/bats/*.bash tests/quickstart bench/* .ci/run share/deps)
+SHELLS	:= $(filter-out %.c,$(wildcard bin/nac-poll tests/run-* tests/lib/*.bash tests/bats/*.bats \
+	   tests/bats/*.bash tests/quickstart bench/* .ci/run share/deps))
 
 # What is installed: "mode file destination" for each, under PREFIX.
 PUT	 = $(foreach f,$(2),$(1) $(f) $(3)/$(notdir $(f)))

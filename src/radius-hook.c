@@ -224,10 +224,11 @@ main(int argc, char **argv)
 	static char	 line[JOURNAL_LINE];
 	char		 why[HOOK_WHY];
 	int64_t		 now = when_now();
-	int		 self = safe_exit_prepare();
+	int		 self;
 
 	signal(SIGPIPE, SIG_IGN);
 	parse(&set, argc, argv);
+	self = set.safe ? safe_exit_prepare() : -1;
 	if (!set.record)
 		prepare_early(&set.hook);
 	hook_settings(&hook, &set.hook);

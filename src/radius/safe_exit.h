@@ -12,7 +12,7 @@
 #define SAFE_EXIT_REJECT	1
 
 /*
- * To be called first thing: returns a descriptor for this process itself, for
+ * To be called early: returns a descriptor for this process itself, for
  * safe_exit(); or -1 where the kernel (before Linux 5.3) has none.
  */
 int	 safe_exit_prepare(void);

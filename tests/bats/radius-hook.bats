@@ -412,6 +412,12 @@ opens_before() {
 	grep -q 'radius-hook --record | jq .decision' "$NAC_ROOT/man/radius-hook.8"
 }
 
+@test "bench/hook: the decision among many devices is right" {
+	run -0 "$NAC_ROOT/bench/hook" --count 20 --devices 2000
+	assert_has "$output" "radius-hook "
+	assert_has "$output" "ratio "
+}
+
 # ---- in FreeRADIUS
 
 # pap COUNT PARALLEL: what radclient counts
