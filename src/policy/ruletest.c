@@ -125,7 +125,8 @@ mark(const struct policy *p, const struct decision *d, bool *reached)
 	size_t			 i = 0;
 
 	for (r = p->rules; r != NULL; r = r->next, i++)
-		if (d->file != NULL && r->line == d->line) {
+		if (d->file != NULL && r->at.line == d->line &&
+		    strcmp(r->at.source->name, d->file) == 0) {
 			reached[i] = true;
 			return;
 		}
@@ -178,7 +179,7 @@ uncovered(const struct policy *p, const bool *reached)
 		n += reached[i];
 		if (reached[i])
 			continue;
-		printf("# not reached: %s:%d", p->file, r->line);
+		printf("# not reached: %s:%d", r->at.source->name, r->at.line);
 		if (r->name != NULL)
 			printf(" \"%s\"", text_safe(name, sizeof(name), r->name, strlen(r->name)));
 		putchar('\n');
