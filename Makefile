@@ -5,6 +5,8 @@ PREFIX	?= /usr/local
 DESTDIR	?=
 CFLAGS	?= -O2 -g
 FUZZTIME ?= 20
+# V=1 shows the commands whole.
+Q	 = $(if $(V),,@$(if $(findstring s,$(firstword -$(MAKEFLAGS))),,echo "  $@";) )
 
 WARN	 = -std=c11 -Wall -Wextra -Wshadow -Wformat=2 -Wstrict-prototypes \
 	   -Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wwrite-strings -Wvla -Wundef
@@ -28,8 +30,9 @@ PKGS_nac-serve		:= libmicrohttpd lmdb jansson libcrypto
 # What a fresh Debian 12 lacks, to build and to test.
 DEPS	:= gcc make pkg-config libc6-dev libcurl4-openssl-dev libssl-dev libjansson-dev libexpat1-dev \
 	   liblmdb-dev libradcli-dev libmicrohttpd-dev jq openssl curl python3 util-linux procps
-DEPS_CHECK := bats freeradius freeradius-utils freeradius-rest freeradius-python3 nginx-light eapoltest hostapd wpasupplicant \
-	   iproute2 tshark clang libclang-rt-14-dev strace cppcheck shellcheck mandoc
+DEPS_QUICK := freeradius freeradius-utils eapoltest iproute2
+DEPS_CHECK := bats freeradius-rest freeradius-python3 nginx-light hostapd \
+	   wpasupplicant tshark clang libclang-rt-14-dev strace cppcheck shellcheck mandoc
 
 pkg	 = $(if $(2),$(shell pkg-config --$(1) $(2)))
 TOOLS	:= $(patsubst src/%.c,%,$(wildcard src/*.c))
@@ -51,7 +54,6 @@ INSTALL	 = $(call PUT,755,$(TOOLS:%=$(BIN)/%) $(SCRIPTS:%=bin/%) share/emulator/
 	   $(call PUT,644,$(wildcard share/rules/*),share/intune-nac/rules) \
 	   $(call PUT,644,$(wildcard share/profiles/*),share/intune-nac/profiles) \
 	   $(call PUT,644,$(wildcard share/dictionary*),share/intune-nac) \
-	   $(call PUT,644,$(wildcard share/emulator/intune_emulator/*.py),share/intune-nac/intune_emulator) \
 	   $(foreach f,$(shell find share/freeradius share/systemd share/cron -type f 2>/dev/null),644 $(f) share/intune-nac/$(f:share/%=%)) \
 	   $(call PUT,644,$(wildcard share/completions/*),share/bash-completion/completions) \
 	   $(call PUT,644,README.md LICENSE,share/doc/intune-nac)
@@ -59,25 +61,25 @@ INSTALL	 = $(call PUT,755,$(TOOLS:%=$(BIN)/%) $(SCRIPTS:%=bin/%) share/emulator/
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all check unit bats asan lint fuzz bench quickstart \
-	deps install uninstall clean help werror objects \
+	deps deps-quick install uninstall clean help werror objects \
 	asan-build asan-unit asan-bats
 
 all: $(TOOLS:%=$(BIN)/%)	## build every program into bin/
 
 $(B)/libnac.a: $(LIBOBJ)
 	@rm -f $@
-	$(AR) rcsD $@ $^
+	$(Q)$(AR) rcsD $@ $^
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC_ALL) -MMD -MP -c -o $@ $<
+	$(Q)$(CC_ALL) -MMD -MP -c -o $@ $<
 $(BIN)/%: $(B)/src/%.o $(B)/libnac.a
 	@mkdir -p $(@D)
-	$(CC_ALL) $(LD_ALL) $(STATIC_$*) -o $@ $^ $(call pkg,libs,$(PKGS_$*))
+	$(Q)$(CC_ALL) $(LD_ALL) $(STATIC_$*) -o $@ $^ $(call pkg,libs,$(PKGS_$*))
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libnac.a
-	$(CC_ALL) $(LD_ALL) -o $@ $^ $(call pkg,libs,$(ALLPKGS))
+	$(Q)$(CC_ALL) $(LD_ALL) -o $@ $^ $(call pkg,libs,$(ALLPKGS))
 # A fuzz target linked with a main that replays files: the corpus as a unit test.
 $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(B)/libnac.a
-	$(CC_ALL) $(LD_ALL) -o $@ $^ $(call pkg,libs,$(ALLPKGS))
+	$(Q)$(CC_ALL) $(LD_ALL) -o $@ $^ $(call pkg,libs,$(ALLPKGS))
 
 unit: $(UNITS) $(FUZZ:%=$(B)/tests/fuzz/%)	## unit tests, and the fuzz corpora replayed
 	@B=$(B) tests/run-unit
@@ -105,12 +107,14 @@ fuzz:		## each fuzz target for FUZZTIME seconds (clang)
 	@FUZZTIME=$(FUZZTIME) tests/run-fuzz $(FUZZ)
 check: deps	## install what is missing, build, and run every test
 	@MAKE="$(MAKE)" tests/run-check
-quickstart: deps all	## the main job, for real, on loopback, in under a minute
+quickstart: deps-quick all	## the main job, for real, on loopback, in under a minute
 	@BIN="$(abspath $(BIN))" tests/quickstart
 bench: all	## the benchmarks; each prints a ratio against a named peer
 	@for b in bench/*; do [ -x $$b ] || continue; BIN="$(abspath $(BIN))" $$b || exit 1; done
 deps:		## install missing Debian packages (apt-get, sudo when not root)
-	@[ -n "$(NODEPS)" ] || share/deps $(DEPS) $(DEPS_CHECK)
+	@[ -n "$(NODEPS)" ] || share/deps $(DEPS) $(DEPS_QUICK) $(DEPS_CHECK)
+deps-quick:
+	@[ -n "$(NODEPS)" ] || share/deps $(DEPS) $(DEPS_QUICK)
 
 install: all	## into DESTDIR/PREFIX (default /usr/local)
 	@set -- $(INSTALL); while [ $$# -gt 0 ]; do \
