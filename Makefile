@@ -16,7 +16,7 @@ LD_ALL	 = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SAN) $(LDFLAGS)
 
 # One line a program: the libraries it may carry.  A bats test compares ldd.
 PKGS_certid		:= libcrypto
-PKGS_intune-token	:= libcurl libcrypto jansson
+PKGS_intune-token	:= libcurl libssl libcrypto jansson expat
 PKGS_intune-query	:= libcurl libcrypto jansson expat
 PKGS_nac-decide		:= jansson
 PKGS_nac-cache		:= lmdb jansson
@@ -40,7 +40,7 @@ SCRIPTS	:= nac-poll
 LIBOBJ	:= $(patsubst %.c,$(B)/%.o,$(wildcard src/*/*.c))
 UNITS	:= $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZ	:= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-ALLPKGS	:= libcurl libcrypto jansson lmdb radcli expat
+ALLPKGS	:= libcurl libssl libcrypto jansson lmdb radcli expat
 ASAN	:= B=build-asan BIN=build-asan/bin HARDEN= CFLAGS='-O1 -g -fno-omit-frame-pointer' \
 	   SAN='-fsanitize=address,undefined -fno-sanitize-recover=all'
 SHELLS	:= $(filter-out %.c,$(wildcard bin/nac-poll tests/run-* tests/lib/*.bash tests/bats/*.bats \

@@ -12,12 +12,14 @@
 #include "base/cli.h"
 #include "base/file.h"
 #include "base/when.h"
+#include "intune/check.h"
 #include "intune/jwt.h"
 #include "intune/token.h"
 
 static const char	 usage[] =
     "usage: intune-token [options]\n"
     "Prints a bearer token for Microsoft Graph, out of the cache if it can.\n"
+    "      --check                test the whole connection, step by step\n"
     "  -f, --force                a new one, whatever the cache has\n"
     "  -H, --header               as a header line: intune-token -H | curl -H @- URL\n"
     "  -i, --info                 what the token says, without the token, as JSON\n"
@@ -25,9 +27,10 @@ static const char	 usage[] =
     "      --help, --version\n"
     "Exit: 0 done, 69 no connection, 75 try again, 77 refused, 78 configuration.\n";
 
-enum { OPT_HELP = SETTING_LAST, OPT_VERSION };
+enum { OPT_HELP = SETTING_LAST, OPT_VERSION, OPT_CHECK };
 
 static const struct option	 options[] = {
+	{ "check", no_argument, NULL, OPT_CHECK },
 	{ "force", no_argument, NULL, 'f' },
 	{ "header", no_argument, NULL, 'H' },
 	{ "info", no_argument, NULL, 'i' },
@@ -93,7 +96,7 @@ main(int argc, char **argv)
 	struct token		 token = { 0 };
 	struct token_error	 e;
 	struct http		*http = NULL;
-	bool			 force = false, header = false, info = false;
+	bool			 force = false, header = false, info = false, check = false;
 	int			 c, status = 0;
 
 	cli_start();
@@ -109,6 +112,9 @@ main(int argc, char **argv)
 		case 'i':
 			info = true;
 			break;
+		case OPT_CHECK:
+			check = true;
+			break;
 		case OPT_HELP:
 			cli_help(usage);
 		case OPT_VERSION:
@@ -118,13 +124,18 @@ main(int argc, char **argv)
 				cli_usage();
 		}
 	}
-	if (optind < argc || (header && info)) {
-		warnx(optind < argc ? "takes no arguments" : "--header and --info exclude each other");
+	if (optind < argc || header + info + check > 1) {
+		warnx(optind < argc ? "takes no arguments" :
+		    "--header, --info and --check exclude one another");
 		cli_usage();
 	}
 	if ((status = settings_load(&set)) != 0)
 		goto out;
 	http = http_new(&set);
+	if (check) {
+		status = cli_finish(check_run(&set, http));
+		goto out;
+	}
 	if (!token_get(&set, http, force ? "" : NULL, &token, &e)) {
 		warnx("%s", e.text);
 		status = e.status;

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "base/when.h"
 #include "intune/entra.h"
+#include "intune/aadsts.h"
 #include "intune/appkey.h"
 #include "intune/jwt.h"
 #include "intune/msi.h"
@@ -20,49 +21,6 @@
 
 /* Seconds to keep quiet after a 429 that does not say: what MSAL does, too. */
 #define QUIET		60
-
-/* Microsoft: "Microsoft Entra authentication and authorization error codes".
- * The numbers are for people; decisions are made on the HTTP status. */
-static const struct aadsts {
-	int		 code;
-	const char	*meaning;
-} aadsts[] = {
-	{ 7000215, "the client secret is wrong" },
-	{ 7000222, "the client secret has expired" },
-	{ 7000218, "neither a secret nor an assertion arrived" },
-	{ 7000112, "the application is disabled" },
-	{ 700016, "the application is not in this tenant" },
-	{ 700027, "the certificate is not registered with the application, or has expired" },
-	{ 700024, "the assertion is outside its validity: check this machine's clock" },
-	{ 50012, "the assertion is bad or has expired" },
-	{ 50013, "the assertion is not valid" },
-	{ 500133, "the assertion is out of time: check this machine's clock" },
-	{ 50027, "the assertion is malformed" },
-	{ 90002, "no such tenant, or another cloud's" },
-	{ 500011, "the resource of this scope has no service principal in the tenant" },
-	{ 70011, "the scope is not valid" },
-	{ 1002012, "the scope must end in /.default" },
-	{ 700022, "the scope names more than one resource" },
-	{ 900144, "a parameter is missing" },
-	{ 90014, "a parameter is missing" },
-	{ 90038, "the tenant is in another national cloud" },
-	{ 900382, "the application is in another national cloud" },
-	{ 900432, "the application is in another national cloud" },
-	{ 9001023, "tenant must name one tenant" },
-	{ 50196, "too many token requests: is the token cache writable?" },
-	{ 90006, "a passing fault at Microsoft" },
-	{ 90012, "a passing fault at Microsoft" },
-	{ 90024, "a passing fault at Microsoft" },
-	{ 90033, "a passing fault at Microsoft" },
-	{ 90090, "a passing fault at Microsoft" },
-	{ 90055, "the tenant makes too many requests" },
-	{ 70021, "no federated credential of the application matches this token" },
-	{ 700211, "no federated credential of the application has this token's issuer" },
-	{ 700212, "no federated credential of the application has this token's audience" },
-	{ 700213, "no federated credential of the application has this token's subject" },
-	{ 530032, "blocked by a security policy of the tenant" },
-	{ 53003, "blocked by Conditional Access" },
-};
 
 bool
 token_text_ok(const char *text)
@@ -86,6 +44,7 @@ static bool
 fail(struct token_error *e, int status, const char *what)
 {
 	e->status = status;
+	e->code = 0;
 	e->wait = -1;
 	text_copy(e->text, sizeof(e->text), what);
 	return false;
@@ -118,20 +77,17 @@ aadsts_code(const char *description)
 static void
 describe(const json_t *answer, int code, char *out, size_t size)
 {
-	const char	*description = string_of(answer, "error_description"), *meaning = NULL;
+	const char	*description = string_of(answer, "error_description");
+	const char	*meaning = aadsts_meaning(code);
 	char		 error[64], said[256], trace[64], correlation[64], number[32] = "";
-	size_t		 i;
 
 	text_safe(error, sizeof(error), string_of(answer, "error"),
 	    strlen(string_of(answer, "error")));
-	for (i = 0; i < sizeof(aadsts) / sizeof(aadsts[0]); i++)
-		if (aadsts[i].code == code)
-			meaning = aadsts[i].meaning;
-	if (meaning == NULL)
+	if (meaning != NULL)
+		snprintf(number, sizeof(number), "AADSTS%d: ", code);
+	else
 		meaning = text_safe(said, sizeof(said), description,
 		    strcspn(description, "\r\n"));
-	else
-		snprintf(number, sizeof(number), "AADSTS%d: ", code);
 	text_safe(trace, sizeof(trace), string_of(answer, "trace_id"),
 	    strlen(string_of(answer, "trace_id")));
 	text_safe(correlation, sizeof(correlation), string_of(answer, "correlation_id"),
@@ -155,6 +111,7 @@ refusal(long http, const json_t *answer, const char *retry_after, int64_t now,
 		describe(answer, code, text, sizeof(text));
 		snprintf(e->text, sizeof(e->text), "HTTP %ld: %s", http, text);
 	}
+	e->code = code;
 	e->wait = wire_retry_after(retry_after, now);
 	if (http == 429 || code == 50196) {
 		e->status = EX_TEMPFAIL;
@@ -284,6 +241,54 @@ proof(const struct settings *set, const char *url, char why[FILE_WHY], int *stat
 	if (set->credential == CREDENTIAL_SECRET)
 		warn_expiry(file, "secret", set->client_secret_expires, now);
 	return raw;
+}
+
+/* Reads it and lets go of it: that it can be read is what is asked. */
+static bool
+readable(const char *file, bool private, char why[FILE_WHY], int *status)
+{
+	char	*text;
+
+	if ((private ? file_secret(file, &text, why) : file_line(file, &text, why)) == -1) {
+		*status = errno == EPERM || errno == EACCES ? EX_NOPERM : EX_CONFIG;
+		return false;
+	}
+	explicit_bzero(text, strlen(text));
+	free(text);
+	return true;
+}
+
+bool
+entra_credential(const struct settings *set, char *what, size_t size, int64_t *expires,
+    struct token_error *e)
+{
+	struct appkey	 app;
+	char		 why[FILE_WHY];
+	int		 status = EX_CONFIG;
+
+	*expires = 0;
+	switch (set->credential) {
+	case CREDENTIAL_SECRET:
+		snprintf(what, size, "client secret in %s", set->client_secret_file);
+		*expires = set->client_secret_expires;
+		return readable(set->client_secret_file, true, why, &status) ||
+		    fail(e, status, why);
+	case CREDENTIAL_FEDERATED:
+		snprintf(what, size, "federated token in %s", set->federated_token_file);
+		return readable(set->federated_token_file, false, why, &status) ||
+		    fail(e, status, why);
+	case CREDENTIAL_CERTIFICATE:
+		snprintf(what, size, "certificate in %s", set->certificate_file);
+		if (!appkey_load(set, &app, why, &status))
+			return fail(e, status, why);
+		*expires = appkey_expires(&app);
+		appkey_free(&app);
+		return true;
+	default:
+		snprintf(what, size, "managed identity (%s) at %s", set->managed_identity,
+		    set->identity_host);
+		return true;
+	}
 }
 
 /* The part of the form that is the credential, escaped; the caller wipes it. */

@@ -29,6 +29,7 @@ struct token {
 
 struct token_error {
 	int	 status;	/* 69, 75, 77, 78 */
+	int	 code;		/* behind AADSTS; 0 = none */
 	int64_t	 wait;		/* seconds that the server asked us to wait; -1 = nothing said */
 	char	 text[1024];	/* one line, fit to be shown */
 };
@@ -41,6 +42,11 @@ bool	 entra_request(const struct settings *set, struct http *http, struct token 
 /* Reads the answer to such a request, of any HTTP status.  As entra_request(). */
 bool	 entra_answer(long http, const char *body, size_t len, const char *retry_after,
 	    int64_t now, struct token *out, struct token_error *e);
+
+/* When the credential runs out, in seconds since 1970, and in what (size bytes) how it
+ * is to be named; 0 when nobody knows.  False after *e when it cannot be used at all. */
+bool	 entra_credential(const struct settings *set, char *what, size_t size,
+	    int64_t *expires, struct token_error *e);
 
 /* True for the bytes that a bearer token may have (RFC 6750 section 2.1), and
  * not too many of them: it goes into a header. */

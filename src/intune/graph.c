@@ -266,7 +266,7 @@ conclude(struct graph *g, const struct http_answer *a, json_t **out)
 static void
 refused_anew(struct graph *g)
 {
-	struct token_error	 e = { last.status, -1, "" };
+	struct token_error	 e = { .status = last.status, .wait = -1 };
 
 	text_copy(e.text, sizeof(e.text), last.why);
 	remember_refusal(g, &e);

@@ -24,6 +24,8 @@ struct transfer {
 	bool			 done;
 	pthread_cond_t		 news;
 	char			 error[CURL_ERROR_SIZE];
+	int			 (*tls)(void *ctx, void *arg);	/* of http_probe() */
+	void			*tls_arg;
 };
 
 struct http {
@@ -474,6 +476,105 @@ http_do(struct http *http, const struct http_request *request, struct http_answe
 	}
 	t->next = http->rest;
 	http->rest = t;
+	return classify(code);
+}
+
+static CURLcode
+on_ssl_ctx(CURL *easy, void *ctx, void *arg)
+{
+	struct transfer	*t = arg;
+
+	(void)easy;
+	return t->tls(ctx, t->tls_arg) == 0 ? CURLE_OK : CURLE_SSL_CONNECT_ERROR;
+}
+
+/* Which setting names a proxy for https, in curl's order; "" when none does. */
+static const char *
+proxy_setting(const struct settings *set)
+{
+	static const char *const	 names[] = { "https_proxy", "HTTPS_PROXY", "all_proxy",
+	    "ALL_PROXY" };
+	const char			*value;
+	size_t				 i;
+
+	if (set->proxy != NULL)
+		return "proxy";
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if ((value = getenv(names[i])) != NULL && *value != '\0')
+			return names[i];
+	return "";
+}
+
+/* curl names the host that it could not reach: ours, or else the proxy. */
+static enum http_stage
+stage_of(const struct transfer *t, CURLcode code, const char *host, const struct http_probe *p)
+{
+	const char	*colon = strrchr(host, ':');
+	bool		 port = colon != NULL && strchr(colon, ']') == NULL;
+	char		 name[TEXT_SHOWN];
+	long		 answer = 0;
+
+	curl_easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &answer);
+	snprintf(name, sizeof(name), " %.*s port %s ",
+	    (int)(port ? (size_t)(colon - host) : strlen(host)), host, port ? colon + 1 : "443");
+	if (answer != 0 && answer != 200)
+		return HTTP_AT_PROXY;
+	switch (code) {
+	case CURLE_OK:
+		return HTTP_SECURE;
+	case CURLE_COULDNT_RESOLVE_PROXY:
+	case CURLE_PROXY:
+		return HTTP_AT_PROXY;
+	case CURLE_COULDNT_RESOLVE_HOST:
+		return HTTP_AT_NAME;
+	case CURLE_COULDNT_CONNECT:
+		return p->proxy[0] != '\0' && strstr(t->error, name) == NULL ? HTTP_AT_PROXY :
+		    HTTP_AT_CONNECT;
+	case CURLE_OPERATION_TIMEDOUT:
+		if (strstr(t->error, "SSL") == NULL)
+			return p->proxy[0] != '\0' ? HTTP_AT_PROXY : HTTP_AT_CONNECT;
+		/* FALLTHROUGH */
+	default:
+		return HTTP_AT_TLS;
+	}
+}
+
+enum http_end
+http_probe(struct http *http, const char *host, int (*tls)(void *ctx, void *arg), void *arg,
+    struct http_probe *out)
+{
+	struct http_answer	 answer = { 0 };
+	struct incoming		 in = { &answer, 0, 0, 0, false };
+	struct transfer		*t = take_transfer(http);
+	CURLcode		 code;
+	char			*url = NULL, *ip = NULL;
+	long			 tunnel = 0;
+
+	memset(out, 0, sizeof(*out));
+	text_copy(out->proxy, sizeof(out->proxy), proxy_setting(http->set));
+	if (asprintf(&url, "https://%s/", host) == -1)
+		err(EX_OSERR, NULL);
+	prepare(http, t, &in);
+	SET(CURLOPT_URL, url);
+	SET(CURLOPT_CONNECT_ONLY, 1L);
+	SET(CURLOPT_FRESH_CONNECT, 1L);
+	SET(CURLOPT_SSL_CTX_FUNCTION, on_ssl_ctx);
+	t->tls = tls;
+	t->tls_arg = arg;
+	SET(CURLOPT_SSL_CTX_DATA, t);
+	code = perform(http, t);
+	out->stage = stage_of(t, code, host, out);
+	curl_easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &tunnel);
+	out->tunnel = tunnel == 200;
+	if (curl_easy_getinfo(t->easy, CURLINFO_PRIMARY_IP, &ip) == CURLE_OK && ip != NULL)
+		text_copy(out->ip, sizeof(out->ip), ip);
+	if (code != CURLE_OK)
+		explain(t, &in, code, url, out->why);
+	/* The connection is of no further use: nothing may be sent over it. */
+	curl_easy_cleanup(t->easy);
+	pthread_cond_destroy(&t->news);
+	free(t);
+	free(url);
 	return classify(code);
 }
 

@@ -62,6 +62,30 @@ void	 http_parallel(struct http *http);
 enum http_end http_do(struct http *http, const struct http_request *request,
 	    struct http_answer *answer, char why[HTTP_WHY]);
 
+/* How far a connection gets, for who has to find out why it gets no farther. */
+enum http_stage {
+	HTTP_AT_NAME,		/* the name of the host, */
+	HTTP_AT_PROXY,		/* the proxy's name, its door, or its answer to CONNECT, */
+	HTTP_AT_CONNECT,	/* the host's door, */
+	HTTP_AT_TLS,		/* or its certificate did not do */
+	HTTP_SECURE		/* all is well */
+};
+
+struct http_probe {
+	enum http_stage	 stage;
+	bool		 tunnel;	/* a proxy has opened one */
+	char		 ip[64];	/* of the host, or of the proxy; "" before that */
+	char		 proxy[64];	/* which setting names a proxy, or "" */
+	char		 why[HTTP_WHY];	/* of a stage that failed */
+};
+
+/*
+ * Connects to host (host or host:port) as a request would, and sends none.  tls is
+ * called with libssl's SSL_CTX and arg before the handshake; it returns 0 to go on.
+ */
+enum http_end http_probe(struct http *http, const char *host, int (*tls)(void *ctx, void *arg),
+	    void *arg, struct http_probe *out);
+
 /* Wipes (a body may hold a token) and frees. */
 void	 http_clear(struct http_answer *answer);
 

@@ -230,6 +230,7 @@ find_hosts(struct settings *set)
 		set->graph = cloud->graph;
 	if (nearest(set, &set->intune, "intune", rank) == NOWHERE)
 		set->intune = cloud->intune;
+	nearest(set, &set->intune_hosts, "intune_hosts", rank);
 }
 
 /* The keys that name a credential, and what each is. */
@@ -450,7 +451,6 @@ find_others(struct settings *set)
 	/* A section that forgets to name its tenant does not mean another one. */
 	nearest(set, &set->tenant, "tenant", set->section == CONF_TOP ? FILE_TOP : SECTION);
 	default_to(set, &set->alg, "assertion_alg", "PS256");
-	default_to(set, &set->intune_hosts, "intune_hosts", NULL);
 	default_to(set, &set->source, "source", "graph");
 	default_to(set, &set->ca_file, "ca_file", NULL);
 	default_to(set, &set->proxy, "proxy", NULL);

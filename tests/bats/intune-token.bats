@@ -391,5 +391,5 @@ setup() { intune_setup; }
 		[ -n "$output" ]
 		n=$((n + 1))
 	done < <(sed -n 's/^\.Dl \$ //p' "$NAC_ROOT/man/intune-token.1")
-	[ $n -eq 2 ]
+	[ $n -eq 3 ]
 }

@@ -11,7 +11,8 @@ programs=(certid intune-token intune-query nac-decide nac-cache coa-send radius-
 libraries() {
 	case $1 in
 	certid) echo 'libcrypto' ;;
-	intune-token) echo 'libcurl libcrypto libjansson' ;;
+	# libssl: --check shows the server's chain
+	intune-token) echo 'libcurl libssl libcrypto libjansson libexpat' ;;
 	intune-query) echo 'libcurl libcrypto libjansson libexpat' ;;
 	nac-decide) echo 'libjansson' ;;
 	nac-cache) echo 'liblmdb libjansson' ;;

@@ -5,6 +5,7 @@
 
 #include "base/when.h"
 #include "check.h"
+#include "intune/aadsts.h"
 #include "intune/entra.h"
 #include "intune/graph.h"
 #include "intune/jwt.h"
@@ -328,9 +329,25 @@ test_key_path(void)
 			printf("# %s\n", bad[i]);
 }
 
+static void
+test_aadsts(void)
+{
+	static const int	 codes[] = { 7000215, 7000222, 7000218, 7000112, 700016, 700027,
+		700024, 50012, 50013, 500133, 50027, 90002, 500011, 70011, 1002012, 700022, 900144,
+		90014, 90038, 900382, 900432, 50196, 90006, 90012, 90024, 90033, 90090, 90055,
+		530032, 53003, 70021, 700211, 700213, 9001023, 901002 };
+	size_t			 i;
+
+	for (i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (!CHECK(aadsts_meaning(codes[i]) != NULL && aadsts_remedy(codes[i]) != NULL))
+			printf("# %d\n", codes[i]);
+	CHECK(aadsts_meaning(0) == NULL && aadsts_remedy(1) == NULL);
+}
+
 int
 main(void)
 {
+	test_aadsts();
 	test_key_path();
 	test_wire();
 	test_same_host();

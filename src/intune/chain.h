@@ -1,0 +1,33 @@
+/*
+ * The certificates that a server really sends, and where the trust in them ends: what
+ * else would have to be cut out of a packet capture.  This is the one file that uses
+ * libssl.
+ */
+#ifndef INTUNE_CHAIN_H
+#define INTUNE_CHAIN_H
+
+#include <stdint.h>
+
+#define CHAIN_MAX	10	/* certificates; an honest chain has 2 to 4 */
+#define CHAIN_NAME	256	/* bytes of a name, cut */
+
+struct chain {
+	struct {
+		char	 subject[CHAIN_NAME];
+		char	 issuer[CHAIN_NAME];
+		char	 names[CHAIN_NAME];	/* SAN DNS entries, blanks between */
+		char	 sha256[65];		/* of the DER, lower-case hex */
+		int64_t	 expires;		/* seconds since 1970 */
+	} cert[CHAIN_MAX];
+	int	 n;		/* as sent; 0 = the handshake did not get that far */
+	char	 fault[128];	/* "" = the chain is trusted */
+	char	 missing[CHAIN_NAME];	/* the issuer that nobody knows; "" = that is not it */
+};
+
+/*
+ * Makes an SSL_CTX note the chain in arg, a struct chain, and verify as before: for
+ * http_probe().  Returns 0.
+ */
+int	 chain_watch(void *ssl_ctx, void *arg);
+
+#endif

@@ -1,0 +1,220 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154,SC2119,SC2120 # bats sets stderr; conf takes lines or none
+# intune-token --check: each step a line, each failure with its cause and its cure.
+
+bats_require_minimum_version 1.5.0
+load test_helper
+load lib_intune
+
+setup_file() { intune_setup_file --fleet 3; }
+teardown_file() { emulator_stop; }
+setup() { intune_setup; }
+teardown() { [ -z "${server-}" ] || kill "$server" 2>/dev/null || :; }
+
+# check STATUS [OPTION...]: runs it; every line has one of the three words or is a detail
+check() {
+	run -"$1" --separate-stderr intune-token --check "${@:2}"
+	refute_has "$(grep -vE '^(ok     |FAILED |skipped|       ) ' <<<"$output")" x
+	refute_has "$output$stderr" "$(cat "$EMU_SECRET_FILE")"
+	refute_has "$output" eyJ
+}
+
+# line WORD STEP: the line of that step
+line() { grep -E "^$1 +$2:" <<<"$output"; }
+
+@test "all is well: every step is ok, in order" {
+	check 0
+	assert_eq "$(sed -E 's/^ok +([A-Za-z ]+):.*/\1/' <<<"$output" | tr '\n' ' ')" \
+		"configuration credential name proxy TLS token roles Graph device discovery NAC token NAC roles NAC "
+	assert_has "$(line ok device)" '"LAPTOP-000'
+	assert_has "$(line ok roles)" DeviceManagementManagedDevices.Read.All
+	assert_has "$(line ok 'NAC roles')" get_device_compliance
+	assert_has "$(line ok discovery)" "$EMU_URL"
+	assert_has "$(line ok NAC)" "Microsoft Intune answers, help for users is at https://"
+	# It has asked for new tokens, not looked into the cache.
+	check 0
+	assert_eq "$(count token)" 4
+}
+
+@test "a name that is none, a closed port, a proxy that is none" {
+	check 69 --authority no-such-host.invalid
+	assert_has "$(line FAILED name)" "no-such-host.invalid"
+	assert_has "$(line FAILED name)" "resolv.conf"
+	# Graph's host is looked at all the same.
+	assert_has "$(line ok TLS)" "$EMU_HOST"
+	check 69 --authority 127.0.0.1:1
+	assert_has "$(line FAILED connection)" firewall
+	check 69 --proxy http://127.0.0.1:1
+	assert_has "$(line FAILED proxy)" "set by proxy"
+	run -69 --separate-stderr env https_proxy=http://u:hunter2@127.0.0.1:1 intune-token --check
+	assert_has "$(line FAILED proxy)" "set by https_proxy"
+	refute_has "$output$stderr" hunter2
+	check 69 --proxy http://no-such-proxy.invalid:3128
+	assert_has "$(line FAILED proxy)" no-such-proxy.invalid
+	assert_eq "$(count token)" 0
+}
+
+@test "a proxy that refuses, and one that leads there" {
+	cat >"$BATS_TEST_TMPDIR/proxy.py" <<-'P'
+		import socket, sys, threading
+		refuse = sys.argv[1] == "refuse"
+		s = socket.create_server(("127.0.0.1", 0))
+		print(s.getsockname()[1], flush=True)
+		def pump(a, b):
+		    while True:
+		        d = a.recv(65536)
+		        if not d:
+		            break
+		        b.sendall(d)
+		    b.shutdown(socket.SHUT_WR)
+		def serve(c):
+		    head = b""
+		    while b"\r\n\r\n" not in head:
+		        head += c.recv(4096)
+		    if refuse:
+		        c.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+		        return c.close()
+		    host, port = head.split()[1].decode().rsplit(":", 1)
+		    o = socket.create_connection((host, int(port)))
+		    c.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+		    threading.Thread(target=pump, args=(o, c), daemon=True).start()
+		    pump(c, o)
+		while True:
+		    threading.Thread(target=serve, args=(s.accept()[0],), daemon=True).start()
+	P
+	for mode in refuse lead; do
+		python3 "$BATS_TEST_TMPDIR/proxy.py" $mode >"$BATS_TEST_TMPDIR/port" 3>&- &
+		server=$!
+		for _ in $(seq 100); do [ -s "$BATS_TEST_TMPDIR/port" ] && break; sleep 0.05; done
+		proxy=http://127.0.0.1:$(cat "$BATS_TEST_TMPDIR/port")
+		if [ $mode = refuse ]; then
+			check 69 --proxy "$proxy"
+			assert_has "$(line FAILED proxy)" 403
+		else
+			check 0 --proxy "$proxy"
+			assert_has "$(line ok proxy)" "leads to $EMU_HOST"
+		fi
+		kill $server
+		: >"$BATS_TEST_TMPDIR/port"
+	done
+}
+
+@test "a TLS failure shows the chain that was sent and names the root that is missing" {
+	cd "$BATS_TEST_TMPDIR" || return
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout root.key -out root.pem \
+		-days 99 -subj '/O=Elsewhere/CN=Far Root' 2>/dev/null
+	openssl req -x509 -CA root.pem -CAkey root.key -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+		-keyout mid.key -out mid.pem -days 98 -subj '/CN=Mid CA' -addext basicConstraints=critical,CA:TRUE 2>/dev/null
+	openssl req -x509 -CA mid.pem -CAkey mid.key -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+		-keyout leaf.key -out leaf.pem -days 97 -subj '/CN=login.example' \
+		-addext subjectAltName=DNS:login.example,IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE 2>/dev/null
+	openssl s_server -accept 127.0.0.1:0 -cert leaf.pem -key leaf.key -cert_chain mid.pem -www \
+		>server.log 2>&1 3>&- </dev/null &
+	server=$!
+	for _ in $(seq 100); do grep -q '^ACCEPT' server.log && break; sleep 0.05; done
+	port=$(sed -n 's/^ACCEPT .*://p' server.log)
+	check 69 --authority "127.0.0.1:$port"
+	assert_has "$(line FAILED TLS)" "the certificate of CN=Far Root,O=Elsewhere is not in $EMU_CA"
+	assert_has "$output" "sent 1: subject CN=login.example"
+	assert_has "$output" "names   login.example"
+	assert_has "$output" "sent 2: subject CN=Mid CA"
+	refute_has "$output" "sent 3"
+	for n in leaf mid; do
+		assert_has "$output" "sha256  $(openssl x509 -in $n.pem -outform DER | sha256sum | cut -d' ' -f1)"
+		assert_has "$output" "expires $(date -u -d "$(openssl x509 -in $n.pem -noout -enddate | cut -d= -f2)" +%FT%TZ)"
+	done
+	assert_has "$output" "skipped Graph, device, discovery, NAC"
+	# With that root, only what follows TLS is wrong with this server.
+	check 75 --authority "127.0.0.1:$port" --ca-file root.pem --graph "127.0.0.1:$port" --timeout 5
+	assert_has "$(line ok TLS)" "by CN=Mid CA"
+}
+
+@test "a wrong name and an expired certificate are told apart" {
+	emulator_control fault tls:cert=wrong-name
+	check 69
+	assert_has "$(line FAILED TLS)" "no alternative certificate subject name matches"
+	assert_has "$output" "names   wrong.example"
+	emulator_control clear-faults
+	emulator_control fault tls:cert=expired
+	check 69
+	assert_has "$(line FAILED TLS)" "certificate has expired"
+	assert_has "$output" "expires 2024-01-02T00:00:00Z"
+	emulator_control clear-faults
+	emulator_control fault tls:cert=untrusted
+	check 69
+	assert_has "$(line FAILED TLS)" "the certificate of CN=localhost is not in"
+	assert_eq "$(count token)" 0
+}
+
+@test "each refusal of a token has its sentence, its ids and what to do" {
+	while read -r code status todo; do
+		emulator_control clear-faults
+		emulator_control fault aadsts:code="$code"
+		rm -rf "$TOKENS"
+		check "$status"
+		assert_has "$(line FAILED token)" "AADSTS$code: "
+		assert_has "$(line FAILED token)" "trace "
+		assert_has "$(line FAILED token)" "correlation "
+		assert_has "$(line FAILED token)" "$todo"
+	done <<-E
+		7000215 77 make a new client secret
+		7000222 77 make a new client secret
+		7000112 77 Enterprise applications
+		700016 77 compare client_id and tenant
+		700027 77 upload the certificate
+		700024 77 set the clock
+		90002 77 compare tenant
+		500011 77 right cloud
+		1002012 77 leave --scope out
+		900382 77 cloud in nac.conf
+		50196 75 token_dir
+		90055 75 try again later
+		90033 75 try again in a minute
+		53003 77 Conditional Access
+		700213 77 Federated credentials
+	E
+}
+
+@test "missing permissions: which one, and on which page" {
+	emulator_control fault no-roles
+	check 77
+	assert_has "$(line FAILED roles)" "Grant admin consent"
+	assert_has "$(line FAILED Graph)" "DeviceManagementManagedDevices.Read.All, then Grant"
+	assert_has "$(line FAILED discovery)" "ServicePrincipalEndpoint.Read.All, then Grant"
+	assert_has "$(line FAILED 'NAC roles')" "Intune > Application permissions > get_device_compliance"
+	assert_has "$output" "skipped device: none was listed"
+	emulator_control clear-faults
+	emulator_control fault status:on=discovery,code=503
+	check 75 --timeout 2
+	line ok device
+	line FAILED discovery
+	line ok 'NAC roles'
+}
+
+@test "the credential is looked at first: missing, open, expired, soon to expire" {
+	# A file that is not there stops it with the other settings.
+	check 78 --client-secret-file /nonexistent
+	conf_set client_secret_expires "$(date -u -d '-2 days' +%F)"
+	check 78
+	assert_has "$(line FAILED credential)" "expired on"
+	line ok TLS
+	assert_eq "$(count token)" 0
+	conf_set client_secret_expires "$(date -u -d '+9 days' +%F)"
+	check 0
+	assert_has "$(line ok credential)" "time to register the next one"
+}
+
+@test "a managed identity needs no authority" {
+	printf '%s\n' "managed_identity = vm" "identity_host = $EMU_IDENTITY" "graph = $EMU_HOST" "intune_hosts = $EMU_HOST" \
+		"ca_file = $EMU_CA" "token_dir = $TOKENS" >"$INTUNE_NAC_CONF"
+	check 0
+	assert_has "$(line ok credential)" "managed identity (vm) at $EMU_IDENTITY"
+	emulator_control fault no-roles:on=identity
+	check 77
+	assert_has "$(line FAILED roles)" New-MgServicePrincipalAppRoleAssignment
+}
+
+@test "--check excludes --header and --info; a closed output is an error" {
+	run -64 --separate-stderr intune-token --check --info
+	run -74 --separate-stderr bash -c 'intune-token --check >/dev/full'
+}
