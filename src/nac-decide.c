@@ -13,17 +13,19 @@
 #include "device/record.h"
 #include "policy/decision_json.h"
 #include "policy/policy.h"
+#include "policy/replay.h"
 #include "policy/ruletest.h"
 
 #define RULES_PATH	"/etc/intune-nac/site.rules"
 
 enum { OPT_CHANGED = 256, OPT_NOW, OPT_PRINT, OPT_TEST, OPT_COVERAGE,
-    OPT_STRICT, OPT_HELP, OPT_VERSION };
+    OPT_STRICT, OPT_REPLAY, OPT_WITH, OPT_JSON, OPT_HELP, OPT_VERSION };
 
 static const char	 usage[] =
 "usage: nac-decide [-r FILE] [-v] [--changed] [--now TIME] [-c FILE] [RECORD...]\n"
 "       nac-decide -n | --print WORD  [-r FILE] [-c FILE]\n"
 "       nac-decide --test [--coverage [--strict]] [-r FILE] [-c FILE] TESTS...\n"
+"       nac-decide --replay [LOG...] --with FILE [--json]\n"
 "Decides by a rules file and adds `decision` to each record.\n"
 "\n"
 "  -r, --rules FILE   the rules (default: `rules` in nac.conf, else\n"
@@ -31,6 +33,8 @@ static const char	 usage[] =
 "  -n, --check        check the rules and decide nothing\n"
 "      --test         run the tests in the files named; TAP on standard output\n"
 "      --coverage     list the rules that no test reaches; --strict: that is 1\n"
+"      --replay       decide the log's lines again by the rules --with FILE, and\n"
+"                     show what changes (--json: as records)\n"
 "      --print WORD   print a setting of the rules: match-order, stale-after\n"
 "      --changed      pass on only records that are now treated differently\n"
 "      --now TIME     decide as if it were TIME (RFC 3339)\n"
@@ -44,10 +48,11 @@ static const char	 usage[] =
 struct job {
 	const char	*rules;		/* as given with -r */
 	const char	*conf;
+	const char	*with;		/* --replay: the rules */
 	const char	*print;		/* --print: the name of a setting */
 	struct policy	*policy;
 	int64_t		 now;		/* 0: the clock's */
-	bool		 check, changed, verbose, test, coverage, strict;
+	bool		 check, changed, verbose, test, coverage, strict, replay, json;
 };
 
 /* Says to standard error which line decided. */
@@ -165,9 +170,11 @@ run_tests(const struct job *job, int argc, char **argv)
 static void
 check_usage(const struct job *job, int operands)
 {
-	if (job->check + job->test + (job->print != NULL) > 1 || (job->changed &&
-	    (job->check || job->test || job->print != NULL)))
-		warnx("-n, --test, --print and --changed do not go together");
+	if (job->check + job->test + job->replay + (job->print != NULL) + job->changed > 1)
+		warnx("-n, --test, --replay, --print and --changed do not go together");
+	else if (job->replay ? job->with == NULL || job->rules != NULL || job->now != 0 :
+	    job->with != NULL || job->json)
+		warnx("--replay goes with --with FILE, without -r and --now");
 	else if ((job->check || job->print != NULL) && operands > 0)
 		warnx("%s decides nothing: give the rules with -r, and no records",
 		    job->check ? "-n" : "--print");
@@ -190,6 +197,9 @@ options(int argc, char **argv, struct job *job)
 		{ "test", no_argument, NULL, OPT_TEST },
 		{ "coverage", no_argument, NULL, OPT_COVERAGE },
 		{ "strict", no_argument, NULL, OPT_STRICT },
+		{ "replay", no_argument, NULL, OPT_REPLAY },
+		{ "with", required_argument, NULL, OPT_WITH },
+		{ "json", no_argument, NULL, OPT_JSON },
 		{ "print", required_argument, NULL, OPT_PRINT },
 		{ "now", required_argument, NULL, OPT_NOW },
 		{ "config", required_argument, NULL, 'c' },
@@ -220,6 +230,15 @@ options(int argc, char **argv, struct job *job)
 			break;
 		case OPT_STRICT:
 			job->strict = true;
+			break;
+		case OPT_REPLAY:
+			job->replay = true;
+			break;
+		case OPT_WITH:
+			job->with = optarg;
+			break;
+		case OPT_JSON:
+			job->json = true;
 			break;
 		case OPT_PRINT:
 			if (strcmp(optarg, "match-order") != 0 &&
@@ -263,16 +282,18 @@ main(int argc, char **argv)
 	cli_start();
 	options(argc, argv, &job);
 	check_usage(&job, argc - optind);
-	if ((job.rules == NULL || job.conf != NULL) &&
+	if (((job.rules == NULL && !job.replay) || job.conf != NULL) &&
 	    (conf = conf_load(job.conf, conf_warn, NULL)) == NULL)
 		return EX_CONFIG;
-	rules = job.rules != NULL ? job.rules : conf_get(conf, "rules", RULES_PATH);
+	rules = job.replay ? job.with : job.rules != NULL ? job.rules : conf_get(conf, "rules", RULES_PATH);
 	if ((job.policy = policy_load(rules, conf_warn, NULL)) == NULL)
 		rc = job.check ? EX_DATAERR : EX_CONFIG;
 	else if (job.print != NULL)
 		rc = print_setting(&job);
 	else if (job.test)
 		rc = run_tests(&job, argc - optind, argv + optind);
+	else if (job.replay)
+		rc = replay_run(job.policy, argc - optind, argv + optind, job.json);
 	else if (job.check)
 		printf("%s: %zu rules, %zu labels: ok\n", rules, policy_rules(job.policy),
 		    policy_labels(job.policy));

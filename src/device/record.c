@@ -523,11 +523,8 @@ record_parse(const char *line, size_t len, char *why, size_t size)
 	return rec;
 }
 
-/* Reads one line of at most RECORD_MAX bytes into buf, which has room for two
- * more, and passes over the rest of a longer one.  Returns its length
- * (RECORD_MAX + 1 for a longer one), or -1 at the end. */
-static ssize_t
-next_line(FILE *in, char *buf)
+ssize_t
+record_line(FILE *in, char *buf)
 {
 	size_t	 n = 0;
 	int	 c;
@@ -591,7 +588,7 @@ record_next(struct record_source *s, json_t **rec, char *where, char *why, size_
 		text_safe(where, TEXT_SHOWN, line, (size_t)len);
 	} else {
 		do {
-			if ((len = next_line(s->in, s->buf)) == -1)
+			if ((len = record_line(s->in, s->buf)) == -1)
 				return false;
 			s->number++;
 		} while ((size_t)len == strspn(s->buf, " \t\r"));

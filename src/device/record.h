@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "device/answer.h"
 #include "device/identity.h"
@@ -52,6 +53,13 @@ bool	 record_next(struct record_source *s, json_t **rec, char *where, char *why,
 
 /* Returns EX_IOERR after a message when the input could not be read to its end. */
 int	 record_close(struct record_source *s);
+
+/*
+ * Reads one line into buf, which has room for RECORD_MAX + 2 bytes, without its
+ * newline but with a NUL; the rest of a line longer than RECORD_MAX is passed
+ * over.  Returns its length (RECORD_MAX + 1 for such a one); -1 at the end.
+ */
+ssize_t	 record_line(FILE *in, char *buf);
 
 /*
  * Parses one line of len bytes: a JSON object, or a bare identifier, which

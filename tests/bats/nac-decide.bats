@@ -393,10 +393,13 @@ nac-decide: bad:4:10: unknown label "Nobody"'
 	export -f certid intune-query nac-cache answer
 	rules new.rules 'allow with vlan 1'
 	grep -v '^\$\|^site.rules\|^guid\|^#' lines >rest
-	assert_eq "$(wc -l <rest)" 2
+	assert_eq "$(wc -l <rest)" 3
 	run -0 --separate-stderr bash -c "$(sed -n 1p rest)"
 	assert_eq "$output" 750
-	run -0 --separate-stderr bash -c "$(sed -n 2p rest)"
+	nac-cache | gzip >journal.ndjson.1.gz
+	run -1 --separate-stderr bash -c "$(sed -n 2p rest)"
+	assert_has "$output" "2 decisions, 1 change; 1 clients"
+	run -0 --separate-stderr bash -c "$(sed -n 3p rest)"
 	assert_eq "$output" ""
 	assert_eq "${#stderr_lines[@]}" 2
 }
