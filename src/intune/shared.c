@@ -125,10 +125,13 @@ shared_read(const struct shared *s, json_t **out, int64_t *changed)
 		*changed = st.st_mtime;
 	if (file_read_all(fd, SHARED_MAX, &text, &len) == -1)
 		warn("%s", s->path);
-	else if (!json_is_object(*out = json_loadb(text, len, JSON_REJECT_DUPLICATES, &je))) {
-		warnx("%s: is no file of ours: not trusted", s->path);
-		json_decref(*out);
-		*out = NULL;
+	else {
+		*out = json_loadb(text, len, JSON_REJECT_DUPLICATES, &je);
+		if (!json_is_object(*out)) {
+			warnx("%s: is no file of ours: not trusted", s->path);
+			json_decref(*out);
+			*out = NULL;
+		}
 	}
 	free(text);
 	close(fd);
