@@ -632,6 +632,32 @@ keep_macs(struct store *s, const struct key *primary, struct device *d, const st
 	    old->has_ethernet_mac, old->ethernet_mac);
 }
 
+/*
+ * NAC 2.0 says whether a device is compliant and nothing else of it: the facts stay.
+ * The address it was asked for comes as the Wi-Fi one, which it need not be: one that
+ * is new beside a known Wi-Fi address is that of a cable.  The other addresses are
+ * left to keep_macs().
+ */
+static void
+keep_facts(struct device *now, const struct device *old)
+{
+	struct device	 d = *old;
+
+	d.has_wifi_mac = d.has_ethernet_mac = false;
+	if (now->has_wifi_mac && old->has_wifi_mac &&
+	    memcmp(now->wifi_mac, old->wifi_mac, MAC_LEN) != 0) {
+		memcpy(d.ethernet_mac, now->wifi_mac, MAC_LEN);
+		d.has_ethernet_mac = true;
+	} else if (now->has_wifi_mac && old->has_ethernet_mac &&
+	    memcmp(now->wifi_mac, old->ethernet_mac, MAC_LEN) == 0) {
+		d.has_ethernet_mac = true;
+	} else if (now->has_wifi_mac) {
+		memcpy(d.wifi_mac, now->wifi_mac, MAC_LEN);
+		d.has_wifi_mac = true;
+	}
+	*now = d;
+}
+
 static enum store_rc
 put_device(struct store *s, const struct answer *given, struct answer *before)
 {
@@ -652,6 +678,8 @@ put_device(struct store *s, const struct answer *given, struct answer *before)
 			*before = old;
 		if (old.checked > a.checked)
 			return STORE_NOTFOUND;
+		if (a.source == SOURCE_NAC2)
+			keep_facts(&a.device, &old.device);
 		if (keep_macs(s, &primary, &a.device, &old.device) == STORE_ERROR ||
 		    drop_keys(s, &primary, &old.device, &a.device) == STORE_ERROR)
 			return STORE_ERROR;
