@@ -429,3 +429,52 @@ age() {
 	assert_has "$stderr" "others may not write it"
 	assert_eq "$(count nac2-list)" 1
 }
+
+@test "an answer of NAC 2.0 that is filed leaves the device the facts that Graph gave" {
+	conf_set state_dir "$BATS_TEST_TMPDIR/state"
+	mkdir "$BATS_TEST_TMPDIR/state"
+	intune-query LAPTOP-0003 "$(id_of 2)" | nac-cache put
+	run -0 nac-cache get LAPTOP-0003
+	assert_eq "$(jq -r .compliance.state <<<"$output")" grace
+	# the wired address of one, the id of the other
+	intune-query -s nac2 "$(field 5 3)" "$(id_of 2)" | nac-cache put
+	for key in LAPTOP-0003 "$(mac_of 3)" "$(field 5 3)" "$(id_of 3)" "$(field 2 3)"; do
+		run -0 nac-cache get "$key"
+		jq -e --arg id "$(id_of 3)" '.compliance | .state == "compliant" and
+			.device.id == $id and .device.name == "LAPTOP-0003"' <<<"$output"
+	done
+	jq -e --arg w "$(mac_of 3)" --arg e "$(field 5 3)" '.compliance.device |
+		(.wifi_mac | gsub(":"; "") | ascii_upcase) == $w and
+		(.ethernet_mac | gsub(":"; "") | ascii_upcase) == $e' <<<"$output"
+	intune-query --noncompliant | nac-cache put
+	run -0 nac-cache get LAPTOP-0002
+	assert_eq "$(jq -r '.compliance | .state + " " + .device.name' <<<"$output")" "noncompliant LAPTOP-0002"
+}
+
+@test "killed at any moment, the files of the window and of the address stay whole" {
+	intune-query --noncompliant >/dev/null
+	n=$(count nac2-503)
+	for i in $(seq 40); do
+		[ $((i % 4)) -ne 0 ] || age endpoint 30000
+		intune-query --noncompliant >/dev/null 2>&1 3>&- &
+		pid=$!
+		sleep "0.0$((RANDOM % 60 + 10))"
+		kill -9 $pid 2>/dev/null || :
+		wait $pid 2>/dev/null || :
+		jq -e '.first > 0 and .calls > 0' "$(token_file window)" >/dev/null
+		jq -e '.asked > 0' "$(token_file endpoint)" >/dev/null
+	done
+	run -0 --separate-stderr intune-query --noncompliant
+	assert_eq "$stderr $(count nac2-503)" " $n"
+}
+
+@test "20 processes that open the window at once are one window" {
+	intune-query -s nac2 "$(id_of 2)" >/dev/null
+	for i in $(seq 20); do
+		intune-query --noncompliant >"$BATS_TEST_TMPDIR/out.$i" 2>"$BATS_TEST_TMPDIR/err.$i" 3>&- &
+	done
+	wait
+	assert_eq "$(cat "$BATS_TEST_TMPDIR"/err.*)" ""
+	assert_eq "$(jq -r .compliance.device.id "$BATS_TEST_TMPDIR"/out.* | sort | uniq -c | awk '{print $1}' | sort -u)" 20
+	assert_eq "$(jq .calls "$(token_file window)") $(count nac2-list) $(count nac2-503)" "20 20 0"
+}
