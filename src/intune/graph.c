@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sysexits.h>
 
 #include "base/text.h"
@@ -245,7 +244,10 @@ conclude(struct graph *g, const struct http_answer *a, json_t **out)
 	json_t		*o;
 	char		 text[160];
 
+	/* A large page takes a while, and is nobody else's. */
+	crew_leave();
 	o = json_loadb(a->body != NULL ? a->body : "", a->len, JSON_REJECT_DUPLICATES, &je);
+	crew_enter();
 	if (a->status == 200 && json_is_object(o) && error_of(o) == NULL) {
 		*out = o;
 		return GRAPH_OK;
@@ -504,151 +506,32 @@ graph_device(struct graph *g, const struct guid *id, struct managed *out)
 	return end;
 }
 
-/* The text of a $batch for those of ids that are still open. */
-static char *
-batch_text(const struct guid *ids, const bool *open, size_t n, const char *property)
-{
-	json_t	*requests = json_array(), *o;
-	char	 text[GUID_TEXT], url[256], number[24], *out;
-	size_t	 i;
-
-	for (i = 0; i < n; i++) {
-		if (!open[i])
-			continue;
-		snprintf(number, sizeof(number), "%zu", i);
-		snprintf(url, sizeof(url), "/deviceManagement/managedDevices/%s?$select=id,%s",
-		    guid_format(text, &ids[i]), property);
-		json_array_append_new(requests, json_pack("{s:s, s:s, s:s}", "id", number,
-		    "method", "GET", "url", url));
-	}
-	if ((o = json_pack("{s:o}", "requests", requests)) == NULL ||
-	    (out = json_dumps(o, JSON_COMPACT)) == NULL)
-		err(EX_OSERR, NULL);
-	json_decref(o);
-	return out;
-}
-
-/* Retry-After of one item; header names have no case. */
-static const char *
-item_retry_after(const json_t *response)
-{
-	const char	*key;
-	json_t		*headers = json_object_get(response, "headers"), *v;
-
-	json_object_foreach(headers, key, v)
-		if (strcasecmp(key, "Retry-After") == 0 && json_is_string(v))
-			return json_string_value(v);
-	return "";
-}
-
-struct batch {
-	struct graph		*g;
-	const struct guid	*ids;
-	bool			 open[GRAPH_BATCH];
-	size_t			 n;
-	int			 attempt;
-	int64_t			 again;		/* when the throttled ones may be asked */
-	graph_item		 item;
-	void			*arg;
-};
-
-/* Index of the request that response answers; -1 when it answers none. */
-static int
-batch_index(const struct batch *b, const json_t *response)
-{
-	const char	*id = string_of(response, "id");
-	char		 number[24];
-	size_t		 i;
-
-	for (i = 0; i < b->n; i++) {
-		snprintf(number, sizeof(number), "%zu", i);
-		if (b->open[i] && strcmp(id, number) == 0)
-			return (int)i;
-	}
-	return -1;
-}
-
-/* One response of a $batch.  A throttled one stays open, to be asked again. */
-static enum graph_end
-batch_item(struct batch *b, const json_t *response)
-{
-	const json_t		*body = json_object_get(response, "body");
-	struct http_answer	 a = { 0 };
-	struct guid		 id;
-	int64_t			 again;
-	int			 i = batch_index(b, response);
-
-	a.status = (long)json_integer_value(json_object_get(response, "status"));
-	if (i == -1)
-		return graph_fail(b->g, EX_TEMPFAIL,
-		    "%s: a $batch answers what was not asked", b->g->set->graph);
-	if (passing(a.status)) {
-		text_copy(a.retry_after, sizeof(a.retry_after), item_retry_after(response));
-		refuse(b->g, &a, body);
-		again = next_try(b->g, &a, b->attempt);
-		if (again > b->again)
-			b->again = again;
-		return GRAPH_OK;
-	}
-	b->open[i] = false;
-	if (a.status == 404 && error_of(body) != NULL)
-		return GRAPH_OK;
-	if (a.status != 200)
-		return refuse(b->g, &a, body);
-	if (!guid_parse(string_of(body, "id"), &id) || !guid_equal(&id, &b->ids[i]))
-		return graph_fail(b->g, EX_TEMPFAIL, "%s: a $batch answers with another device",
-		    b->g->set->graph);
-	return b->item(body, b->arg) ? GRAPH_OK : GRAPH_FAILED;
-}
-
-/* One round; what is still open after it needs another. */
-static enum graph_end
-batch_once(struct batch *b, const char *property)
-{
-	json_t		*answer, *responses, *o;
-	enum graph_end	 end;
-	size_t		 i;
-	char		*text = batch_text(b->ids, b->open, b->n, property);
-
-	end = graph_call(b->g, "$batch", text, &answer);
-	free(text);
-	if (end != GRAPH_OK)
-		return end == GRAPH_ABSENT ? graph_fail(b->g, EX_UNAVAILABLE,
-		    "%s: has no $batch", b->g->set->graph) : end;
-	responses = json_object_get(answer, "responses");
-	/* The reason for giving up, unless an item gives a better one. */
-	graph_fail(b->g, EX_TEMPFAIL, "%s: a $batch does not answer all that was asked",
-	    b->g->set->graph);
-	if (!json_is_array(responses))
-		end = graph_fail(b->g, EX_TEMPFAIL, "%s: a $batch without responses",
-		    b->g->set->graph);
-	else
-		json_array_foreach(responses, i, o)
-			if ((end = batch_item(b, o)) != GRAPH_OK)
-				break;
-	json_decref(answer);
-	return end;
-}
-
 enum graph_end
-graph_batch(struct graph *g, const struct guid *ids, size_t n, const char *property,
-    graph_item item, void *arg)
+graph_judge(struct graph *g, long status, const json_t *body, const char *retry_after,
+    int attempt, int64_t *again)
 {
-	struct batch	 b = { .g = g, .ids = ids, .n = n, .item = item, .arg = arg };
-	int64_t		 end = wire_clock() + g->deadline;
-	enum graph_end	 ge;
-	size_t		 i, left = n;
+	struct http_answer	 a = { .status = status };
 
-	for (i = 0; i < n; i++)
-		b.open[i] = true;
-	for (b.attempt = 1; left > 0; b.attempt++) {
-		b.again = wire_clock() + (b.attempt > 1 ? wire_backoff(b.attempt) : 0);
-		if ((ge = batch_once(&b, property)) != GRAPH_OK)
-			return ge;
-		for (i = left = 0; i < n; i++)
-			left += b.open[i];
-		if (left > 0 && (b.attempt == TRIES_MAX || !wait_until(b.again, end)))
-			return GRAPH_FAILED;
+	*again = 0;
+	if (passing(status)) {
+		text_copy(a.retry_after, sizeof(a.retry_after), retry_after);
+		refuse(g, &a, body);
+		*again = next_try(g, &a, attempt);
+		return GRAPH_FAILED;
 	}
-	return GRAPH_OK;
+	if (status == 404 && error_of(body) != NULL)
+		return GRAPH_ABSENT;
+	return status == 200 ? GRAPH_OK : refuse(g, &a, body);
+}
+
+int64_t
+graph_deadline(const struct graph *g)
+{
+	return g->deadline;
+}
+
+unsigned
+graph_width(const struct graph *g)
+{
+	return g->jobs;
 }

@@ -72,13 +72,35 @@ enum graph_end graph_device(struct graph *graph, const struct guid *id, struct m
  */
 enum graph_end graph_list(struct graph *graph, const char *path, graph_item item, void *arg);
 
+/* A page of a list: its items, and whether another one follows.  As graph_item. */
+typedef bool (*graph_page_fn)(const json_t *items, bool more, void *arg);
+
+/* The same by whole pages.  In a crew the next page is fetched meanwhile. */
+enum graph_end graph_pages(struct graph *graph, const char *path, graph_page_fn page,
+	    void *arg);
+
+/* The path of item number i, after /v1.0, for the caller to free. */
+typedef char *(*batch_path)(size_t i, void *arg);
+
+/* The answer to it: the body, or NULL for what is not there (404).  As graph_item. */
+typedef bool (*batch_item)(size_t i, const json_t *body, void *arg);
+
 /*
- * Gets id and one more property of n <= GRAPH_BATCH devices in one $batch; items
- * that are throttled are asked again by themselves.  item gets each device; one
- * that has gone in the meantime is passed over.
+ * GETs of n resources in $batches of GRAPH_BATCH; in a crew several at a time.
+ * Items that are throttled are asked again by themselves.  item gets each answer,
+ * in no order.
  */
-enum graph_end graph_batch(struct graph *graph, const struct guid *ids, size_t n,
-	    const char *property, graph_item item, void *arg);
+enum graph_end graph_batch(struct graph *graph, size_t n, batch_path path,
+	    batch_item item, void *arg);
+
+/* What the status of one item of a $batch means.  For GRAPH_FAILED *again is when
+ * (wire_clock) to ask once more, or 0 when that is of no use. */
+enum graph_end graph_judge(struct graph *graph, long status, const json_t *body,
+	    const char *retry_after, int attempt, int64_t *again);
+
+/* Milliseconds that a request may take; requests that may be in flight. */
+int64_t	 graph_deadline(const struct graph *graph);
+unsigned graph_width(const struct graph *graph);
 
 /* The link to the next page: *next is NULL on the last one.  Returns false when
  * page is no page. */

@@ -1,4 +1,5 @@
 #include <err.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -111,12 +112,34 @@ on_listed(const json_t *item, void *arg)
 	return true;
 }
 
-static bool
-on_wired(const json_t *item, void *arg)
+static char *
+wired_path(size_t i, void *arg)
 {
+	struct listing	*l = arg;
+	char		 text[GUID_TEXT], *path = NULL;
+
+	if (asprintf(&path, "/deviceManagement/managedDevices/%s?$select=id," WIRED,
+	    guid_format(text, &l->id[i])) == -1)
+		err(EX_OSERR, NULL);
+	return path;
+}
+
+static bool
+on_wired(size_t i, const json_t *item, void *arg)
+{
+	struct listing	*l = arg;
 	struct guid	 id;
 
-	return add_mac(arg, item, &id);
+	/* It may have gone since it was listed. */
+	if (item == NULL)
+		return true;
+	if (!add_mac(l, item, &id))
+		return false;
+	if (guid_equal(&id, &l->id[i]))
+		return true;
+	graph_fail(l->graph, EX_TEMPFAIL, "%s: a $batch answers with another device",
+	    graph_host(l->graph));
+	return false;
 }
 
 static int
@@ -134,17 +157,14 @@ static enum graph_end
 list(struct inventory *inv, struct listing *l)
 {
 	enum graph_end	 end;
-	size_t		 i, n;
 
 	l->graph = inv->graph;
 	end = graph_list(inv->graph, "deviceManagement/managedDevices?$select=id," WIFI,
 	    on_listed, l);
 	/* No list ever shows an Ethernet address: each device has to be asked. */
 	l->wired = true;
-	for (i = 0; inv->wired && end == GRAPH_OK && i < l->nid; i += n) {
-		n = l->nid - i < GRAPH_BATCH ? l->nid - i : GRAPH_BATCH;
-		end = graph_batch(inv->graph, l->id + i, n, WIRED, on_wired, l);
-	}
+	if (inv->wired && end == GRAPH_OK)
+		end = graph_batch(inv->graph, l->nid, wired_path, on_wired, l);
 	return end;
 }
 

@@ -1,14 +1,17 @@
 /* Lists of Graph: page after page, and nothing but the whole counts. */
 #include <err.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
 #include "base/digest.h"
+#include "intune/crew.h"
 #include "intune/graph.h"
 
 #define PAGES_MAX	10000	/* 10 million devices */
+#define EMPTY_MAX	3	/* pages without a device in a row: Graph gives such to $skip */
 
 bool
 graph_page(const json_t *page, const json_t **items, const char **next)
@@ -43,54 +46,149 @@ seen_before(struct seen *seen, const char *url)
 	return false;
 }
 
-/* One page; *next is the following one's URL, for the caller to free, or NULL. */
-static enum graph_end
-one_page(struct graph *g, const char *url, graph_item item, void *arg, char **next)
-{
-	const json_t	*items, *o;
-	const char	*link;
-	enum graph_end	 end;
+/* A page that has been asked for, in a crew by a thread of its own. */
+struct fetch {
+	struct graph	*g;
+	char		*url;
 	json_t		*page;
+	const json_t	*items;
+	const char	*next;		/* link in page, NULL on the last one */
+	enum graph_end	 end;
+	int		 status;	/* of a failure, which that thread has met */
+	char		 why[512];
+};
+
+static void __attribute__((format(printf, 3, 4)))
+bad_list(struct fetch *f, int status, const char *fmt, ...)
+{
+	va_list	 ap;
+
+	f->end = GRAPH_FAILED;
+	f->status = status;
+	va_start(ap, fmt);
+	vsnprintf(f->why, sizeof(f->why), fmt, ap);
+	va_end(ap);
+}
+
+static struct fetch *
+new_fetch(struct graph *g, const char *url)
+{
+	struct fetch	*f;
+
+	if ((f = calloc(1, sizeof(*f))) == NULL || (f->url = strdup(url)) == NULL)
+		err(EX_OSERR, NULL);
+	f->g = g;
+	return f;
+}
+
+static void
+drop_fetch(struct fetch *f)
+{
+	if (f == NULL)
+		return;
+	json_decref(f->page);
+	free(f->url);
+	free(f);
+}
+
+static void *
+fetch(void *arg)
+{
+	struct fetch	*f = arg;
+	const char	*host = graph_host(f->g);
+
+	f->end = graph_link(f->g, f->url, &f->page);
+	if (f->end == GRAPH_FAILED)
+		bad_list(f, graph_status(f->g), "%s", graph_why(f->g));
+	else if (f->end == GRAPH_ABSENT)
+		bad_list(f, EX_TEMPFAIL, "%s: a page of the list is not found", host);
+	else if (!graph_page(f->page, &f->items, &f->next)) {
+		bad_list(f, EX_TEMPFAIL, "%s: the answer is no list", host);
+		f->items = NULL;
+	}
+	return NULL;
+}
+
+/* Whether there is a page behind this one to be asked for. */
+static bool
+goes_on(struct fetch *f, struct seen *seen, unsigned *empty)
+{
+	const char	*host = graph_host(f->g);
+
+	if (f->end != GRAPH_OK || f->next == NULL)
+		return false;
+	*empty = json_array_size(f->items) == 0 ? *empty + 1 : 0;
+	if (*empty == EMPTY_MAX)
+		bad_list(f, EX_TEMPFAIL, "%s: the list goes on with empty pages", host);
+	else if (seen_before(seen, f->next) || seen->n > PAGES_MAX)
+		bad_list(f, EX_TEMPFAIL, "%s: the list goes round in circles", host);
+	return f->end == GRAPH_OK;
+}
+
+enum graph_end
+graph_pages(struct graph *g, const char *path, graph_page_fn fn, void *arg)
+{
+	struct fetch	*now, *then;
+	struct seen	 seen = { NULL, 0 };
+	struct crew	 crew = { .n = 0 };
+	enum graph_end	 end = GRAPH_OK;
+	unsigned	 empty = 0;
+	bool		 ahead, taken;
+	char		*url = NULL;
+
+	if (asprintf(&url, "https://%s/v1.0/%s", graph_host(g), path) == -1)
+		err(EX_OSERR, NULL);
+	seen_before(&seen, url);
+	now = new_fetch(g, url);
+	free(url);
+	fetch(now);
+	for (;;) {
+		then = goes_on(now, &seen, &empty) ? new_fetch(g, now->next) : NULL;
+		ahead = then != NULL && crew_started() && crew_spawn(&crew, fetch, then);
+		/* This page is whole, whatever may come behind it. */
+		taken = now->items == NULL || fn(now->items, then != NULL, arg);
+		crew_join(&crew);
+		if (then == NULL || !taken)
+			break;
+		drop_fetch(now);
+		now = then;
+		if (!ahead)
+			fetch(now);
+	}
+	if (!taken)
+		end = GRAPH_FAILED;
+	else if (now->end != GRAPH_OK)
+		end = graph_fail(g, now->status, "%s", now->why);
+	drop_fetch(now);
+	drop_fetch(then);
+	free(seen.digest);
+	return end;
+}
+
+/* What graph_list() hands to each page. */
+struct each {
+	graph_item	 item;
+	void		*arg;
+};
+
+static bool
+each_item(const json_t *items, bool more, void *arg)
+{
+	struct each	*e = arg;
+	const json_t	*o;
 	size_t		 i;
 
-	*next = NULL;
-	if ((end = graph_link(g, url, &page)) != GRAPH_OK)
-		return end == GRAPH_ABSENT ? graph_fail(g, EX_TEMPFAIL,
-		    "%s: a page of the list is not found", graph_host(g)) : end;
-	if (!graph_page(page, &items, &link))
-		end = graph_fail(g, EX_TEMPFAIL, "%s: the answer is no list", graph_host(g));
-	else
-		json_array_foreach(items, i, o)
-			if (!item(o, arg)) {
-				end = GRAPH_FAILED;
-				break;
-			}
-	if (end == GRAPH_OK && link != NULL && (*next = strdup(link)) == NULL)
-		err(EX_OSERR, NULL);
-	json_decref(page);
-	return end;
+	(void)more;
+	json_array_foreach(items, i, o)
+		if (!e->item(o, e->arg))
+			return false;
+	return true;
 }
 
 enum graph_end
 graph_list(struct graph *g, const char *path, graph_item item, void *arg)
 {
-	struct seen	 seen = { NULL, 0 };
-	enum graph_end	 end = GRAPH_OK;
-	char		*url = NULL, *next;
+	struct each	 e = { item, arg };
 
-	if (asprintf(&url, "https://%s/v1.0/%s", graph_host(g), path) == -1)
-		err(EX_OSERR, NULL);
-	while (url != NULL && end == GRAPH_OK) {
-		next = NULL;
-		if (seen_before(&seen, url) || seen.n > PAGES_MAX)
-			end = graph_fail(g, EX_TEMPFAIL, "%s: the list goes round in circles",
-			    graph_host(g));
-		else
-			end = one_page(g, url, item, arg, &next);
-		free(url);
-		url = next;
-	}
-	free(url);
-	free(seen.digest);
-	return end;
+	return graph_pages(g, path, each_item, &e);
 }
