@@ -19,6 +19,7 @@
 #include "intune/nac2.h"
 #include "intune/query.h"
 #include "intune/stream.h"
+#include "intune/tenant.h"
 #include "intune/window.h"
 
 #define DEADLINE_MAX	3600	/* seconds; who waits longer asks again later */
@@ -30,6 +31,8 @@ static const char	 usage[] =
     "usage: intune-query [options] [ID ...]\n"
     "Adds `compliance` to each record; ID or line: a record, GUID, MAC or name.\n"
     "  -a, --all                  the whole tenant, a record for each device\n"
+    "      --wired                with --all: ask for Ethernet addresses, too\n"
+    "      --since TIME|last      only what synced since; all the same --full-every SPAN\n"
     "  -m, --match-order WORDS    which identifiers, in this order (guid name mac)\n"
     "  -n, --newest               of several matches the last to sync, not ambiguous\n"
     "      --inventory-age SPAN   list MAC addresses again after this (1h)\n"
@@ -46,10 +49,13 @@ static const char	 usage[] =
     "      78 configuration.  What has no answer is not passed on.\n";
 
 enum { OPT_HELP = SETTING_LAST, OPT_VERSION, OPT_AGE, OPT_NO_WIRED, OPT_DEADLINE,
-	OPT_NONCOMPLIANT, OPT_WINDOW, OPT_MDMINFO };
+	OPT_NONCOMPLIANT, OPT_WINDOW, OPT_MDMINFO, OPT_WIRED, OPT_SINCE, OPT_FULL };
 
 static const struct option	 options[] = {
 	{ "all", no_argument, NULL, 'a' },
+	{ "wired", no_argument, NULL, OPT_WIRED },
+	{ "since", required_argument, NULL, OPT_SINCE },
+	{ "full-every", required_argument, NULL, OPT_FULL },
 	{ "match-order", required_argument, NULL, 'm' },
 	{ "newest", no_argument, NULL, 'n' },
 	{ "source", required_argument, NULL, 's' },
@@ -71,6 +77,7 @@ static const struct option	 options[] = {
 struct request {
 	struct settings		 set;
 	struct match_order	 order;
+	struct tenant		 tenant;
 	bool			 newest, no_wired, unordered, has_source;
 	enum query_source	 source;
 	int			 whole;	/* the option that stands instead of identifiers;
@@ -116,6 +123,17 @@ take_option(struct request *r, int c, char *value)
 		return true;
 	case OPT_AGE:
 		return when_span(value, &r->age) || wrong("inventory-age", value);
+	case OPT_WIRED:
+		r->tenant.wired = true;
+		return true;
+	case OPT_SINCE:
+		r->tenant.since_last = strcmp(value, "last") == 0;
+		return r->tenant.since_last || (when_parse(value, &r->tenant.since) &&
+		    r->tenant.since > 0 && r->tenant.since != WHEN_ALWAYS) ||
+		    wrong("since", value);
+	case OPT_FULL:
+		return (when_span(value, &r->tenant.full_every) && r->tenant.full_every > 0) ||
+		    wrong("full-every", value);
 	case OPT_NO_WIRED:
 		r->no_wired = true;
 		return true;
@@ -129,52 +147,6 @@ take_option(struct request *r, int c, char *value)
 	default:
 		return settings_take(&r->set, c, value, &status) && status == 0;
 	}
-}
-
-struct all {
-	struct query	*q;
-	int		 status;
-};
-
-/* One device of the whole tenant. */
-static bool
-on_listed(const json_t *item, void *arg)
-{
-	struct all	*all = arg;
-	struct managed	 m;
-	struct answer	 answer;
-	json_t		*rec;
-	char		 why[128];
-	int64_t		 now = when_now();
-	int		 status;
-
-	if (!managed_parse(item, &m, why, sizeof(why))) {
-		warnx("--all: %s: left out", why);
-		all->status = cli_worst(all->status, EX_TEMPFAIL);
-		return true;
-	}
-	query_listed(&m, now, &answer);
-	if ((rec = json_object()) == NULL)
-		err(EX_OSERR, NULL);
-	record_put_answer(rec, &answer, now);
-	status = record_print(rec, stdout);
-	json_decref(rec);
-	if (status == STATUS_OK)
-		return true;
-	graph_fail(all->q->graph, status, "the list is cut short");
-	return false;
-}
-
-static int
-list_all(struct query *q)
-{
-	struct all	 all = { q, STATUS_OK };
-
-	if (graph_list(q->graph, "deviceManagement/managedDevices?$select=" MANAGED_SELECT,
-	    on_listed, &all) == GRAPH_OK)
-		return all.status;
-	warnx("--all: not the whole tenant: %s", graph_why(q->graph));
-	return cli_worst(all.status, graph_status(q->graph));
 }
 
 static void
@@ -279,6 +251,9 @@ check_request(const struct request *r, int identifiers)
 		warnx("--all: NAC 2.0 lists no devices but those of --noncompliant");
 	else if (r->whole == 'a' && identifiers > 0)
 		warnx("--all takes no identifiers");
+	else if (r->whole != 'a' && (r->tenant.wired || r->tenant.since_last ||
+	    r->tenant.since != 0 || r->tenant.full_every != 0))
+		warnx("--wired, --since and --full-every go with --all");
 	else if (r->whole != 0 && identifiers > 0)
 		warnx("--noncompliant, --window and --mdminfo take no identifiers");
 	else
@@ -309,7 +284,7 @@ main(int argc, char **argv)
 		(void)query_source_parse(r.set.source, &r.source);
 	http = http_new(&r.set);
 	q.graph = graph_new(&r.set, http, r.deadline);
-	if (r.whole == 0 && r.jobs > 1 && argc - optind != 1) {
+	if ((r.whole == 0 || r.whole == 'a') && r.jobs > 1 && argc - optind != 1) {
 		crew_start();
 		http_parallel(http);
 		graph_jobs(q.graph, (unsigned)r.jobs);
@@ -320,8 +295,10 @@ main(int argc, char **argv)
 	q.order = r.order;
 	q.newest = r.newest || r.order.newest;
 	q.verbose = r.set.verbose;
+	r.tenant.q = &q;
+	r.tenant.set = &r.set;
 	if (r.whole == 'a')
-		status = list_all(&q);
+		status = tenant_list(&r.tenant);
 	else if (r.whole == OPT_NONCOMPLIANT)
 		status = list_noncompliant(q.nac2);
 	else if (r.whole == OPT_WINDOW)

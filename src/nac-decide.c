@@ -102,6 +102,8 @@ decide(json_t *rec, const char *where, void *arg)
 	bool			 changed = true;
 	int			 rc;
 
+	if (record_is_list(rec))
+		return record_print(rec, stdout);
 	if (f.now == 0)
 		f.now = when_now();
 	if (!record_identity(rec, &id, why, sizeof(why)) ||

@@ -392,6 +392,14 @@ record_answer(const json_t *rec, struct answer *a, char *why, size_t size)
 	return r.ok && dev.ok;
 }
 
+bool
+record_is_list(const json_t *rec)
+{
+	return json_is_object(json_object_get(rec, "list")) &&
+	    json_object_get(rec, "identity") == NULL &&
+	    json_object_get(rec, "compliance") == NULL;
+}
+
 void
 record_set(json_t *rec, const char *key, const char *text)
 {

@@ -86,6 +86,10 @@ bool	 record_identity(const json_t *rec, struct identity *out, char *why, size_t
 bool	 record_session(const json_t *rec, struct session *out, char *why, size_t size);
 bool	 record_answer(const json_t *rec, struct answer *out, char *why, size_t size);
 
+/* True for the last record of a whole list, which describes no device: it is passed
+ * on as it is, and is no reason to remove anything. */
+bool	 record_is_list(const json_t *rec);
+
 /* Put a struct into rec as its member. */
 void	 record_put_identity(json_t *rec, const struct identity *id);
 void	 record_put_session(json_t *rec, const struct session *s);

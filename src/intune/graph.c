@@ -244,10 +244,7 @@ conclude(struct graph *g, const struct http_answer *a, json_t **out)
 	json_t		*o;
 	char		 text[160];
 
-	/* A large page takes a while, and is nobody else's. */
-	crew_leave();
 	o = json_loadb(a->body != NULL ? a->body : "", a->len, JSON_REJECT_DUPLICATES, &je);
-	crew_enter();
 	if (a->status == 200 && json_is_object(o) && error_of(o) == NULL) {
 		*out = o;
 		return GRAPH_OK;
@@ -372,7 +369,7 @@ ask(struct graph *g, struct http_request *rq, struct http_answer *a, char why[HT
  * Graph that failed, and not what it said. */
 static enum graph_end
 try_request(struct graph *g, struct http_request *rq, bool probe, json_t **out,
-    bool *away)
+    struct http_answer *raw, bool *away)
 {
 	int64_t			 end = wire_clock() + g->deadline, again;
 	struct http_answer	 a = { 0 };
@@ -403,6 +400,10 @@ try_request(struct graph *g, struct http_request *rq, bool probe, json_t **out,
 		}
 		if (he == HTTP_DONE && !passing(a.status)) {
 			*away = false;
+			if (raw != NULL && a.status == 200) {
+				*raw = a;
+				return GRAPH_OK;
+			}
 			ge = conclude(g, &a, out);
 			if (a.status == 401)
 				refused_anew(g);
@@ -427,7 +428,8 @@ try_request(struct graph *g, struct http_request *rq, bool probe, json_t **out,
 
 /* One request, tried until it has an answer that counts or there is no point. */
 static enum graph_end
-request(struct graph *g, const char *url, const char *post, json_t **out)
+request(struct graph *g, const char *url, const char *post, json_t **out,
+    struct http_answer *raw)
 {
 	struct http_request	 rq = { .url = url, .post = post,
 				    .post_len = post != NULL ? strlen(post) : 0,
@@ -436,7 +438,6 @@ request(struct graph *g, const char *url, const char *post, json_t **out)
 	bool			 away;
 	char			 shown[TEXT_SHOWN];
 
-	*out = NULL;
 	/* The one place where the token leaves us: nobody else gets to see it. */
 	if (!wire_same_host(url, g->set->graph))
 		return graph_fail(g, EX_TEMPFAIL, "%s: the answer goes on at another host, "
@@ -444,7 +445,7 @@ request(struct graph *g, const char *url, const char *post, json_t **out)
 		    text_safe(shown, sizeof(shown), url, strlen(url)));
 	if (is_away(g))
 		return GRAPH_FAILED;
-	ge = try_request(g, &rq, is_probe(g), out, &away);
+	ge = try_request(g, &rq, is_probe(g), out, raw, &away);
 	if (!away || (ge == GRAPH_FAILED && last.status != EX_TEMPFAIL &&
 	    last.status != EX_UNAVAILABLE))
 		g->failures = 0;
@@ -469,15 +470,22 @@ graph_call(struct graph *g, const char *path, const char *post, json_t **out)
 
 	if (asprintf(&url, "https://%s/v1.0/%s", g->set->graph, path) == -1)
 		err(EX_OSERR, NULL);
-	end = request(g, url, post, out);
+	*out = NULL;
+	end = request(g, url, post, out, NULL);
 	free(url);
 	return end;
 }
 
 enum graph_end
-graph_link(struct graph *g, const char *url, json_t **out)
+graph_link(struct graph *g, const char *url, char **text, size_t *len)
 {
-	return request(g, url, NULL, out);
+	struct http_answer	 raw = { 0 };
+	json_t			*none = NULL;
+	enum graph_end		 end = request(g, url, NULL, &none, &raw);
+
+	*text = raw.body;
+	*len = raw.len;
+	return end;
 }
 
 const char *

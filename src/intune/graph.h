@@ -15,6 +15,7 @@
 #include "base/guid.h"
 #include "intune/http.h"
 #include "intune/managed.h"
+#include "intune/page.h"
 #include "intune/settings.h"
 
 #define GRAPH_DEADLINE	60	/* seconds that one request may take, waiting included */
@@ -56,8 +57,9 @@ enum graph_end graph_call(struct graph *graph, const char *path, const char *pos
 	    json_t **out);
 
 /* GET of an absolute URL that Graph has given us.  At any other host than the
- * configured one it is refused: the token must not go there. */
-enum graph_end graph_link(struct graph *graph, const char *url, json_t **out);
+ * configured one it is refused: the token must not go there.  For GRAPH_OK *text is
+ * what came with status 200, not looked at, for the caller to free. */
+enum graph_end graph_link(struct graph *graph, const char *url, char **text, size_t *len);
 
 /* The configured host, to begin messages with. */
 const char *graph_host(const struct graph *graph);
@@ -72,12 +74,16 @@ enum graph_end graph_device(struct graph *graph, const struct guid *id, struct m
  */
 enum graph_end graph_list(struct graph *graph, const char *path, graph_item item, void *arg);
 
-/* A page of a list: its items, and whether another one follows.  As graph_item. */
-typedef bool (*graph_page_fn)(const json_t *items, bool more, void *arg);
+/* A page of a list, whose items are to be taken by graph_next().  As graph_item. */
+typedef bool (*graph_page_fn)(struct page *page, void *arg);
 
 /* The same by whole pages.  In a crew the next page is fetched meanwhile. */
 enum graph_end graph_pages(struct graph *graph, const char *path, graph_page_fn page,
 	    void *arg);
+
+/* The next item of a page: 1 with *item, for the caller to release; 0 behind the last
+ * one; -1 for what is none, which is a failure of the list: graph_fail() is done. */
+int	 graph_next(struct graph *graph, struct page *page, json_t **item);
 
 /* The path of item number i, after /v1.0, for the caller to free. */
 typedef char *(*batch_path)(size_t i, void *arg);
@@ -101,9 +107,5 @@ enum graph_end graph_judge(struct graph *graph, long status, const json_t *body,
 /* Milliseconds that a request may take; requests that may be in flight. */
 int64_t	 graph_deadline(const struct graph *graph);
 unsigned graph_width(const struct graph *graph);
-
-/* The link to the next page: *next is NULL on the last one.  Returns false when
- * page is no page. */
-bool	 graph_page(const json_t *page, const json_t **items, const char **next);
 
 #endif

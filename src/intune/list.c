@@ -13,17 +13,6 @@
 #define PAGES_MAX	10000	/* 10 million devices */
 #define EMPTY_MAX	3	/* pages without a device in a row: Graph gives such to $skip */
 
-bool
-graph_page(const json_t *page, const json_t **items, const char **next)
-{
-	const json_t	*link = json_object_get(page, "@odata.nextLink");
-
-	*items = json_object_get(page, "value");
-	*next = json_string_value(link);
-	return json_is_array(*items) &&
-	    (link == NULL || json_is_null(link) || json_is_string(link));
-}
-
 /* The pages seen of one list, by digest: a link that comes back is a loop. */
 struct seen {
 	uint64_t	*digest;
@@ -50,9 +39,9 @@ seen_before(struct seen *seen, const char *url)
 struct fetch {
 	struct graph	*g;
 	char		*url;
-	json_t		*page;
-	const json_t	*items;
-	const char	*next;		/* link in page, NULL on the last one */
+	struct page	 page;
+	bool		 whole;		/* page can be gone through */
+	bool		 empty;
 	enum graph_end	 end;
 	int		 status;	/* of a failure, which that thread has met */
 	char		 why[512];
@@ -86,7 +75,7 @@ drop_fetch(struct fetch *f)
 {
 	if (f == NULL)
 		return;
-	json_decref(f->page);
+	page_close(&f->page);
 	free(f->url);
 	free(f);
 }
@@ -96,16 +85,17 @@ fetch(void *arg)
 {
 	struct fetch	*f = arg;
 	const char	*host = graph_host(f->g);
+	size_t		 len;
+	char		*text;
 
-	f->end = graph_link(f->g, f->url, &f->page);
+	f->end = graph_link(f->g, f->url, &text, &len);
 	if (f->end == GRAPH_FAILED)
 		bad_list(f, graph_status(f->g), "%s", graph_why(f->g));
 	else if (f->end == GRAPH_ABSENT)
 		bad_list(f, EX_TEMPFAIL, "%s: a page of the list is not found", host);
-	else if (!graph_page(f->page, &f->items, &f->next)) {
-		bad_list(f, EX_TEMPFAIL, "%s: the answer is no list", host);
-		f->items = NULL;
-	}
+	else if (!(f->whole = page_open(&f->page, text, len)))
+		bad_list(f, EX_TEMPFAIL, "%s: the answer %s", host, f->page.why);
+	f->empty = f->page.at == f->page.end;
 	return NULL;
 }
 
@@ -115,12 +105,12 @@ goes_on(struct fetch *f, struct seen *seen, unsigned *empty)
 {
 	const char	*host = graph_host(f->g);
 
-	if (f->end != GRAPH_OK || f->next == NULL)
+	if (f->end != GRAPH_OK || f->page.next == NULL)
 		return false;
-	*empty = json_array_size(f->items) == 0 ? *empty + 1 : 0;
+	*empty = f->empty ? *empty + 1 : 0;
 	if (*empty == EMPTY_MAX)
 		bad_list(f, EX_TEMPFAIL, "%s: the list goes on with empty pages", host);
-	else if (seen_before(seen, f->next) || seen->n > PAGES_MAX)
+	else if (seen_before(seen, f->page.next) || seen->n > PAGES_MAX)
 		bad_list(f, EX_TEMPFAIL, "%s: the list goes round in circles", host);
 	return f->end == GRAPH_OK;
 }
@@ -143,10 +133,10 @@ graph_pages(struct graph *g, const char *path, graph_page_fn fn, void *arg)
 	free(url);
 	fetch(now);
 	for (;;) {
-		then = goes_on(now, &seen, &empty) ? new_fetch(g, now->next) : NULL;
+		then = goes_on(now, &seen, &empty) ? new_fetch(g, now->page.next) : NULL;
 		ahead = then != NULL && crew_started() && crew_spawn(&crew, fetch, then);
 		/* This page is whole, whatever may come behind it. */
-		taken = now->items == NULL || fn(now->items, then != NULL, arg);
+		taken = !now->whole || fn(&now->page, arg);
 		crew_join(&crew);
 		if (then == NULL || !taken)
 			break;
@@ -165,30 +155,43 @@ graph_pages(struct graph *g, const char *path, graph_page_fn fn, void *arg)
 	return end;
 }
 
+int
+graph_next(struct graph *g, struct page *page, json_t **item)
+{
+	enum page_end	 end = page_item(page, item);
+
+	if (end == PAGE_BAD)
+		graph_fail(g, EX_TEMPFAIL, "%s: a page %s", graph_host(g), page->why);
+	return end == PAGE_ITEM ? 1 : end == PAGE_LAST ? 0 : -1;
+}
+
 /* What graph_list() hands to each page. */
 struct each {
+	struct graph	*g;
 	graph_item	 item;
 	void		*arg;
 };
 
 static bool
-each_item(const json_t *items, bool more, void *arg)
+each_item(struct page *page, void *arg)
 {
 	struct each	*e = arg;
-	const json_t	*o;
-	size_t		 i;
+	json_t		*o;
+	int		 got;
+	bool		 good = true;
 
-	(void)more;
-	json_array_foreach(items, i, o)
-		if (!e->item(o, e->arg))
-			return false;
-	return true;
+	while (good && (got = graph_next(e->g, page, &o)) != 0) {
+		good = got == 1 && e->item(o, e->arg);
+		if (got == 1)
+			json_decref(o);
+	}
+	return good;
 }
 
 enum graph_end
 graph_list(struct graph *g, const char *path, graph_item item, void *arg)
 {
-	struct each	 e = { item, arg };
+	struct each	 e = { g, item, arg };
 
 	return graph_pages(g, path, each_item, &e);
 }

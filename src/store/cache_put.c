@@ -252,7 +252,7 @@ put_record(json_t *rec, const char *where, void *arg)
 	it->coa = has_result(rec);
 	judged = json_string_value(json_object_get(json_object_get(rec, "decision"), "state"));
 	it->decided = judged != NULL && compliance_parse(judged, &it->judged);
-	if (!take_answer(it, why, sizeof(why))) {
+	if (!record_is_list(rec) && !take_answer(it, why, sizeof(why))) {
 		warnx("%s: %s", where, why);
 		status = EX_DATAERR;
 	}

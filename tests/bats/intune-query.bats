@@ -223,25 +223,113 @@ state_of() { json_get "$1" .compliance.state; }
 	assert_eq "$(count connections)" 1
 }
 
-@test "--all: every device once, and 75 when the list is not whole" {
+@test "--all: every device once and a last record; 75 and why when the list is not whole" {
 	run -0 --separate-stderr intune-query --all
-	assert_eq "$(jq -r .compliance.device.id <<<"$output" | sort -u | wc -l)" 106
+	assert_eq "$(jq -r '.compliance.device.id // empty' <<<"$output" | sort -u | wc -l)" 106
+	assert_eq "$(jq -c 'select(.list) | [.list.complete, .list.count, .list.full, .list.why]' <<<"$output")" \
+		'[true,106,true,null]'
 	assert_eq "$stderr" ""
 	for fault in foreign-nextlink:host=127.0.0.1:1 loop-nextlink status:on=list,code=500,after=2 \
-		truncate:on=list,after=2 wrong-types:field=@odata.nextLink; do
+		truncate:on=list,after=2 wrong-types:field=@odata.nextLink status:on=list,code=404,after=1; do
 		emulator_control clear-faults
 		emulator_control fault "$fault"
 		run -75 --separate-stderr intune-query --all --deadline 1
 		[ "$(wc -l <<<"$output")" -lt 107 ]
 		assert_has "$stderr" "not the whole tenant"
+		last=$(tail -1 <<<"$output")
+		assert_eq "$(json_get "$last" .list.complete)" false
+		assert_eq "$(json_get "$last" .list.count)" "$(($(wc -l <<<"$output") - 1))"
+		[ -n "$(json_get "$last" .list.why)" ]
 	done
 	emulator_control clear-faults
 	emulator_control set $A complianceState:=7
 	run -75 --separate-stderr intune-query --all
-	assert_eq "$(wc -l <<<"$output")" 105
+	assert_eq "$(wc -l <<<"$output")" 106
 	assert_has "$stderr" "complianceState is no string: left out"
+	assert_has "$(tail -1 <<<"$output")" '"complete":false,"why":"1 devices could not be read"'
 	emulator_control set $A complianceState=compliant
 	run -64 --separate-stderr intune-query --all $A
+	run -64 --separate-stderr intune-query --since last $A
+}
+
+@test "--all notices a list that has shrunk, once; and one shorter than Graph says" {
+	run -0 intune-query --all
+	for n in $(seq 100 140); do
+		emulator_control fault "missing-device:device=PC-$n"
+	done
+	run -75 --separate-stderr intune-query --all
+	assert_has "$(tail -1 <<<"$output")" '"why":"the list has shrunk from 106 devices to 65;'
+	run -0 --separate-stderr intune-query --all
+	assert_has "$(tail -1 <<<"$output")" '"complete":true,"count":65'
+	emulator_control clear-faults
+	emulator_control page-size 1000
+	emulator_control fault cut-list:items=3
+	run -75 --separate-stderr intune-query --all
+	assert_has "$(tail -1 <<<"$output")" '"why":"Graph speaks of 106 devices and has sent 103"'
+	emulator_control clear-faults
+	emulator_control page-size 25
+}
+
+@test "--all: a device that is listed twice is printed once; empty pages do not go on for ever" {
+	emulator_control fault repeat-page:times=1,after=1
+	run -0 --separate-stderr intune-query --all
+	assert_eq "$(jq -r '.compliance.device.id // empty' <<<"$output" | sort | uniq -d)" ""
+	assert_eq "$(jq -r 'select(.list) | .list.count' <<<"$output")" 106
+	assert_has "$stderr" "listed more than once"
+	emulator_control clear-faults
+	emulator_control fault empty-page
+	run -75 --separate-stderr intune-query --all
+	assert_has "$stderr" "goes on with empty pages"
+	assert_eq "$(count list)" 8
+}
+
+@test "--since asks for what synced since, checks it, and a full run comes round" {
+	emulator_control set PC-100 lastSyncDateTime=2030-01-01T00:00:00Z
+	emulator_control set PC-101 lastSyncDateTime=2030-01-01T00:00:01.5Z
+	run -0 --separate-stderr intune-query --all --since 2030-01-01T00:00:00Z
+	assert_eq "$(jq -r '.compliance.device.name // empty' <<<"$output" | sort | xargs)" "PC-100 PC-101"
+	assert_has "$(tail -1 <<<"$output")" '"count":2,"full":false,"since":"2030-01-01T00:00:00Z"'
+	assert_eq "$(count list)" 1
+	run -0 --separate-stderr intune-query --all --since 2030-01-01T00:00:01Z
+	assert_eq "$(jq -r '.compliance.device.name // empty' <<<"$output")" "PC-101"
+	emulator_control fault ignore-filter
+	run -0 --separate-stderr intune-query --all --since 2030-01-01T00:00:00Z
+	assert_eq "$(jq -r '.compliance.device.name // empty' <<<"$output" | sort | xargs)" "PC-100 PC-101"
+	assert_has "$stderr" "ignored the filter on lastSyncDateTime and sent 104"
+	emulator_control clear-faults
+	# No full run yet: then it is one, and the next is not.
+	run -0 --separate-stderr intune-query --all --since last --full-every 1d
+	assert_has "$(tail -1 <<<"$output")" '"count":106,"full":true'
+	run -0 --separate-stderr intune-query --all --since last --full-every 1d
+	assert_has "$(tail -1 <<<"$output")" '"full":false'
+	# Its file says it was long ago, or is damaged.
+	sed -i 's/"full":[0-9]*/"full":1000000000/' "$TOKENS"/*.list
+	run -0 --separate-stderr intune-query --all --since last --full-every 1d
+	assert_has "$(tail -1 <<<"$output")" '"full":true'
+	echo '{"full"' >"$(token_file list)"
+	run -0 --separate-stderr intune-query --all --since last --full-every 1d
+	assert_has "$(tail -1 <<<"$output")" '"full":true'
+	assert_has "$stderr" "not trusted"
+}
+
+@test "--all --wired: every Ethernet address, from batches" {
+	run -0 --separate-stderr intune-query --all --wired
+	assert_eq "$(jq -r 'select(.compliance.device.name == "PC-105") | .compliance.device.ethernet_mac' <<<"$output")" \
+		00:aa:00:00:11:05
+	assert_eq "$(count item) $(count list)" "106 5"
+	emulator_control fault status:on=item,code=500,device=PC-130
+	run -75 --separate-stderr intune-query --all --wired --deadline 1
+	assert_has "$(tail -1 <<<"$output")" '"why":"Ethernet addresses are missing: '
+	assert_eq "$(jq -r '.compliance.device.id // empty' <<<"$output" | sort -u | wc -l)" 106
+}
+
+@test "progress is drawn on a terminal, and nowhere else" {
+	emulator_control fault slow:on=list,seconds=0.3
+	run -0 script -qec "intune-query --all 2>&1 >/dev/null" /dev/null
+	assert_has "$output" "devices"
+	assert_has "$output" "a second"
+	run -0 --separate-stderr intune-query --all
+	assert_eq "$stderr" ""
 }
 
 @test "an ignored filter lets no stranger in" {
@@ -509,11 +597,11 @@ state_of() { json_get "$1" .compliance.state; }
 @test "the examples of the manual page work" {
 	n=0
 	while read -r line; do
-		run -0 bash -c "set -o pipefail; $line"
+		run -0 bash -c "set -o pipefail; ${line/nac-cache put/nac-cache -d $BATS_TEST_TMPDIR/s put}"
 		[ -n "$output" ]
 		n=$((n + 1))
 	done < <(sed -n 's/^\.Dl \$ //p' "$NAC_ROOT/man/intune-query.1")
-	[ $n -eq 5 ]
+	[ $n -eq 6 ]
 }
 
 @test "many at a time: each once, in order, with a few requests at once; or as answered" {
@@ -555,4 +643,20 @@ state_of() { json_get "$1" .compliance.state; }
 	run -75 --separate-stderr intune-query <"$BATS_TEST_TMPDIR/in"
 	assert_eq "$(wc -l <<<"$stderr")" 7
 	assert_eq "$(count get) $(count early)" "1 0"
+}
+
+@test "the last record of a list passes through the other programs, and removes nothing" {
+	echo 'allow with vlan 750' >"$BATS_TEST_TMPDIR/r"
+	emulator_control fault status:on=list,code=500,after=2
+	run -75 --separate-stderr bash -o pipefail -c 'intune-query --all --deadline 1 2>/dev/null |
+		nac-cache -d "$BATS_TEST_TMPDIR/s" put | nac-decide -r "$BATS_TEST_TMPDIR/r"'
+	assert_eq "$stderr" ""
+	assert_has "$(tail -1 <<<"$output")" '{"list":{"complete":false,'
+	[ "$(jq -c 'select(.decision)' <<<"$output" | wc -l)" -eq 50 ]
+	emulator_control clear-faults
+	run -0 --separate-stderr bash -o pipefail -c 'intune-query --all | nac-cache -d "$BATS_TEST_TMPDIR/s" put -q'
+	emulator_control fault empty-page
+	run --separate-stderr bash -c 'intune-query --all 2>/dev/null | nac-cache -d "$BATS_TEST_TMPDIR/s" put -q'
+	assert_eq "$stderr" ""
+	assert_eq "$(nac-cache -d "$BATS_TEST_TMPDIR/s" list | jq -r '.compliance.device.id' | sort -u | wc -l)" 106
 }

@@ -279,31 +279,63 @@ test_managed_bad(void)
 	CHECK(parse(text, &m, why) && m.device.name[0] == '\0');
 }
 
-static bool
+/* How many items a page has; -1 for what is no page, -2 for one that goes bad. */
+static int
 page(const char *text, bool *last)
 {
-	json_t		*o = json_loads(text, 0, NULL);
-	const json_t	*items;
-	const char	*next;
-	bool		 good = graph_page(o, &items, &next);
+	struct page	 p;
+	enum page_end	 end;
+	json_t		*o;
+	int		 n = 0;
 
-	*last = next == NULL;
-	json_decref(o);
-	return good;
+	if (page_open(&p, strdup(text), strlen(text))) {
+		*last = p.next == NULL;
+		while ((end = page_item(&p, &o)) == PAGE_ITEM) {
+			json_decref(o);
+			n++;
+		}
+		if (end == PAGE_BAD)
+			n = -2;
+	} else
+		n = -1;
+	if (n < 0 && p.why[0] == '\0')
+		n = -3;
+	page_close(&p);
+	return n;
 }
 
 static void
 test_page(void)
 {
-	bool	 last;
+	static const char *const	 none[] = {
+		"", "{", "[]", "{}", "7", "null", "{\"value\":{}}", "{\"value\":[}", "{\"value\":[[]",
+		"{\"value\":[],\"@odata.nextLink\":7}", "{\"value\":[],\"value\":[]}",
+		"{\"value\":[],\"\\u0076alue\":[]}", "{\"value\":[]} x", "{\"value\":[],}",
+		"{\"value\":[{}]", "{\"a\":{\"value\":[]}}", "{\"value\":[],\"error\":{}}",
+		"{\"value\":[\"", "{\"value\":[{\"a\":\"\\", "{\"x\" \"value\":[]}",
+	};
+	static const char *const	 broken[] = {
+		"{\"value\":[7]}", "{\"value\":[{} {}]}", "{\"value\":[,{}]}", "{\"value\":[{},]}",
+		"{\"value\":[{}7]}", "{\"value\":[{\"a\":1,\"a\":2}]}", "{\"value\":[{\"a\":}]}",
+		"{\"value\":[{\"a\":\"x\\u0000y\"}]}", "{\"value\":[{},[]]}",
+	};
+	bool				 last;
+	size_t				 i;
+	char				 deep[2 * PAGE_DEPTH + 64] = "{\"value\":[{\"a\":";
 
-	CHECK(page("{\"value\":[]}", &last) && last);
-	CHECK(page("{\"value\":[],\"@odata.nextLink\":null}", &last) && last);
-	CHECK(page("{\"value\":[],\"@odata.nextLink\":\"https://x/\"}", &last) && !last);
-	CHECK(!page("{\"value\":[],\"@odata.nextLink\":7}", &last));
-	CHECK(!page("{\"value\":{}}", &last));
-	CHECK(!page("{}", &last));
-	CHECK(!page("[]", &last));
+	CHECK(page("{\"value\":[]}", &last) == 0 && last);
+	CHECK(page("{\"value\":[],\"@odata.nextLink\":null}", &last) == 0 && last);
+	CHECK(page(" { \"x\" : [ {\"value\":[1]} ], \"value\" : [ {} , {\"a\":\"}]\"} ] , "
+	    "\"@odata.nextLink\":\"https://x/\"} ", &last) == 2 && !last);
+	for (i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+		if (!CHECK(page(none[i], &last) == -1))
+			printf("# %s\n", none[i]);
+	for (i = 0; i < sizeof(broken) / sizeof(broken[0]); i++)
+		if (!CHECK(page(broken[i], &last) == -2))
+			printf("# %s\n", broken[i]);
+	for (i = 0; i < PAGE_DEPTH; i++)
+		strcat(deep, "[");
+	CHECK(page(deep, &last) == -1);
 }
 
 static void

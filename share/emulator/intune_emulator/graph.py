@@ -237,6 +237,8 @@ class Graph:
             if after is None:
                 return error(400, "BadRequest", "Invalid $skiptoken.", request.client_id_header)
             self.counts.add("next")
+        if "repeat-page" in active:		# the list has moved between two pages
+            after = max(0, after - 1)
         size = min(self.page_size, int(options.get("$top", PAGE_MAX)))
         page, more = self.page(filtered, after, size)
         start = after
@@ -268,6 +270,10 @@ class Graph:
         if select:
             context += "(" + ",".join(select) + ")"
         head = {"@odata.context": context, "@odata.count": len(page)}
+        if "cut-list" in active:		# devices are lost, the count is as it was
+            page = page[active["cut-list"].number("items", 1):]
+        if "empty-page" in active:
+            page, more = [], True
         if more or "loop-nextlink" in active:
             head["@odata.nextLink"] = self.next_link(
                 request, options, start if "loop-nextlink" in active else after, active)

@@ -1,0 +1,65 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/when.h"
+#include "intune/progress.h"
+#include "intune/wire.h"
+
+#define STEP	200	/* ms between two drawings */
+#define BAR	20	/* characters */
+
+void
+progress_start(struct progress *p, const char *what, uint64_t total)
+{
+	const char	*term = getenv("TERM");
+
+	memset(p, 0, sizeof(*p));
+	p->what = what;
+	p->total = total;
+	p->shown = isatty(STDERR_FILENO) && (term == NULL || strcmp(term, "dumb") != 0);
+	p->start = p->last = wire_clock();
+}
+
+static void
+draw(const struct progress *p, int64_t now)
+{
+	uint64_t	 rate = p->done * 1000 / (uint64_t)(now - p->start + 1);
+	size_t		 full, i;
+	char		 bar[BAR + 1], left[32];
+
+	fprintf(stderr, "\r\033[K%llu", (unsigned long long)p->done);
+	if (p->total > p->done) {
+		full = (size_t)(p->done * BAR / p->total);
+		for (i = 0; i < BAR; i++)
+			bar[i] = i < full ? '#' : '.';
+		bar[BAR] = '\0';
+		fprintf(stderr, " of %llu %s [%s]", (unsigned long long)p->total, p->what, bar);
+	} else
+		fprintf(stderr, " %s", p->what);
+	fprintf(stderr, ", %llu a second", (unsigned long long)rate);
+	if (p->total > p->done && rate > 0)
+		fprintf(stderr, ", %s left", when_ago(left, sizeof(left),
+		    (int64_t)((p->total - p->done) / rate)));
+	fflush(stderr);
+}
+
+void
+progress_add(struct progress *p, uint64_t n)
+{
+	int64_t	 now;
+
+	p->done += n;
+	if (!p->shown || (now = wire_clock()) - p->last < STEP)
+		return;
+	p->last = now;
+	draw(p, now);
+}
+
+void
+progress_clear(struct progress *p)
+{
+	if (p->shown && p->last != p->start)
+		fputs("\r\033[K", stderr);
+}

@@ -1,0 +1,26 @@
+/*
+ * How far a long run has got, on a terminal's standard error and nowhere else.
+ */
+#ifndef INTUNE_PROGRESS_H
+#define INTUNE_PROGRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct progress {
+	bool		 shown;		/* standard error is a terminal */
+	const char	*what;		/* "devices", "records" */
+	uint64_t	 done, total;	/* total 0 = not known */
+	int64_t		 start, last;	/* wire_clock() */
+};
+
+/* total as far as it is known, 0 = not at all.  what must be a literal. */
+void	 progress_start(struct progress *p, const char *what, uint64_t total);
+
+/* n more are done.  Draws at most five times a second. */
+void	 progress_add(struct progress *p, uint64_t n);
+
+/* Clears the line, also so that a message can be written. */
+void	 progress_clear(struct progress *p);
+
+#endif
