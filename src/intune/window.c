@@ -47,7 +47,7 @@ static bool
 possible(const struct window_state *w, int64_t now)
 {
 	return w->first >= 0 && w->first <= now + CLOCK_SLACK && w->last >= w->first &&
-	    w->last <= now + CLOCK_SLACK + SETTINGS_TIMEOUT_MAX &&
+	    w->last <= now + CLOCK_SLACK + WINDOW_REACH &&
 	    (w->first != 0 || w->last == 0) && w->calls >= 0 && w->until >= 0 &&
 	    w->until <= now + CLOCK_SLACK + WIRE_WAIT_MAX;
 }
@@ -119,7 +119,7 @@ window_read(const struct settings *set, struct window_state *out, char why[FILE_
 }
 
 bool
-window_begin(const struct settings *set, enum window *out, int64_t *until,
+window_begin(const struct settings *set, int64_t reach, enum window *out, int64_t *until,
     struct window_call *call, char why[FILE_WHY])
 {
 	int64_t		 now;
@@ -133,7 +133,8 @@ window_begin(const struct settings *set, enum window *out, int64_t *until,
 		call->now = call->before;
 		*out = window_at(&call->now, now, until);
 		if (*out == WINDOW_NEW)
-			call->now = (struct window_state){ now, now + set->timeout, 0, 0 };
+			call->now = (struct window_state){ now, now +
+			    (reach < WINDOW_REACH ? reach : WINDOW_REACH), 0, 0 };
 		if (*out != WINDOW_CLOSED)
 			call->now.calls++;
 		/* Also when it is closed: what was assumed has to stay as it is. */

@@ -18,6 +18,7 @@
 #define WINDOW_WHOLE	(4 * 3600)	/* seconds from the first call to the next window */
 #define WINDOW_MARGIN	120	/* seconds: nothing is begun so close to the end of the free
 				 * ones, nor so soon after the four hours */
+#define WINDOW_REACH	7200	/* seconds: longest that a call is on its way, tries included */
 #define WINDOW_PAGE	10	/* seconds: a list that is under way asks for no page so close */
 
 enum window {
@@ -48,12 +49,13 @@ enum window window_at(const struct window_state *state, int64_t now, int64_t *un
 bool	 window_read(const struct settings *set, struct window_state *out, char why[FILE_WHY]);
 
 /*
- * Before the list is asked for: notes the call, unless it has to wait.  *until as
+ * Before the list is asked for: notes the call, unless it has to wait.  reach is for
+ * how many seconds from now it may still arrive (at most WINDOW_REACH).  *until as
  * window_at(); *call is for the others.  False, with why, when this cannot be
  * noted: then the list must not be asked for.
  */
-bool	 window_begin(const struct settings *set, enum window *out, int64_t *until,
-	    struct window_call *call, char why[FILE_WHY]);
+bool	 window_begin(const struct settings *set, int64_t reach, enum window *out,
+	    int64_t *until, struct window_call *call, char why[FILE_WHY]);
 
 /* After it: the service has answered; never had it, so that no window was opened; or
  * has answered 503 and wants to be left alone for wait seconds (-1 = not said).
