@@ -468,6 +468,56 @@ age() {
 	assert_eq "$stderr $(count nac2-503)" " $n"
 }
 
+# service PATH-AND-QUERY [curl option...]: the status, with Intune's token
+service() {
+	local url="$EMU_URL/amsua0101/TrafficGateway/TrafficRoutingService/ResourceAccess/ComplianceRetrievalService$1"
+	shift
+	curl -s --cacert "$EMU_CA" -o "$BATS_TEST_TMPDIR/body" -w '%{http_code}\n' \
+		-H "Authorization: Bearer $token" -H "Accept: ${accept-application/xml}" "$@" "$url"
+}
+
+@test "the emulator insists on the request that Intune wants" {
+	token=$(intune-token --scope https://api.manage.microsoft.com//.default)
+	id=$(id_of 2)
+	good="/cisco/devices/?paging=0&querycriteria=guid&value=$id&filter=all"
+	assert_eq "$(service "$good")" 200
+	assert_has "$(cat "$BATS_TEST_TMPDIR/body")" "<Attributes><guid>$id</guid><register_status>true</register_status><Compliance><status>false</status>"
+	assert_eq "$(service "${good/devices\//devices}")" 404
+	assert_eq "$(service "$good&filter=all")" 400
+	assert_eq "$(service "${good%&filter=all}")" 400
+	assert_eq "$(service "${good/paging=0/paging=1}")" 400
+	assert_eq "$(service "${good/criteria=guid/criteria=imei}")" 400
+	mac="/cisco/devices/?paging=0&querycriteria=macaddress&filter=all&value="
+	assert_eq "$(service "$mac$(mac_of 2)")" 200
+	assert_has "$(cat "$BATS_TEST_TMPDIR/body")" "<macaddresses>$(mac_of 2),$(field 5 2)</macaddresses>"
+	assert_eq "$(service "$mac$(mac_of 2 | tr A-F a-f | sed 's/../&:/g')")" 400
+	assert_eq "$(accept=application/json service "$good")" 406
+	assert_eq "$(service "$good" -d x)" 405
+	assert_eq "$(service '/ciscoise/mdminfo/?ise_api_version=3')" 200
+	assert_eq "$(service '/ciscoise/mdminfo/?ise_api_version=2')" 400
+	token=$(intune-token)
+	assert_eq "$(service "$good")" 401
+}
+
+@test "the emulator's window runs on a clock that can be hurried" {
+	token=$(intune-token --scope https://api.manage.microsoft.com//.default)
+	list='/cisco/devices/?paging=0&querycriteria=compliance&value=false&deviceidentifier=macaddress&filter=all'
+	assert_eq "$(emulator_control window)" new
+	assert_eq "$(service "$list") $(service "$list")" "200 200"
+	emulator_control window advance 3601
+	emulator_control window retry-after yes
+	assert_eq "$(service "$list" -D "$BATS_TEST_TMPDIR/head")" 503
+	grep -qiE '^retry-after: 10[0-9]{3}' "$BATS_TEST_TMPDIR/head"
+	assert_eq "$(emulator_control window | cut -d ' ' -f 1)" closed
+	emulator_control window speed 36000
+	for _ in $(seq 100); do
+		[ "$(emulator_control window)" = new ] && break
+		sleep 0.1
+	done
+	emulator_control window speed 1
+	assert_eq "$(service "$list") $(count nac2-503)" "200 1"
+}
+
 @test "20 processes that open the window at once are one window" {
 	intune-query -s nac2 "$(id_of 2)" >/dev/null
 	for i in $(seq 20); do
