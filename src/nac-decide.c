@@ -12,6 +12,7 @@
 #include "base/when.h"
 #include "device/record.h"
 #include "policy/decision_json.h"
+#include "policy/explain.h"
 #include "policy/policy.h"
 #include "policy/replay.h"
 #include "policy/ruletest.h"
@@ -19,10 +20,10 @@
 #define RULES_PATH	"/etc/intune-nac/site.rules"
 
 enum { OPT_CHANGED = 256, OPT_NOW, OPT_PRINT, OPT_TEST, OPT_COVERAGE,
-    OPT_STRICT, OPT_REPLAY, OPT_WITH, OPT_JSON, OPT_HELP, OPT_VERSION };
+    OPT_STRICT, OPT_REPLAY, OPT_WITH, OPT_JSON, OPT_EXPLAIN, OPT_HELP, OPT_VERSION };
 
 static const char	 usage[] =
-"usage: nac-decide [-r FILE] [-v] [--changed] [--now TIME] [-c FILE] [RECORD...]\n"
+"usage: nac-decide [-r FILE] [-v] [--explain] [--changed] [--now TIME] [-c FILE] [RECORD...]\n"
 "       nac-decide -n | --print WORD  [-r FILE] [-c FILE]\n"
 "       nac-decide --test [--coverage [--strict]] [-r FILE] [-c FILE] TESTS...\n"
 "       nac-decide --replay [LOG...] --with FILE [--json]\n"
@@ -39,6 +40,7 @@ static const char	 usage[] =
 "      --changed      pass on only records that are now treated differently\n"
 "      --now TIME     decide as if it were TIME (RFC 3339)\n"
 "  -c, --config FILE  another nac.conf\n"
+"      --explain      tell each rule tried, and the conditions that failed\n"
 "  -v, --verbose      say on standard error which line decided, and why\n"
 "      --help, --version\n"
 "\n"
@@ -52,7 +54,7 @@ struct job {
 	const char	*print;		/* --print: the name of a setting */
 	struct policy	*policy;
 	int64_t		 now;		/* 0: the clock's */
-	bool		 check, changed, verbose, test, coverage, strict, replay, json;
+	bool		 check, changed, verbose, test, coverage, strict, replay, json, explain;
 };
 
 /* Says to standard error which line decided. */
@@ -84,6 +86,17 @@ settle_hint(const struct policy *p, json_t *rec, struct session *s)
 	json_object_del(obj, "app_hint");
 	if (s->hint != HINT_NONE &&
 	    json_object_set_new(obj, "hint", json_string(hint_name(s->hint))) == -1)
+		err(EX_OSERR, NULL);
+}
+
+/* To standard error for people, and into the decision for programs. */
+static void
+explain(const struct policy *p, const struct facts *f, const char *where, json_t *decision)
+{
+	json_t	*list = policy_explain(p, f);
+
+	explain_print(list, where, stderr);
+	if (json_object_set_new(decision, "explain", list) == -1)
 		err(EX_OSERR, NULL);
 }
 
@@ -122,6 +135,8 @@ decide(json_t *rec, const char *where, void *arg)
 	}
 	if (job->verbose)
 		tell(where, &d);
+	if (job->explain && changed)
+		explain(job->policy, &f, where, now);
 	if (!changed) {
 		json_decref(now);
 		return STATUS_OK;
@@ -200,6 +215,7 @@ options(int argc, char **argv, struct job *job)
 		{ "coverage", no_argument, NULL, OPT_COVERAGE },
 		{ "strict", no_argument, NULL, OPT_STRICT },
 		{ "replay", no_argument, NULL, OPT_REPLAY },
+		{ "explain", no_argument, NULL, OPT_EXPLAIN },
 		{ "with", required_argument, NULL, OPT_WITH },
 		{ "json", no_argument, NULL, OPT_JSON },
 		{ "print", required_argument, NULL, OPT_PRINT },
@@ -232,6 +248,9 @@ options(int argc, char **argv, struct job *job)
 			break;
 		case OPT_STRICT:
 			job->strict = true;
+			break;
+		case OPT_EXPLAIN:
+			job->explain = true;
 			break;
 		case OPT_REPLAY:
 			job->replay = true;

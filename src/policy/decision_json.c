@@ -133,5 +133,6 @@ decision_was(json_t *before)
 	if (was == NULL)
 		err(EX_OSERR, NULL);
 	json_object_del(was, "was");
+	json_object_del(was, "explain");
 	return was;
 }

@@ -25,7 +25,7 @@ json_t	*decision_json(const struct decision *d, int64_t now);
 bool	 decision_changed(const json_t *before, const json_t *now, bool *changed, char *why,
 	    size_t size);
 
-/* A copy of a decision without its own `was`, to become the `was` of the next
+/* A copy of a decision without its own `was` and `explain`, to become the `was` of the next
  * one: a new reference. */
 json_t	*decision_was(json_t *before);
 

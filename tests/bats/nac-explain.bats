@@ -1,0 +1,89 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154 # bats sets stderr
+# nac-decide --explain: which rules were tried, and why they did not match.
+
+load test_helper
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || exit 1
+	umask 022
+}
+
+# explain RULES-LINE...: decides the record in $rec by these rules
+explain() {
+	printf '%s\n' "$@" >r
+	run --separate-stderr nac-decide -r r --explain --now 2026-11-21T08:30:00Z <<<"$rec"
+}
+
+# failed JQ: of the first rule
+failed() { jq -c ".decision.explain[0].failed$1" <<<"$output"; }
+
+@test "each rule up to the deciding one, the condition, its value, where from, how old" {
+	rec='{"compliance":{"state":"grace","source":"cache","checked":"2026-11-21T08:00:00Z","device":{"management_state":"managed"}}}'
+	explain 'label Leaving when retiring or wiping' 'deny "Out" if Leaving' \
+		'allow "Corp" with vlan 750 if compliance is compliant and fresh' \
+		'allow "Grace" if compliance in grace, error' 'allow "Never tried"'
+	assert_eq "$status" 0
+	assert_eq "$(jq -c '.decision.explain | map([.rule, .name, .action, .matched])' <<<"$output")" \
+		'[["r:2","Out","deny",false],["r:3","Corp","allow",false],["r:4","Grace","allow",true]]'
+	assert_eq "$(failed '| length')" 2
+	assert_eq "$(failed '[1]')" '{"test":"wiping","label":"Leaving","at":"r:1:32","saw":"managed","from":"compliance.device.management_state","origin":"intune","source":"cache","time":"2026-11-21T08:00:00Z","age":1800}'
+	assert_eq "$stderr" '<stdin>:1: r:2 deny "Out": no: retiring: compliance.device.management_state is "managed", by cache, 30 min old; wiping: compliance.device.management_state is "managed", by cache, 30 min old
+<stdin>:1: r:3 allow "Corp": no: compliance is compliant: compliance.state is "grace", by cache, 30 min old
+<stdin>:1: r:4 allow "Grace": matches'
+	# The rest of the decision is as without it.
+	assert_eq "$(jq -c 'del(.decision.explain)' <<<"$output")" \
+		"$(nac-decide -r r --now 2026-11-21T08:30:00Z <<<"$rec")"
+}
+
+@test "the value that each kind of condition saw" {
+	rec='{"identity":{"mac":"00:1b:44:11:3a:b7","eap":"tls","name":[{"value":"LAPTOP-1","found":"cn"},{"value":"laptop-1.x","found":"cn"}]},
+		"session":{"nas_ip":"192.0.2.1","groups":["a","b"],"seen":"2026-11-21T08:29:00Z","nas_port":"7"},
+		"compliance":{"state":"compliant","checked":"2026-11-21T07:30:00Z","device":{"os":"Windows","os_version":"10.0.1"}}}'
+	rec=${rec//$'\n'/}
+	while IFS='|' read -r condition test saw from; do
+		explain "allow if $condition" 'deny'
+		assert_eq "$status" 1
+		assert_eq "$(failed '[0] | [.test, .saw, .from]')" "$(jq -nc --arg t "$test" --arg s "$saw" --arg f "$from" '[$t, (if $s == "" then null else $s end), $f]')"
+	done <<-'END'
+		not managed|not managed|compliant|compliance.state
+		mac in 00:a0:f8:*, 00:1b:44:11:3a:b8|mac in 00:a0:f8:*, 00:1b:44:11:3a:b8|00:1b:44:11:3a:b7|identity.mac
+		name is X*|name is X*|LAPTOP-1, laptop-1.x|identity.name
+		group in c, d, e, f, g|group in c, d, e, f, ...|a, b|session.groups
+		ssid is Corp|ssid is Corp||session.ssid
+		nas in 10.0.0.0/8|nas is ...|192.0.2.1|session.nas_ip
+		age < 30m|age < 30m|60 min|compliance.checked
+		sync-age < 36h|sync-age < 36h||compliance.device.last_sync
+		eap in ttls, peap|eap in ttls, peap|tls|identity.eap
+		not (eap is tls and managed)|not eap is tls|tls|identity.eap
+		weekday is sunday|weekday is sunday|saturday|now
+		nas-port is 8|nas-port is 8|7|session.nas_port
+		os-version >= 10.0.2|os-version >= 10.0.2|10.0.1|compliance.device.os_version
+		client is mobile|client in ios, android, other-mobile|windows|compliance.device.os
+		stale|stale|60 min|compliance.checked
+		random-mac|random-mac|00:1b:44:11:3a:b7|identity.mac
+		retiring|retiring||compliance.device.management_state
+	END
+	explain 'allow if ssid is x' 'deny'
+	assert_eq "$(failed '[0] | [.origin, .age]')" '["request",60]'
+	assert_has "$stderr" 'session.ssid is not known, 60 s old'
+}
+
+@test "what a client chose cannot add a line or steer a terminal; nothing of a secret is told" {
+	rec=$(jq -nc '{session: {user: "a\nb\u001b[2J", app_hint: "hush-hush"}}')
+	explain 'allow if user is c and app-hint' 'allow if app-hint' 'deny'
+	assert_eq "${#stderr_lines[@]}" 3
+	refute_has "$stderr$output" $'\e'
+	refute_has "$stderr$output" hush
+}
+
+@test "--changed: only what is printed is explained, and no explanation is kept in was" {
+	rec='{"compliance":{"state":"grace"}}'
+	explain 'allow with vlan 5 if compliance is grace' 'deny'
+	rec=$output
+	printf '%s\n' 'allow with vlan 6 if compliance is grace' 'deny' >r2
+	run -0 --separate-stderr nac-decide -r r --explain --changed <<<"$rec"
+	assert_eq "$output$stderr" ""
+	run -0 --separate-stderr nac-decide -r r2 --explain --changed <<<"$rec"
+	assert_eq "$(jq -c '.decision | [(.explain | length), .was.vlan, .was.explain]' <<<"$output")" '[1,"5",null]'
+}
