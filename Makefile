@@ -36,14 +36,14 @@ DEPS_CHECK := bats freeradius-rest freeradius-python3 nginx-light hostapd \
 
 pkg	 = $(if $(2),$(shell pkg-config --$(1) $(2)))
 TOOLS	:= $(patsubst src/%.c,%,$(wildcard src/*.c))
-SCRIPTS	:= nac-poll
+SCRIPTS	:= nac-poll nac-setup
 LIBOBJ	:= $(patsubst %.c,$(B)/%.o,$(wildcard src/*/*.c))
 UNITS	:= $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZ	:= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 ALLPKGS	:= libcurl libssl libcrypto jansson lmdb radcli expat
 ASAN	:= B=build-asan BIN=build-asan/bin HARDEN= CFLAGS='-O1 -g -fno-omit-frame-pointer' \
 	   SAN='-fsanitize=address,undefined -fno-sanitize-recover=all'
-SHELLS	:= $(filter-out %.c,$(wildcard bin/nac-poll tests/run-* tests/lib/*.bash tests/bats/*.bats \
+SHELLS	:= $(filter-out %.c,$(wildcard $(SCRIPTS:%=bin/%) tests/run-* tests/lib/*.bash tests/bats/*.bats \
 	   tests/bats/*.bash tests/quickstart bench/* .ci/run share/deps))
 
 # What is installed: "mode file destination" for each, under PREFIX.
