@@ -16,6 +16,7 @@
 #include "policy/policy.h"
 #include "policy/replay.h"
 #include "policy/ruletest.h"
+#include "policy/watch.h"
 
 #define RULES_PATH	"/etc/intune-nac/site.rules"
 
@@ -52,7 +53,8 @@ struct job {
 	const char	*conf;
 	const char	*with;		/* --replay: the rules */
 	const char	*print;		/* --print: the name of a setting */
-	struct policy	*policy;
+	const struct policy	*policy;
+	struct watch	*watch;
 	int64_t		 now;		/* 0: the clock's */
 	bool		 check, changed, verbose, test, coverage, strict, replay, json, explain;
 };
@@ -104,7 +106,7 @@ explain(const struct policy *p, const struct facts *f, const char *where, json_t
 static int
 decide(json_t *rec, const char *where, void *arg)
 {
-	const struct job	*job = arg;
+	struct job		*job = arg;
 	struct identity		 id;
 	struct session		 session;
 	struct answer		 answer;
@@ -125,6 +127,7 @@ decide(json_t *rec, const char *where, void *arg)
 		warnx("%s: %s", where, why);
 		return EX_DATAERR;
 	}
+	job->policy = watch_policy(job->watch);
 	settle_hint(job->policy, rec, &session);
 	policy_decide(job->policy, &f, &d);
 	now = decision_json(&d, f.now);
@@ -297,6 +300,7 @@ main(int argc, char **argv)
 {
 	struct job	 job = { .rules = NULL };
 	struct conf	*conf = NULL;
+	struct policy	*policy;
 	const char	*rules;
 	int		 rc = STATUS_OK;
 
@@ -307,7 +311,8 @@ main(int argc, char **argv)
 	    (conf = conf_load(job.conf, conf_warn, NULL)) == NULL)
 		return EX_CONFIG;
 	rules = job.replay ? job.with : job.rules != NULL ? job.rules : conf_get(conf, "rules", RULES_PATH);
-	if ((job.policy = policy_load(rules, conf_warn, NULL)) == NULL)
+	job.policy = policy = policy_load(rules, conf_warn, NULL);
+	if (policy == NULL)
 		rc = job.check ? EX_DATAERR : EX_CONFIG;
 	else if (job.print != NULL)
 		rc = print_setting(&job);
@@ -318,9 +323,13 @@ main(int argc, char **argv)
 	else if (job.check)
 		printf("%s: %zu rules, %zu labels: ok\n", rules, policy_rules(job.policy),
 		    policy_labels(job.policy));
-	else
+	else {
+		job.watch = watch_new(rules, policy, conf_warn, NULL);
 		rc = record_each(argc - optind, argv + optind, stdin, decide, &job);
-	policy_free(job.policy);
+		watch_free(job.watch);
+		policy = NULL;
+	}
+	policy_free(policy);
 	conf_free(conf);
 	return cli_finish(rc);
 }

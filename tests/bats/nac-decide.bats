@@ -314,6 +314,39 @@ nac-decide: bad:4:10: unknown label "Nobody"'
 	wait $pid
 }
 
+@test "changed rules are taken while it runs; broken ones are refused, once, and the good ones stay" {
+	rules r 'include "more"' 'deny "last"'
+	rules more 'allow "one"'
+	mkfifo to from
+	nac-decide -r r <to >from 2>log &
+	pid=$!
+	exec 7>to 8<from
+	ask() {
+		echo '{}' >&7
+		read -r -t 20 line <&8
+		json_get "$line" '.decision | .action + " " + .name'
+	}
+	assert_eq "$(ask)" "allow one"
+	rules new 'include "more"' 'deny "last"'
+	mv new r			# the same text: taken again, no other answer
+	assert_eq "$(ask)" "allow one"
+	rules more 'allow "second"'
+	assert_eq "$(ask)" "allow second"
+	rules r 'alow'
+	for _ in 1 2 3; do assert_eq "$(ask)" "allow second"; done
+	chmod 666 r
+	assert_eq "$(ask)" "allow second"
+	rm r
+	assert_eq "$(ask)" "allow second"
+	rules r 'deny "third"'
+	assert_eq "$(ask)" "deny third"
+	exec 7>&- 8<&-
+	wait $pid || assert_eq $? 1
+	assert_eq "$(grep -c 'r: changed, ' log)" 3
+	assert_eq "$(grep -c 'r:1:1: unknown statement' log)" 1
+	assert_eq "$(grep -c 'r: the last good rules stay in force' log)" 3
+}
+
 @test "a name of a client cannot add an attribute or a line" {
 	rules r 'allow with vlan 1 if user is * and name is * and issuer is *'
 	rec=$(jq -nc '{identity: {name: [{value: "x\", Exec-Program = \"/bin/id", found: "cn"}],

@@ -1,0 +1,118 @@
+#include <sys/stat.h>
+
+#include <err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "base/digest.h"
+#include "base/file.h"
+#include "base/when.h"
+#include "policy/rules.h"
+#include "policy/watch.h"
+
+/* How often broken rules are tried again where no file that we know of has
+ * changed: the fault may be in one that only they include. */
+#define AGAIN	2	/* seconds */
+
+struct watch {
+	const char	*path;
+	struct policy	*policy;
+	policy_report	 report;
+	void		*arg;
+	uint64_t	 version;	/* of all files, as last seen */
+	bool		 broken;
+	int64_t		 tried;
+};
+
+static void
+silent(void *arg, const char *message)
+{
+	(void)arg;
+	(void)message;
+}
+
+static uint64_t
+add(uint64_t version, const char *path)
+{
+	struct stat	 st;
+	int64_t		 v[7] = { 0 };
+
+	if (stat(path, &st) == 0) {
+		v[0] = (int64_t)st.st_dev;
+		v[1] = (int64_t)st.st_ino;
+		v[2] = st.st_size;
+		v[3] = st.st_mtim.tv_sec;
+		v[4] = st.st_mtim.tv_nsec;
+		v[5] = st.st_ctim.tv_sec;
+		v[6] = st.st_ctim.tv_nsec;
+	}
+	return digest_add(version, v, sizeof(v));
+}
+
+static uint64_t
+version(const struct watch *w)
+{
+	const struct rules_file	*f;
+	uint64_t		 v = add(DIGEST_START, w->path);
+
+	/* The first is the rules file itself. */
+	for (f = w->policy->sources->next; f != NULL; f = f->next)
+		v = add(v, f->path);
+	return v;
+}
+
+struct watch *
+watch_new(const char *path, struct policy *first, policy_report report, void *arg)
+{
+	struct watch	*w = calloc(1, sizeof(*w));
+
+	if (w == NULL)
+		err(EX_OSERR, NULL);
+	w->path = path;
+	w->policy = first;
+	w->report = report;
+	w->arg = arg;
+	w->version = version(w);
+	return w;
+}
+
+void
+watch_free(struct watch *w)
+{
+	if (w == NULL)
+		return;
+	policy_free(w->policy);
+	free(w);
+}
+
+const struct policy *
+watch_policy(struct watch *w)
+{
+	struct policy	*p;
+	uint64_t	 v = version(w);
+	char		 msg[FILE_WHY + 128];
+	bool		 changed = v != w->version;
+
+	if (!changed && (!w->broken || when_now() - w->tried < AGAIN))
+		return w->policy;
+	w->version = v;
+	w->tried = when_now();
+	if ((p = policy_load(w->path, changed ? w->report : silent, w->arg)) == NULL) {
+		w->broken = true;
+		snprintf(msg, sizeof(msg), "%.*s: the last good rules stay in force",
+		    FILE_WHY, w->path);
+		if (changed)
+			w->report(w->arg, msg);
+		return w->policy;
+	}
+	w->broken = false;
+	policy_free(w->policy);
+	w->policy = p;
+	w->version = version(w);
+	snprintf(msg, sizeof(msg), "%.*s: changed, %zu rules are in force", FILE_WHY,
+	    w->path, policy_rules(p));
+	w->report(w->arg, msg);
+	return p;
+}
