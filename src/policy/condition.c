@@ -34,7 +34,7 @@ no_word(struct parser *p, enum field field, const struct token *t)
 	char			 what[64];
 	size_t			 n;
 
-	for (n = 0; w[n].name != NULL && n < 16; n++)
+	for (n = 0; n < 16 && w[n].name != NULL; n++)
 		names[n] = w[n].name;
 	snprintf(what, sizeof(what), "%s is never", field_table[field].name);
 	parser_near(p, t, what, parser_guess(p, t, names, n, false));

@@ -282,7 +282,7 @@ give_choice(struct parser *p, struct gift *g, const struct token *t, enum word w
     const char *v)
 {
 	struct choice		*c = policy_alloc(p->pol, sizeof(*c));
-	struct reply_attr	 usual[4];
+	struct reply_attr	 usual[4] = { 0 };
 	struct gift		 last = { .attr = usual };
 	const struct variant	*var;
 	size_t			 i;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# shellcheck disable=SC2154 # bats sets stderr
+# shellcheck disable=SC2016,SC2154 # inner shells expand what is theirs; bats sets stderr
 # intune-query against the emulator: every way to find a device, every way to fail.
 
 bats_require_minimum_version 1.5.0

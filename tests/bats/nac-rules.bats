@@ -120,7 +120,7 @@ nac-decide: site/site.rules:2:16: site/gone.txt: No such file or directory'
 	echo 'include "../site.rules"' >>site/parts/more
 	run -65 --separate-stderr nac-decide -n -r site/site.rules
 	assert_eq "$stderr" 'nac-decide: site/parts/more:3:9: this file includes itself: "../site.rules"'
-	for i in {1..9}; do echo "include \"d$((i + 1))\"" >site/d$i; done
+	for i in {1..9}; do echo "include \"d$((i + 1))\"" >"site/d$i"; done
 	echo allow >site/d10
 	rules 'include "d1"'
 	run -65 --separate-stderr nac-decide -n -r site/site.rules
