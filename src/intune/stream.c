@@ -132,7 +132,8 @@ stream_run(struct query *q, int argc, char **argv, FILE *in, unsigned jobs, bool
 		err(EX_OSERR, NULL);
 	s->q = q;
 	s->source = record_open(argc, argv, in);
-	s->jobs = jobs;
+	/* Without a crew there is no lock for a second one. */
+	s->jobs = crew_started() ? jobs : 1;
 	s->running = 1;
 	pthread_mutex_init(&s->reader, NULL);
 	turn_init(&s->turn, ordered);
