@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "base/when.h"
 #include "device/record.h"
+#include "intune/budget.h"
 #include "intune/crew.h"
 #include "intune/nac2.h"
 #include "intune/query.h"
@@ -35,13 +36,13 @@ static const char	 usage[] =
     "      --since TIME|last      only what synced since; all the same --full-every SPAN\n"
     "  -m, --match-order WORDS    which identifiers, in this order (guid name mac)\n"
     "  -n, --newest               of several matches the last to sync, not ambiguous\n"
-    "      --inventory-age SPAN   list MAC addresses again after this (1h)\n"
     "  -s, --source WORD          who is asked: graph, nac2 (GUID and MAC), or auto\n"
     "      --noncompliant         a record for each device NAC 2.0 lists as such\n"
     "      --window, --mdminfo    when it may be listed; NAC 2.0 about itself; as JSON\n"
-    "      --no-wired             do not ask for Ethernet addresses: much quicker\n"
+    "      --no-wired             do not ask for Ethernet addresses: much quicker;\n"
+    "      --inventory-age SPAN   list MAC addresses again after this (1h)\n"
     "      --deadline SPAN        how long one request may be tried (60s)\n"
-    "  -j, --jobs N               records asked for at the same time (16)\n"
+    "  -j, --jobs N, --budget N   records at once (16); all processes' requests in 20 s\n"
     "  -u, --unordered            print as answered, not in the order of the input\n"
     SETTINGS_USAGE
     "      --help, --version\n"
@@ -49,7 +50,8 @@ static const char	 usage[] =
     "      78 configuration.  What has no answer is not passed on.\n";
 
 enum { OPT_HELP = SETTING_LAST, OPT_VERSION, OPT_AGE, OPT_NO_WIRED, OPT_DEADLINE,
-	OPT_NONCOMPLIANT, OPT_WINDOW, OPT_MDMINFO, OPT_WIRED, OPT_SINCE, OPT_FULL };
+	OPT_NONCOMPLIANT, OPT_WINDOW, OPT_MDMINFO, OPT_WIRED, OPT_SINCE, OPT_FULL,
+	OPT_BUDGET };
 
 static const struct option	 options[] = {
 	{ "all", no_argument, NULL, 'a' },
@@ -65,6 +67,7 @@ static const struct option	 options[] = {
 	{ "inventory-age", required_argument, NULL, OPT_AGE },
 	{ "no-wired", no_argument, NULL, OPT_NO_WIRED },
 	{ "deadline", required_argument, NULL, OPT_DEADLINE },
+	{ "budget", required_argument, NULL, OPT_BUDGET },
 	{ "jobs", required_argument, NULL, 'j' },
 	{ "unordered", no_argument, NULL, 'u' },
 	SETTINGS_OPTIONS,
@@ -82,7 +85,7 @@ struct request {
 	enum query_source	 source;
 	int			 whole;	/* the option that stands instead of identifiers;
 					 * -1 = two of them */
-	int64_t			 age, deadline, jobs;
+	int64_t			 age, deadline, jobs, budget;
 };
 
 static bool
@@ -118,6 +121,8 @@ take_option(struct request *r, int c, char *value)
 		return true;
 	case 'j':
 		return num_parse(value, 1, CREW_MAX, &r->jobs, &why) || wrong("jobs", value);
+	case OPT_BUDGET:
+		return num_parse(value, 0, BUDGET_MAX, &r->budget, &why) || wrong("budget", value);
 	case 'u':
 		r->unordered = true;
 		return true;
@@ -265,7 +270,8 @@ int
 main(int argc, char **argv)
 {
 	struct request	 r = { .order = MATCH_ORDER_DEFAULT, .age = INVENTORY_AGE,
-			    .deadline = GRAPH_DEADLINE, .jobs = JOBS };
+			    .deadline = GRAPH_DEADLINE, .jobs = JOBS,
+			    .budget = BUDGET_DEFAULT };
 	struct query	 q = { 0 };
 	struct http	*http;
 	int		 c, status;
@@ -284,6 +290,8 @@ main(int argc, char **argv)
 		(void)query_source_parse(r.set.source, &r.source);
 	http = http_new(&r.set);
 	q.graph = graph_new(&r.set, http, r.deadline);
+	if (r.budget != BUDGET_DEFAULT)
+		graph_budget(q.graph, r.budget);
 	if ((r.whole == 0 || r.whole == 'a') && r.jobs > 1 && argc - optind != 1) {
 		crew_start();
 		http_parallel(http);

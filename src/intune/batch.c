@@ -121,9 +121,12 @@ batch_once(struct batch *b)
 	json_t		*answer, *responses, *o;
 	enum graph_end	 end;
 	size_t		 i;
+	unsigned	 cost = 0;
 	char		*text = batch_text(b);
 
-	end = graph_call(g, "$batch", text, &answer);
+	for (i = 0; i < b->n; i++)
+		cost += b->open[i];
+	end = graph_call_many(g, "$batch", text, cost, &answer);
 	free(text);
 	if (end != GRAPH_OK)
 		return end == GRAPH_ABSENT ? graph_fail(g, EX_UNAVAILABLE,

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "base/when.h"
+#include "intune/budget.h"
 #include "intune/crew.h"
 #include "intune/graph.h"
 #include "intune/token.h"
@@ -27,6 +28,7 @@ struct graph {
 	const struct settings	*set;
 	struct http		*http;
 	struct token		 token;
+	struct budget		 budget;
 	unsigned		 generation;	/* of the token: how often there was a new one */
 	bool			 renewing;	/* somebody is at it */
 	bool			 forced;	/* it is there because the last one was refused, */
@@ -60,6 +62,7 @@ graph_new(const struct settings *set, struct http *http, int64_t deadline)
 	g->http = http;
 	g->deadline = deadline * 1000;
 	g->jobs = g->window = 1;
+	budget_open(&g->budget, set, BUDGET_DEFAULT);
 	return g;
 }
 
@@ -69,6 +72,7 @@ graph_free(struct graph *g)
 	if (g == NULL)
 		return;
 	token_wipe(&g->token);
+	budget_close(&g->budget);
 	free(g);
 }
 
@@ -320,8 +324,11 @@ is_probe(struct graph *g)
  * for silence, and not too many are under way.  Waiting for others before the
  * first try is no part of the time that the request has. */
 static bool
-may_ask(struct graph *g, bool probe, bool first, int64_t *end)
+may_ask(struct graph *g, unsigned cost, bool probe, bool first, int64_t *end)
 {
+	bool	 paid = false;
+	int64_t	 wait;
+
 	for (;;) {
 		if (!probe && is_away(g))
 			return false;
@@ -333,8 +340,13 @@ may_ask(struct graph *g, bool probe, bool first, int64_t *end)
 		}
 		if (!have_token(g, 0, *end))
 			return false;
-		if (g->flying < g->window && g->not_before <= wire_clock())
-			return true;
+		if (g->flying < g->window && g->not_before <= wire_clock()) {
+			if (paid || (wait = budget_take(&g->budget, cost)) == 0)
+				return true;
+			paid = wait > 0;
+			/* The budget is ours, not Graph's: a first try waits for it. */
+			wire_sleep(paid ? wait : 1000);
+		}
 		if (!first && wire_clock() > *end) {
 			graph_fail(g, EX_TEMPFAIL, "%s: no turn for another try before the "
 			    "deadline", g->set->graph);
@@ -368,7 +380,7 @@ ask(struct graph *g, struct http_request *rq, struct http_answer *a, char why[HT
 /* Tries until there is an answer that counts or the time is up.  *away: it was
  * Graph that failed, and not what it said. */
 static enum graph_end
-try_request(struct graph *g, struct http_request *rq, bool probe, json_t **out,
+try_request(struct graph *g, struct http_request *rq, unsigned cost, bool probe, json_t **out,
     struct http_answer *raw, bool *away)
 {
 	int64_t			 end = wire_clock() + g->deadline, again;
@@ -382,7 +394,7 @@ try_request(struct graph *g, struct http_request *rq, bool probe, json_t **out,
 
 	for (attempt = 1;; attempt++) {
 		*away = true;
-		if (!may_ask(g, probe, attempt == 1, &end))
+		if (!may_ask(g, cost, probe, attempt == 1, &end))
 			return GRAPH_FAILED;
 		generation = g->generation;
 		he = ask(g, rq, &a, why);
@@ -428,7 +440,7 @@ try_request(struct graph *g, struct http_request *rq, bool probe, json_t **out,
 
 /* One request, tried until it has an answer that counts or there is no point. */
 static enum graph_end
-request(struct graph *g, const char *url, const char *post, json_t **out,
+request(struct graph *g, const char *url, const char *post, unsigned cost, json_t **out,
     struct http_answer *raw)
 {
 	struct http_request	 rq = { .url = url, .post = post,
@@ -445,7 +457,7 @@ request(struct graph *g, const char *url, const char *post, json_t **out,
 		    text_safe(shown, sizeof(shown), url, strlen(url)));
 	if (is_away(g))
 		return GRAPH_FAILED;
-	ge = try_request(g, &rq, is_probe(g), out, raw, &away);
+	ge = try_request(g, &rq, cost, is_probe(g), out, raw, &away);
 	if (!away || (ge == GRAPH_FAILED && last.status != EX_TEMPFAIL &&
 	    last.status != EX_UNAVAILABLE))
 		g->failures = 0;
@@ -457,6 +469,13 @@ request(struct graph *g, const char *url, const char *post, json_t **out,
 }
 
 void
+graph_budget(struct graph *g, int64_t limit)
+{
+	budget_close(&g->budget);
+	budget_open(&g->budget, g->set, limit);
+}
+
+void
 graph_jobs(struct graph *g, unsigned jobs)
 {
 	g->jobs = jobs > 0 ? jobs : 1;
@@ -465,13 +484,20 @@ graph_jobs(struct graph *g, unsigned jobs)
 enum graph_end
 graph_call(struct graph *g, const char *path, const char *post, json_t **out)
 {
+	return graph_call_many(g, path, post, 1, out);
+}
+
+enum graph_end
+graph_call_many(struct graph *g, const char *path, const char *post, unsigned cost,
+    json_t **out)
+{
 	enum graph_end	 end;
 	char		*url = NULL;
 
 	if (asprintf(&url, "https://%s/v1.0/%s", g->set->graph, path) == -1)
 		err(EX_OSERR, NULL);
 	*out = NULL;
-	end = request(g, url, post, out, NULL);
+	end = request(g, url, post, cost, out, NULL);
 	free(url);
 	return end;
 }
@@ -481,7 +507,7 @@ graph_link(struct graph *g, const char *url, char **text, size_t *len)
 {
 	struct http_answer	 raw = { 0 };
 	json_t			*none = NULL;
-	enum graph_end		 end = request(g, url, NULL, &none, &raw);
+	enum graph_end		 end = request(g, url, NULL, 1, &none, &raw);
 
 	*text = raw.body;
 	*len = raw.len;

@@ -43,6 +43,10 @@ void	 graph_free(struct graph *graph);
  */
 void	 graph_jobs(struct graph *graph, unsigned jobs);
 
+/* How many requests in 20 seconds all processes of the tenant may send; 0 = as many
+ * as they like.  BUDGET_DEFAULT unless told. */
+void	 graph_budget(struct graph *graph, int64_t limit);
+
 /* One line, and the exit status, of the last failure that this thread has met. */
 const char *graph_why(const struct graph *graph);
 int	 graph_status(const struct graph *graph);
@@ -55,6 +59,10 @@ enum graph_end graph_fail(struct graph *graph, int status, const char *fmt, ...)
  * For GRAPH_OK *out is an object that the caller releases. */
 enum graph_end graph_call(struct graph *graph, const char *path, const char *post,
 	    json_t **out);
+
+/* The same for a request that counts as several: a $batch. */
+enum graph_end graph_call_many(struct graph *graph, const char *path, const char *post,
+	    unsigned cost, json_t **out);
 
 /* GET of an absolute URL that Graph has given us.  At any other host than the
  * configured one it is refused: the token must not go there.  For GRAPH_OK *text is

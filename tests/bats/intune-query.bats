@@ -660,3 +660,23 @@ state_of() { json_get "$1" .compliance.state; }
 	assert_eq "$stderr" ""
 	assert_eq "$(nac-cache -d "$BATS_TEST_TMPDIR/s" list | jq -r '.compliance.device.id' | sort -u | wc -l)" 106
 }
+
+@test "the budget is shared by all processes, batches count by their items, and 0 sets none" {
+	# A tenth at once and the rest evenly: 40 requests out of 100 in 20 s take 6 s.
+	run -0 intune-query $A
+	rm -f "$TOKENS"/*.budget
+	start=${EPOCHREALTIME/./}
+	for i in 1 2 3 4; do
+		seq -f 'PC-1%02g' 1 10 | intune-query --budget 100 >"$BATS_TEST_TMPDIR/out.$i" 2>&1 3>&- &
+	done
+	wait
+	[ $((${EPOCHREALTIME/./} - start)) -ge 6000000 ]
+	assert_eq "$(cat "$BATS_TEST_TMPDIR"/out.* | jq -r .compliance.state | sort | uniq -c | xargs)" "40 compliant"
+	# What an earlier boot or damage has left stops nobody.
+	printf '\377\377\377\377\377\377\377\177' >"$(token_file budget)"
+	run -0 intune-query --budget 100 $A
+	: >"$(token_file budget)"
+	run -0 intune-query --budget 100 $A
+	run -0 intune-query --budget 0 $A
+	run -64 --separate-stderr intune-query --budget -1 $A
+}
