@@ -59,6 +59,7 @@ static const struct key {
 	{ "nas_file", FILENAME, TOP, NULL },
 	{ "profiles_dir", FILENAME, TOP, NULL },
 	{ "dictionary", FILENAME, TOP, NULL },
+	{ "coa_journal", FILENAME, TOP, NULL },
 };
 
 #define NKEYS	(sizeof(keys) / sizeof(keys[0]))

@@ -258,6 +258,19 @@ nas_find(struct nas_file *file, const struct session *s)
 	return NULL;
 }
 
+struct nas *
+nas_hidden(struct nas_file *file, size_t i)
+{
+	const struct nas	*nas = &file->nas[i];
+	struct nas		*above;
+
+	for (above = file->nas; above < nas; above++)
+		if ((above->id == NULL || (nas->id != NULL && strcmp(above->id, nas->id) == 0)) &&
+		    above->bits <= nas->bits && in_prefix(above, nas->family, nas->prefix))
+			return above;
+	return NULL;
+}
+
 bool
 nas_address(const struct nas *nas, const struct session *s, struct sockaddr_storage *out,
     socklen_t *len, char text[NAS_ADDRESS])

@@ -62,6 +62,10 @@ bool	 nas_profiles(struct nas_file *file, const char *dir, const struct dict *di
 /* The first line that matches a session, or NULL. */
 struct nas *nas_find(struct nas_file *file, const struct session *s);
 
+/* The line above line i of the file that takes every session which i would take;
+ * NULL when there is none. */
+struct nas *nas_hidden(struct nas_file *file, size_t i);
+
 /*
  * Where requests for this session go: the line's address or else the NAS's own,
  * the line's port or else the profile's, as a socket address and as text.

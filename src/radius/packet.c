@@ -184,7 +184,7 @@ answers(uint8_t request, uint8_t reply, bool *ack)
 }
 
 enum reply_verdict
-packet_verify(const struct packet *request, const uint8_t *data, size_t len,
+packet_verify(const uint8_t request[PACKET_HEADER], const uint8_t *data, size_t len,
     const char *secret, bool require_ma, struct reply *out)
 {
 	uint8_t		 copy[PACKET_MAX], want[PACKET_AUTH];
@@ -196,13 +196,13 @@ packet_verify(const struct packet *request, const uint8_t *data, size_t len,
 	n = (size_t)data[2] << 8 | data[3];
 	if (n < PACKET_HEADER || n > len || n > PACKET_MAX)
 		return REPLY_LENGTH;
-	if (data[1] != request->b[1])
+	if (data[1] != request[1])
 		return REPLY_ID;
 	/* Both digests are over the reply with the Request Authenticator in its
 	 * header.  Message-Authenticator stands there for the first of them and
 	 * is zero for the second: RFC 2865, 3 and RFC 5176, 3.4. */
 	memcpy(copy, data, n);
-	memcpy(copy + AUTH_AT, request->b + AUTH_AT, PACKET_AUTH);
+	memcpy(copy + AUTH_AT, request + AUTH_AT, PACKET_AUTH);
 	if (!md5(copy, n, secret, want) ||
 	    CRYPTO_memcmp(want, data + AUTH_AT, PACKET_AUTH) != 0)
 		return REPLY_AUTHENTICATOR;
@@ -219,7 +219,7 @@ packet_verify(const struct packet *request, const uint8_t *data, size_t len,
 		return REPLY_NO_MA;
 	if (r.has_proxy_state)
 		return REPLY_PROXY_STATE;
-	if (!answers(request->b[0], data[0], &r.ack))
+	if (!answers(request[0], data[0], &r.ack))
 		return REPLY_CODE;
 	r.code = data[0];
 	*out = r;
@@ -274,4 +274,31 @@ packet_error_cause(uint32_t cause)
 		if (list[i].n == cause)
 			return list[i].text;
 	return NULL;
+}
+
+const char *
+packet_error_hint(uint32_t cause)
+{
+	switch (cause) {
+	case 401:
+	case 404:
+		return "its profile is not the right one for this NAS";
+	case 402:
+		return "its profile sends too little, or the wrong kind of packet";
+	case 403:
+		return "NAS-IP-Address or NAS-Identifier is not what it calls itself";
+	case 405:
+	case 406:
+		return "this NAS cannot do that; try another --action or profile";
+	case 407:
+		return "a value it cannot read, mostly the form of the MAC address";
+	case 501:
+		return "Dynamic Authorization is not enabled for us on this NAS";
+	case 502:
+		return "the proxy on the way does not know this NAS";
+	case 508:
+		return "several sessions match; the profile must send Acct-Session-Id";
+	default:
+		return NULL;
+	}
 }

@@ -93,12 +93,12 @@ bool	 packet_add_u32(struct packet *p, uint8_t type, uint32_t value);
 bool	 packet_sign(struct packet *p, const char *secret);
 
 /*
- * Checks a datagram of len bytes as the answer to a signed request: lengths,
+ * Checks a datagram of len bytes as the answer to a signed request's bytes: lengths,
  * Identifier, Response Authenticator, attributes, Message-Authenticator, code,
  * in this order.  out is filled for REPLY_GOOD only.
  */
-enum reply_verdict packet_verify(const struct packet *request, const uint8_t *data,
-	    size_t len, const char *secret, bool require_ma, struct reply *out);
+enum reply_verdict packet_verify(const uint8_t request[PACKET_HEADER],
+	    const uint8_t *data, size_t len, const char *secret, bool require_ma, struct reply *out);
 
 /* Reads the attributes of a reply whose length field has been checked; proves
  * nothing about who sent it.  Returns false when they do not add up. */
@@ -108,5 +108,9 @@ bool	 packet_attributes(const uint8_t *data, size_t len, struct reply *out);
  * IANA's list); NULL for a number that has none. */
 const char *packet_verdict_text(enum reply_verdict verdict);
 const char *packet_error_cause(uint32_t cause);
+
+/* What an administrator should look at after a NAK with this Error-Cause; NULL
+ * for one that says it all. */
+const char *packet_error_hint(uint32_t cause);
 
 #endif

@@ -192,12 +192,12 @@ golden() {
 }
 
 @test "a NAK is told with its Error-Cause, its name and what to look at; exit 1" {
-	run -1 --separate-stderr coa-send "$(record "${SESSION/00-01/00-05}")"
+	# The client has gone: that is as good as an ACK, and nothing to be told.
+	run -0 --separate-stderr coa-send "$(record "${SESSION/00-01/00-05}")"
 	assert_eq "$(field result)" nak
 	assert_eq "$(field error_cause)" 503
 	assert_eq "$(field error_text)" "Session Context Not Found"
-	assert_one_line "$stderr"
-	assert_has "$stderr" "NAK 503 Session Context Not Found"
+	assert_eq "$stderr" ""
 	run -1 --separate-stderr coa-send "$(record "${SESSION/00-01/00-06}")"
 	assert_eq "$(field error_cause)" 401
 	assert_has "$stderr" "NAK 401 Unsupported Attribute: its profile is not the right one"
@@ -222,14 +222,13 @@ golden() {
 	read -r mac id <<<"$(hostapd_session "$n")"
 	nas "nas * profile hostapd secret-file $T/secret port $(hostapd_get "$n" DAS_PORT)"
 	s='"nas_ip":"127.0.0.1","user":"whoever","acct_session_id":"old","calling":"'$mac'"'
-	run -1 --separate-stderr in_netns "$NETNS" coa-send "$(record "${s/$mac/02:00:00:00:00:99}")"
+	run -0 --separate-stderr in_netns "$NETNS" coa-send "$(record "${s/$mac/02:00:00:00:00:99}")"
 	assert_eq "$(field error_cause)" 503
 	# The profile of another kind of NAS: hostapd knows none of Cisco's attributes.
 	sed 's/hostapd /cisco /' "$T/nas" >"$T/nas2"
 	chmod 600 "$T/nas2"
-	run -1 --separate-stderr in_netns "$NETNS" coa-send --nas "$T/nas2" "$(record "$s")"
-	assert_eq "$(field result)" nak
-	assert_eq "$(field error_cause)" 401
+	run -1 --separate-stderr in_netns "$NETNS" coa-send --nas "$T/nas2" -a bounce "$(record "$s")"
+	assert_eq "$(jq -c '.coa | [.result, .error_cause, .action, .refused]' <<<"$output")" '["nak",401,"reauth",401]'
 	run -0 hostapd_session "$n"
 	# Its answer has a Message-Authenticator, so that one may be required.
 	run -0 --separate-stderr in_netns "$NETNS" coa-send --require-message-authenticator "$(record "$s")"
@@ -286,27 +285,39 @@ golden() {
 	assert_eq "$(field error_cause)" 506
 }
 
-BAD=(short empty lies id secret forged ma two-ma short-ma attribute proxy access crossed elsewhere)
+# Each other session is another client.
+in=''
+BAD=(short empty lies secret forged ma two-ma short-ma attribute proxy access crossed elsewhere)
 
 @test "each wrong reply alone is silence" {
 	peer "$(IFS=,; echo "${BAD[*]}")"
-	run -75 --separate-stderr quick --timeout 3 --jobs 32 < <(for _ in "${BAD[@]}"; do record; done)
+	for w in "${BAD[@]}"; do
+		record "${SESSION/00-01/00-1${#in}}"
+		in+=.
+	done >"$T/in"
+	run -75 --separate-stderr quick --timeout 3 <"$T/in"
 	assert_eq "$(jq -r .coa.result <<<"$output" | sort | uniq -c | tr -s ' ')" " ${#BAD[@]} silent"
 	assert_eq "$(wc -l <"$P/log")" "${#BAD[@]}"
 	why=$(jq -r .coa.why <<<"$output")
-	for w in "its length is wrong" "another Identifier" "its authenticator is wrong" \
+	for w in "its length is wrong" "its authenticator is wrong" \
 	    "its attributes do not add up" "its Message-Authenticator is wrong" \
 	    "a Proxy-State that we did not send" "its code does not answer"; do
 		assert_has "$why" "$w"
 	done
 }
 
+@test "a reply with another Identifier is silence" {
+	peer id
+	run -75 --separate-stderr quick "$(record)"
+	assert_has "$(field why)" "it has another Identifier"
+}
+
 @test "wrong replies are ignored and the true one behind them counts" {
-	peer "$(IFS=+; echo "${BAD[*]}+nak-ma")"
+	peer "$(IFS=+; echo "id+${BAD[*]}+nak-ma")"
 	run -1 --separate-stderr send -v "$(record)"
 	assert_eq "$(jq -c '.coa | [.result, .tries]' <<<"$output")" '["nak",1]'
-	# The one from elsewhere never reaches us: the socket is connected.
-	assert_eq "$(grep -c 'ignored a reply' <<<"$stderr")" $((${#BAD[@]} - 1))
+	# The one from elsewhere comes from no NAS that was asked.
+	assert_eq "$(grep -c 'ignored a reply' <<<"$stderr")" "${#BAD[@]}"
 	peer padded
 	run -0 --separate-stderr send "$(record)"
 }
@@ -505,7 +516,8 @@ coa-send: $T/nas:4:1: this line has no secret-file"
 }
 
 @test "wrong usage: one line and how to get help, exit 64" {
-	for a in "--action kick" "--timeout 0" "--timeout 61" "--timeout 1s" "--tries 11" "--jobs 0" "--jobs 257"; do
+	for a in "--action kick" "--timeout 0" "--timeout 61" "--timeout 1s" "--tries 11" "--jobs 0" "--jobs 4097" \
+	    "--nas-jobs 0" "--rate 0" "--nas-rate x" "--jitter 3601" "--pause 0" "--silent x" "--window never"; do
 		# shellcheck disable=SC2086
 		run -64 --separate-stderr coa-send $a
 		assert_eq "$(wc -l <<<"$stderr")" 2
@@ -525,19 +537,274 @@ coa-send: $T/nas:4:1: this line has no secret-file"
 	record >&"$in"
 	read -t 20 -r line <&"$out"
 	assert_eq "$(jq -r .coa.result <<<"$line")" ack
-	record "${SESSION/00-01/00-05}" >&"$in"
+	record "${SESSION/00-01/00-06}" >&"$in"
 	read -t 20 -r line <&"$out"
-	assert_has "$line" "NAK 503"
+	assert_has "$line" "NAK 401"
 	eval "exec $in>&-"
 	wait "$CS_PID" || [ $? -eq 1 ]
 }
 
 @test "a silent NAS does not hold up the others; --jobs 1 keeps the order" {
 	nas "nas 127.0.0.2 profile rfc5176 secret-file $T/secret port 1" "$(<"$T/nas")"
-	run -75 --separate-stderr quick --timeout 2 < <(record "${SESSION/0.0.1/0.0.2}"; record; record)
+	run -75 --separate-stderr quick --timeout 2 < <(record "${SESSION/0.0.1/0.0.2}"; record; record "${SESSION/00-01/00-02}")
 	assert_eq "$(jq -rs '[.[].coa.result] | join(" ")' <<<"$output")" "ack ack silent"
 	run -75 --separate-stderr quick --jobs 1 < <(record "${SESSION/0.0.1/0.0.2}"; record)
 	assert_eq "$(jq -rs '[.[].coa.result] | join(" ")' <<<"$output")" "silent ack"
+}
+
+# client N [FIELD]: a record for client N of the NAS 127.0.0.1
+client() {
+	printf '{"session":{"nas_ip":"127.0.0.1","calling":"%012x","acct_session_id":"S%d"}%s}\n' "$1" "$1" "${2-}"
+}
+
+@test "several source ports when one NAS needs more than 256 Identifiers, and no number twice" {
+	peer ack
+	for i in {1..600}; do client "$i"; done >"$T/in"
+	run -0 --separate-stderr send --nas-jobs 100 --jobs 4096 <"$T/in"
+	assert_eq "$(jq -r .coa.result <<<"$output" | sort | uniq -c | tr -s ' ')" " 600 ack"
+	assert_eq "$(wc -l <"$P/log")" 600
+	refute_has "$(<"$P/log")" BAD
+	assert_eq "$(cut -d' ' -f1 "$P/log" | sort -u | wc -l)" 3
+	# source port and Identifier
+	assert_eq "$(sed -E 's/^([0-9]+) ..(..).*/\1 \2/' "$P/log" | sort -u | wc -l)" 600
+	# Each session once.
+	assert_eq "$(grep -oE '2c[0-9a-f]{2}53(3[0-9])+' "$P/log" | sort -u | wc -l)" 600
+}
+
+@test "never more in flight for one NAS than --nas-jobs" {
+	peer silent
+	for i in {1..40}; do client "$i"; done >"$T/in"
+	run -75 --separate-stderr quick --nas-jobs 3 <"$T/in"
+	# Three were tried; when they had proved it silent, the others were not.
+	assert_eq "$(wc -l <"$P/log")" 3
+	assert_eq "$(jq -r '"\(.coa.result) \(.coa.tries)"' <<<"$output" | sort | uniq -c | tr -s ' ')" " 37 silent 0
+ 3 silent 1"
+	assert_has "$(jq -r 'select(.coa.tries == 0).coa.why' <<<"$output")" "not tried: this NAS did not answer"
+}
+
+@test "several changes of one session: the newest that waits is sent, once" {
+	peer silent,ack
+	# The first is on its way when the others come: only the last of them follows.
+	run -0 --separate-stderr coa-send --timeout 2 --tries 2 < <(
+		client 1 ',"n":1'
+		until [ -s "$P/log" ]; do sleep 0.05; done
+		client 1 ',"n":2'
+		client 1 ',"n":3'
+		client 2 ',"n":4'
+	)
+	assert_eq "$(jq -c '[.n, .coa.result, .coa.merged]' <<<"$output" | sort)" '[1,"ack",null]
+[3,"ack",1]
+[4,"ack",null]'
+	assert_eq "$(wc -l <"$P/log")" 4
+	# What waits in the queue is replaced there.
+	run -0 --separate-stderr send --jitter 1 < <(client 1 ',"n":1'; client 1 ',"n":2'; client 1 ',"n":3')
+	assert_eq "$(jq -c '[.n, .coa.result, .coa.merged]' <<<"$output")" '[3,"ack",2]'
+}
+
+@test "506 and 505 are tried again after a pause, and not for ever" {
+	peer nak=506,nak=505,ack
+	run -0 --separate-stderr send --pause 1 "$(client 1)"
+	assert_eq "$(jq -c '.coa | [.result, .tries]' <<<"$output")" '["ack",3]'
+	# Another request, not a copy: the time has changed, and so has the Identifier.
+	assert_eq "$(cut -d' ' -f2 "$P/log" | sort -u | wc -l)" 3
+	refute_has "$(<"$P/log")" BAD
+	peer nak=506
+	run -1 --separate-stderr timeout 30 coa-send --timeout 60 --tries 1 --pause 1 "$(client 1)"
+	assert_eq "$(jq -c '.coa | [.result, .error_cause, .tries]' <<<"$output")" '["nak",506,4]'
+}
+
+@test "a refusal by 401, 402, 405, 406 or 407: the profile's fallback, once" {
+	mkdir "$T/profiles"
+	printf '%s\n' 'code coa' 'session Calling-Station-Id' 'action reauth' 'attribute Filter-Id x' \
+	    'fallback disconnect' 'action disconnect code disconnect' 'fallback bounce' 'action bounce' >"$T/profiles/rfc5176.profile"
+	for cause in 401 402 405 406 407; do
+		peer "nak=$cause,ack"
+		run -0 --separate-stderr send --profiles "$T/profiles" "$(client 1)"
+		assert_eq "$(jq -c '.coa | [.result, .action, .code, .instead_of, .refused, .tries]' <<<"$output")" \
+		    '["ack","disconnect","disconnect","reauth",'"$cause"',2]'
+	done
+	peer nak=405
+	run -1 --separate-stderr send --profiles "$T/profiles" "$(client 1)"
+	assert_eq "$(jq -c '.coa | [.result, .action, .error_cause, .instead_of]' <<<"$output")" '["nak","disconnect",405,"reauth"]'
+	assert_eq "$(wc -l <"$P/log")" 2
+	# 403 and 501 are nothing that another packet would mend.
+	peer nak=403,ack
+	run -1 --separate-stderr send --profiles "$T/profiles" "$(client 1)"
+	assert_eq "$(wc -l <"$P/log")" 1
+}
+
+@test "508: Acct-Session-Id is added, once" {
+	PROFILE=juniper
+	peer nak=508,ack
+	run -0 --separate-stderr send "$(client 1)"
+	assert_eq "$(jq -c '.coa | [.result, .tries]' <<<"$output")" '["ack",2]'
+	assert_eq "$(grep -c 2c045331 "$P/log")" 1
+	peer nak=508
+	run -1 --separate-stderr send "$(client 1)"
+	assert_eq "$(wc -l <"$P/log")" 2
+	# Without one there is nothing to add.
+	peer nak=508
+	run -1 --separate-stderr send '{"session":{"nas_ip":"127.0.0.1","calling":"020000000001"}}'
+	assert_eq "$(wc -l <"$P/log")" 1
+}
+
+@test "what is acknowledged is not sent again, also by the next run; another change is" {
+	peer ack
+	j=$T/journal
+	run -0 --separate-stderr send --journal "$j" "$(client 1 ',"decision":{"vlan":7}')"
+	assert_eq "$(stat -c %a "$j")" 600
+	run -0 --separate-stderr send --journal "$j" "$(client 1 ',"decision":{"vlan":7}')"
+	assert_eq "$(jq -c '.coa | [.result, .tries]' <<<"$output")" '["ack",0]'
+	assert_has "$(field why)" "acknowledged at 20"
+	assert_eq "$(wc -l <"$P/log")" 1
+	run -0 --separate-stderr send --journal "$j" "$(client 1 ',"decision":{"vlan":8}')"
+	assert_eq "$(wc -l <"$P/log")" 2
+	# Back again is a change too.
+	run -0 --separate-stderr send --journal "$j" "$(client 1 ',"decision":{"vlan":7}')"
+	assert_eq "$(wc -l <"$P/log")" 3
+	run -0 --separate-stderr send --journal "$j" --window 0 "$(client 1 ',"decision":{"vlan":7}')"
+	assert_eq "$(wc -l <"$P/log")" 4
+	echo "coa_journal = $j" >>"$T/nac.conf"
+	run -0 --separate-stderr coa-send --owed
+	assert_eq "$output" ""
+	run -0 --separate-stderr send "$(client 1 ',"decision":{"vlan":7}')"
+	assert_eq "$(wc -l <"$P/log")" 4
+	# A session that is gone needs nothing more either.
+	peer nak=503
+	for _ in 1 2; do run -0 --separate-stderr send "$(client 3)"; done
+	assert_eq "$(wc -l <"$P/log")" 1
+}
+
+@test "killed with requests in flight: nothing is sent twice, and what is owed is listed" {
+	peer ack,ack,silent
+	j=$T/journal
+	for i in {1..5}; do client "$i" ',"keep":"'"$i"'"'; done >"$T/in"
+	coa-send --timeout 60 --journal "$j" <"$T/in" >"$T/out" 3>&- &
+	pid=$!
+	wait_until 20 test "$(wc -l <"$P/log")" -ge 5 || :
+	wait_until 20 bash -c "[ \$(wc -l <'$P/log') -ge 5 ] && [ \$(wc -l <'$T/out') -ge 2 ]"
+	kill -9 "$pid"
+	wait "$pid" || :
+	run -0 --separate-stderr coa-send --journal "$j" --owed
+	assert_eq "$(jq -r '[.keep, .coa.result, .coa.nas] | join(" ")' <<<"$output" | sort)" "3 owed 127.0.0.1:$(<"$P/port")
+4 owed 127.0.0.1:$(<"$P/port")
+5 owed 127.0.0.1:$(<"$P/port")"
+	run -75 --separate-stderr quick --journal "$j" <"$T/in"
+	assert_eq "$(wc -l <"$P/log")" 5
+	assert_eq "$(jq -r .coa.result <<<"$output" | sort | uniq -c | tr -s ' ')" " 2 ack
+ 3 owed"
+	# The administrator says: now.
+	peer ack
+	# shellcheck disable=SC2016
+	run -0 --separate-stderr bash -c 'set -o pipefail; coa-send --journal "$1" --owed | coa-send --journal "$1" --window 0' x "$j"
+	assert_eq "$(wc -l <"$P/log")" 3
+	run -0 --separate-stderr coa-send --journal "$j" --owed
+	assert_eq "$output" ""
+	# Silence is owed as well, and may be tried again.
+	peer silent
+	run -75 --separate-stderr quick --journal "$j" "$(client 9)"
+	run -75 --separate-stderr quick --journal "$j" "$(client 9)"
+	assert_eq "$(wc -l <"$P/log")" 2
+	run -0 --separate-stderr coa-send --journal "$j" --owed
+	assert_eq "$(jq -r .session.acct_session_id <<<"$output")" S9
+}
+
+@test "a journal: cut short, foreign, full, open to others" {
+	peer ack
+	j=$T/journal
+	run -0 --separate-stderr send --journal "$j" "$(client 1)"
+	# A crash in the middle of a line, and lines that are none of ours.
+	cut=$(head -c 100 "$j")
+	printf %s "$cut" >>"$j"
+	run -0 --separate-stderr send --journal "$j" "$(client 1)"
+	assert_one_line "$stderr"
+	assert_has "$stderr" "no line of this journal; passed over"
+	assert_eq "$(field tries)" 0
+	printf '%s\n' '{}' '[]' 'x' '{"coa_journal":2}' >>"$j"
+	run -0 --separate-stderr send --journal "$j" "$(client 2)"
+	assert_eq "$(wc -l <<<"$stderr")" 5
+	assert_eq "$(wc -l <"$P/log")" 2
+	# What cannot be remembered is not sent.
+	# shellcheck disable=SC2016
+	run -74 --separate-stderr bash -c 'ulimit -f 1; trap "" XFSZ; coa-send --journal "$1" "$2"' x "$j" "$(client 4 ',"x":"'"$(printf 'x%.0s' {1..2000})"'"')"
+	assert_eq "$(field result)" error
+	assert_eq "$(wc -l <"$P/log")" 2
+	chmod 666 "$j"
+	run -78 --separate-stderr send --journal "$j" "$(client 5)"
+	assert_has "$stderr" "$j: must be a file of ours"
+	run -78 --separate-stderr send --journal "$T/none/journal" "$(client 5)"
+	run -78 --separate-stderr coa-send --owed
+	assert_has "$stderr" "--owed needs a journal"
+	assert_eq "$(wc -l <"$P/log")" 2
+}
+
+@test "two at once share a journal: each session is sent once" {
+	peer ack
+	for i in {1..200}; do client "$i"; done >"$T/in"
+	send --journal "$T/journal" <"$T/in" >"$T/out1" 3>&- &
+	pid=$!
+	run --separate-stderr send --journal "$T/journal" <"$T/in"
+	[ "$status" -eq 0 ] || [ "$status" -eq 75 ]
+	wait "$pid" || [ $? -eq 75 ]
+	assert_eq "$(wc -l <"$P/log")" 200
+	assert_eq "$(grep -oE '2c[0-9a-f]{2}53(3[0-9])+' "$P/log" | sort -u | wc -l)" 200
+}
+
+@test "a large journal is made small, and still knows all that counts" {
+	peer ack,silent
+	j=$T/journal
+	run -0 --separate-stderr send --journal "$j" "$(client 1)"
+	run -75 --separate-stderr quick --journal "$j" "$(client 2)"
+	pad=$(printf 'x%.0s' {1..9000})
+	for i in {1..1000}; do
+		printf '{"coa_journal":1,"time":"2020-01-01T00:00:00Z","event":"ack","key":"old%s","want":"%s"}\n' "$i" "$pad"
+	done >>"$j"
+	run -0 --separate-stderr send --journal "$j" "$(client 1)"
+	assert_eq "$(field tries)" 0
+	[ "$(stat -c %s "$j")" -lt 10000 ]
+	assert_eq "$(stat -c %a "$j")" 600
+	run -0 --separate-stderr coa-send --journal "$j" --owed
+	assert_eq "$(jq -r .session.acct_session_id <<<"$output")" S2
+	assert_eq "$(wc -l <"$P/log")" 2
+}
+
+@test "--rate, --nas-rate and --jitter slow it down and lose nothing" {
+	peer ack
+	for i in {1..20}; do client "$i"; done >"$T/in"
+	for o in "--rate 40" "--nas-rate 40" "--jitter 1" "--rate 100000 --nas-rate 100000"; do
+		# shellcheck disable=SC2086
+		run -0 --separate-stderr send $o <"$T/in"
+		assert_eq "$(jq -r .coa.result <<<"$output" | sort | uniq -c | tr -s ' ')" " 20 ack"
+	done
+	assert_eq "$(wc -l <"$P/log")" 80
+}
+
+@test "on a terminal stderr says how far it is; elsewhere it does not" {
+	peer ack
+	run -0 script -qec "coa-send '$(client 1)' 2>&1 >/dev/null" /dev/null
+	assert_has "$output" "1 taken"
+	run -0 --separate-stderr send "$(client 1)"
+	assert_eq "$stderr" ""
+}
+
+@test "--lint: NAS file, every profile, every secret; nothing is sent" {
+	run -0 --separate-stderr coa-send --lint
+	assert_eq "$output$stderr" ""
+	mkdir "$T/profiles"
+	cp "$NAC_ROOT"/share/profiles/* "$T/profiles"
+	echo 'attribute Nonsense x' >>"$T/profiles/mist.profile"
+	run -78 --separate-stderr coa-send --lint --profiles "$T/profiles"
+	assert_one_line "$stderr"
+	assert_has "$stderr" "$T/profiles/mist.profile:"
+	nas "nas 127.0.0.0/8 profile cisco secret-file $T/secret" \
+	    "nas 127.0.0.1 id x profile mist secret-file $T/none" \
+	    "nas * profile mist secret-file $T/secret" "nas ::1 profile hostapd secret-file $T/secret"
+	run -78 --separate-stderr coa-send --lint
+	assert_eq "$stderr" "coa-send: $T/nas:2: $T/none: No such file or directory
+coa-send: $T/nas:2: never used: line 1 takes all of it
+coa-send: $T/nas:4: never used: line 3 takes all of it"
+	run -78 --separate-stderr coa-send --lint --profiles "$T"
+	assert_has "$stderr" "$T: has no profile"
 }
 
 # literal PAGE N: the Nth literal block of a page's EXAMPLES

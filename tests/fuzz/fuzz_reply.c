@@ -38,7 +38,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	packet_start(&request, DISCONNECT_REQUEST, 7, true);
 	if (!packet_crypto() || !packet_sign(&request, SECRET))
 		abort();
-	packet_verify(&request, data, len, SECRET, false, &reply);
+	packet_verify(request.b, data, len, SECRET, false, &reply);
 	if (len < PACKET_HEADER || len > PACKET_MAX)
 		return 0;
 	memcpy(b, data, len);
@@ -47,7 +47,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (n < PACKET_HEADER || n > len)
 		return 0;
 	resign(b, n, &request);
-	if (packet_verify(&request, b, len, SECRET, false, &reply) == REPLY_AUTHENTICATOR)
+	if (packet_verify(request.b, b, len, SECRET, false, &reply) == REPLY_AUTHENTICATOR)
 		abort();
 	return 0;
 }

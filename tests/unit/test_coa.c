@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "check.h"
-#include "radius/coa.h"
 #include "radius/dict.h"
+#include "radius/fleet.h"
 #include "radius/lines.h"
 #include "radius/nas.h"
 #include "radius/packet.h"
@@ -213,16 +213,16 @@ test_replies(void)
 	for (i = 0; i < sizeof(replies) / sizeof(replies[0]); i++) {
 		len = unhex(b, replies[i].bytes);
 		memset(&reply, 0, sizeof(reply));
-		if (!CHECK(packet_verify(&request, b, len, SECRET, replies[i].require_ma,
+		if (!CHECK(packet_verify(request.b, b, len, SECRET, replies[i].require_ma,
 		    &reply) == replies[i].verdict))
 			printf("# reply %zu: %s\n", i, packet_verdict_text(packet_verify(
-			    &request, b, len, SECRET, replies[i].require_ma, &reply)));
+			    request.b, b, len, SECRET, replies[i].require_ma, &reply)));
 		if (replies[i].verdict == REPLY_GOOD)
 			CHECK(reply.ack == replies[i].ack &&
 			    reply.error_cause == replies[i].cause);
 	}
 	len = unhex(b, replies[0].bytes);
-	CHECK(packet_verify(&request, b, len, "testing124", false, &reply) ==
+	CHECK(packet_verify(request.b, b, len, "testing124", false, &reply) ==
 	    REPLY_AUTHENTICATOR);
 	CHECK_STR(packet_error_cause(503), "Session Context Not Found");
 	CHECK(packet_error_cause(999) == NULL);
@@ -595,8 +595,8 @@ test_dict(void)
 static void
 test_hints(void)
 {
-	CHECK(coa_hint(503) == NULL && coa_hint(401) != NULL && coa_hint(0) == NULL);
-	CHECK(coa_clock() <= coa_clock());
+	CHECK(packet_error_hint(503) == NULL && packet_error_hint(401) != NULL && packet_error_hint(0) == NULL);
+	CHECK(fleet_clock() <= fleet_clock());
 }
 
 int
