@@ -44,7 +44,7 @@ ALLPKGS	:= libcurl libssl libcrypto jansson lmdb radcli expat
 ASAN	:= B=build-asan BIN=build-asan/bin HARDEN= CFLAGS='-O1 -g -fno-omit-frame-pointer' \
 	   SAN='-fsanitize=address,undefined -fno-sanitize-recover=all'
 SHELLS	:= $(filter-out %.c,$(wildcard $(SCRIPTS:%=bin/%) tests/run-* tests/lib/*.bash tests/bats/*.bats \
-	   tests/bats/*.bash tests/quickstart bench/* .ci/run share/deps))
+	   tests/bats/*.bash tests/quickstart bench/* .ci/run share/deps share/hostapd/nac-*))
 
 # What is installed: "mode file destination" for each, under PREFIX.
 PUT	 = $(foreach f,$(2),$(1) $(f) $(3)/$(notdir $(f)))
@@ -54,6 +54,8 @@ INSTALL	 = $(call PUT,755,$(TOOLS:%=$(BIN)/%) $(SCRIPTS:%=bin/%) share/emulator/
 	   $(call PUT,644,$(wildcard share/rules/*),share/intune-nac/rules) \
 	   $(call PUT,644,$(wildcard share/profiles/*),share/intune-nac/profiles) \
 	   $(call PUT,644,$(wildcard share/dictionary*),share/intune-nac) \
+	   $(call PUT,755,$(wildcard share/hostapd/nac-*),share/intune-nac/hostapd) \
+	   644 share/hostapd/README.md share/intune-nac/hostapd/README.md \
 	   $(foreach f,$(shell find share/freeradius share/systemd share/cron -type f 2>/dev/null),644 $(f) share/intune-nac/$(f:share/%=%)) \
 	   $(call PUT,644,$(wildcard share/completions/*),share/bash-completion/completions) \
 	   $(call PUT,644,README.md LICENSE,share/doc/intune-nac)
