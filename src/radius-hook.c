@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,7 +24,8 @@
 
 static const char usage[] =
 "usage: radius-hook [-c file] [--rules file] [--state-dir dir] [--journal file]\n"
-"                   [--fallback quarantine|deny] [--quarantine-vlan n] [--record]\n"
+"                   [--fallback quarantine|deny] [--quarantine-vlan n]\n"
+"                   [--record | --explain]\n"
 "The exec hook for FreeRADIUS: reads its environment, looks the device up in the\n"
 "local store, applies the rules, prints reply pairs.  Exit 0 accepts, 1 rejects.\n"
 "  -c, --config FILE      nac.conf(5) (default /etc/intune-nac/nac.conf)\n"
@@ -33,12 +35,18 @@ static const char usage[] =
 "      --fallback WORD    quarantine (default) or deny, when something is broken\n"
 "      --quarantine-vlan N  VLAN of that answer (default 1)\n"
 "      --record           print the record instead, and write no journal\n"
+"      --explain          read NAME=value lines in place of the environment, print\n"
+"                         the reply and why, and write no journal\n"
 "      --no-safe-exit     end at once: FreeRADIUS loses 100 ms and some answers\n"
 "  -h, --help             this text\n"
 "      --version          print the version\n";
 
+/* What --explain reads: the server gives no more than that. */
+#define EXPLAIN_MAX	65536
+#define EXPLAIN_VARS	1023
+
 enum { OPT_RULES = 256, OPT_STATE, OPT_JOURNAL, OPT_FALLBACK, OPT_VLAN, OPT_RECORD,
-    OPT_NO_SAFE_EXIT, OPT_VERSION };
+    OPT_EXPLAIN, OPT_NO_SAFE_EXIT, OPT_VERSION };
 
 static const struct option options[] = {
 	{ "config", required_argument, NULL, 'c' },
@@ -48,6 +56,7 @@ static const struct option options[] = {
 	{ "fallback", required_argument, NULL, OPT_FALLBACK },
 	{ "quarantine-vlan", required_argument, NULL, OPT_VLAN },
 	{ "record", no_argument, NULL, OPT_RECORD },
+	{ "explain", no_argument, NULL, OPT_EXPLAIN },
 	{ "no-safe-exit", no_argument, NULL, OPT_NO_SAFE_EXIT },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, OPT_VERSION },
@@ -57,6 +66,7 @@ static const struct option options[] = {
 struct settings {
 	struct hook_options	 hook;
 	bool			 record;
+	bool			 explain;
 	bool			 safe;
 	char			 fault[TEXT_SHOWN + 64];	/* in the command line, or "" */
 };
@@ -129,6 +139,9 @@ parse(struct settings *set, int argc, char **argv)
 			break;
 		case OPT_RECORD:
 			set->record = true;
+			break;
+		case OPT_EXPLAIN:
+			set->explain = true;
 			break;
 		case OPT_NO_SAFE_EXIT:
 			set->safe = false;
@@ -217,6 +230,70 @@ print_record(int64_t now)
 	return exit_code(&hook);
 }
 
+/* An environment out of lines, for --explain: as env_read() takes it. */
+static char **
+read_lines(void)
+{
+	static char	 text[EXPLAIN_MAX], *vars[EXPLAIN_VARS + 1];
+	size_t		 len = fread(text, 1, sizeof(text) - 1, stdin), n = 0;
+	unsigned int	 number = 0;
+	char		*line, *next;
+
+	text[len] = '\0';
+	if (ferror(stdin) || !feof(stdin))
+		fprintf(stderr, "radius-hook: <stdin>: cannot be read, or is longer than %d bytes\n",
+		    EXPLAIN_MAX);
+	for (line = text; line < text + len; line = next) {
+		next = line + strcspn(line, "\n");
+		*next++ = '\0';
+		number++;
+		if (*line == '\0' || *line == '#')
+			continue;
+		if (strchr(line, '=') == NULL || *line == '=' || n == EXPLAIN_VARS)
+			fprintf(stderr, "radius-hook: <stdin>:%u: %s\n", number,
+			    n == EXPLAIN_VARS ? "too many lines" : "is no NAME=value");
+		else
+			vars[n++] = line;
+	}
+	return vars;
+}
+
+static void
+explain_word(const char *what, const char *value)
+{
+	char	 safe[HOOK_WHY];
+
+	if (value != NULL && value[0] != '\0')
+		printf("# %s: %s\n", what, text_safe(safe, sizeof(safe), value, strlen(value)));
+}
+
+/* For people: the reply as the server would get it, and why it is that one. */
+static int
+explain(int64_t now)
+{
+	const struct decision	*d = &hook.decision;
+	char			 rule[PATH_MAX + 32] = "none matched";
+
+	hook_decide(&hook, now);
+	if (d->file != NULL)
+		snprintf(rule, sizeof(rule), "%s:%d", d->file, d->line);
+	printf("%.*s", (int)hook.reply_len, hook.reply);
+	printf("# %s (exit %d)\n", hook.accept ? "accept" : "reject", exit_code(&hook));
+	if (hook.looked_up) {
+		explain_word("compliance", compliance_name(d->state));
+		explain_word("rule", rule);
+		explain_word("name", d->name);
+	}
+	explain_word("reason", d->reason);
+	explain_word("note", hook.note);
+	explain_word("error", hook.error);
+	if (fflush(stdout) == EOF) {
+		fprintf(stderr, "radius-hook: standard output: %s\n", strerror(errno));
+		return SAFE_EXIT_REJECT;
+	}
+	return exit_code(&hook);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -229,14 +306,16 @@ main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	parse(&set, argc, argv);
 	self = set.safe ? safe_exit_prepare() : -1;
-	if (!set.record)
+	if (!set.record && !set.explain)
 		prepare_early(&set.hook);
 	hook_settings(&hook, &set.hook);
 	if (set.fault[0] != '\0')
 		hook_broken(&hook, set.fault);
-	env_read(environ, now, &hook.id, &hook.session, hook.note);
+	env_read(set.explain ? read_lines() : environ, now, &hook.id, &hook.session, hook.note);
 	if (set.record)
 		return print_record(now);
+	if (set.explain)
+		return explain(now);
 
 	prepare_late(now);
 	/* The rules may have a word about it; reading them can hang, too. */

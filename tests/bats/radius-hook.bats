@@ -406,7 +406,37 @@ opens_before() {
 	hook "$URI$GUID" -- --record | nac-decide -r "$SITE/site.rules" | jq -e '.decision.vlan == "750"'
 }
 
+@test "--explain reads lines, prints the reply and why, and leaves the journal alone" {
+	explain() { env -i "$HOOK" -c "$SITE/nac.conf" --journal "$J" --explain "$@"; }
+	run -0 --separate-stderr explain <<<"# a comment
+
+User-Name=host/x
+$URI$GUID"
+	assert_has "$output" 'Tunnel-Private-Group-Id:0 := "750",'
+	assert_has "$output" "# accept (exit 0)"
+	assert_has "$output" "# compliance: compliant"
+	assert_has "$output" "# rule: "
+	assert_has "$output" "# name: Corp compliant"
+	assert_eq "$stderr" ""
+	# Both styles, and the environment itself counts for nothing.
+	run -1 env "$URI$GUID" "$HOOK" -c "$SITE/nac.conf" --explain <<<"TLS_CLIENT_CERT_SUBJECT_ALT_NAME_DNS=\"$GONE\""
+	assert_has "$output" "# reject (exit 1)"
+	assert_has "$output" "# name: Retire or wipe"
+	run -0 --separate-stderr explain --rules "$T/none" <<<"nonsense"
+	assert_has "$output" "# error: $T/none: No such file"
+	assert_has "$stderr" "radius-hook: <stdin>:1: is no NAME=value"
+	run -0 --separate-stderr explain < <(head -c 100000 /dev/urandom)
+	assert_has "$stderr" "radius-hook: <stdin>"
+	[ ! -e "$J" ]
+	# Without the option nothing is read.
+	command -v strace >/dev/null || skip "strace is not installed"
+	env -i "$URI$GUID" strace -e trace=read -o "$T/reads" "$HOOK" -c "$SITE/nac.conf" --journal "$J" <<<x >/dev/null
+	run -1 grep -q 'read(0,' "$T/reads"
+}
+
 @test "the example of the manual page" {
+	run bash -c "echo Calling-Station-Id=00-11-22-33-44-55 | radius-hook --explain"
+	assert_has "$output" "# reason: "
 	run bash -c "env -i Calling-Station-Id=00-11-22-33-44-55 $HOOK --record | jq .decision"
 	assert_has "$output" '"action"'
 	grep -q 'radius-hook --record | jq .decision' "$NAC_ROOT/man/radius-hook.8"
