@@ -62,7 +62,7 @@ INSTALL	 = $(call PUT,755,$(TOOLS:%=$(BIN)/%) $(SCRIPTS:%=bin/%) share/emulator/
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check unit bats asan lint fuzz bench quickstart \
+.PHONY: all check unit bats asan lint fuzz bench property quickstart \
 	deps deps-quick install uninstall clean help werror objects \
 	asan-build asan-unit asan-bats
 
@@ -109,6 +109,8 @@ fuzz:		## each fuzz target for FUZZTIME seconds (clang)
 	@FUZZTIME=$(FUZZTIME) tests/run-fuzz $(FUZZ)
 check: deps	## install what is missing, build, and run every test
 	@MAKE="$(MAKE)" tests/run-check
+property: all	## CASES random cases (100000) of the rules against a slow reference
+	@PATH="$(abspath $(BIN)):$$PATH" tests/property-policy --cases $(or $(CASES),100000)
 quickstart: deps-quick all	## the main job, for real, on loopback, in under a minute
 	@BIN="$(abspath $(BIN))" tests/quickstart
 bench: all	## the benchmarks; each prints a ratio against a named peer
