@@ -44,7 +44,7 @@ ALLPKGS	:= libcurl libssl libcrypto jansson lmdb radcli expat
 ASAN	:= B=build-asan BIN=build-asan/bin HARDEN= CFLAGS='-O1 -g -fno-omit-frame-pointer' \
 	   SAN='-fsanitize=address,undefined -fno-sanitize-recover=all'
 SHELLS	:= $(filter-out %.c,$(wildcard $(SCRIPTS:%=bin/%) tests/run-* tests/lib/*.bash tests/bats/*.bats \
-	   tests/bats/*.bash tests/quickstart bench/* .ci/run share/deps share/hostapd/nac-*))
+	   tests/bats/*.bash tests/quickstart $(filter-out %.c,$(wildcard bench/*)) .ci/run share/deps share/hostapd/nac-*))
 
 # What is installed: "mode file destination" for each, under PREFIX.
 PUT	 = $(foreach f,$(2),$(1) $(f) $(3)/$(notdir $(f)))
@@ -79,6 +79,8 @@ $(BIN)/%: $(B)/src/%.o $(B)/libnac.a
 	$(Q)$(CC_ALL) $(LD_ALL) $(STATIC_$*) -o $@ $^ $(call pkg,libs,$(PKGS_$*))
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libnac.a
 	$(Q)$(CC_ALL) $(LD_ALL) -o $@ $^ $(call pkg,libs,$(ALLPKGS))
+$(B)/bench/%: $(B)/bench/%.o $(B)/libnac.a
+	$(CC_ALL) $(LD_ALL) -o $@ $^ $(call pkg,libs,$(ALLPKGS))
 # A fuzz target linked with a main that replays files: the corpus as a unit test.
 $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(B)/libnac.a
 	$(Q)$(CC_ALL) $(LD_ALL) -o $@ $^ $(call pkg,libs,$(ALLPKGS))

@@ -1,0 +1,12 @@
+#!/usr/bin/env bats
+# bench/policy on a few records: both sides answer, and alike.  No rate is judged.
+
+load test_helper
+
+@test "bench/policy compares nac-decide with jq, evaluates, and replays" {
+	run -0 env BIN="$(dirname "$(command -v nac-decide)")" "$NAC_ROOT/bench/policy" --count 300 --jq-count 120
+	assert_has "$output" "decide 50 rules: nac-decide "
+	assert_has "$output" "without JSON: "
+	assert_has "$output" "300 decisions, 5 change; 300 clients; CoAs: 5"
+	run -64 "$NAC_ROOT/bench/policy" --count 0
+}
