@@ -9,8 +9,9 @@
 #include "intune/settings.h"
 
 /*
- * Prints to standard output `ok STEP: ...`, `FAILED STEP: cause; what to do` or
- * `skipped STEP: why`.  Asks for a new token, whatever the cache holds.  Returns 0
+ * Prints to standard output `ok STEP: ...`, `FAILED STEP: cause; what to do`,
+ * `skipped STEP: why`, or `unused STEP: cause; ...` for a failure of NAC 2.0 where
+ * `source` in nac.conf is graph.  Asks for a new token, whatever the cache holds.  Returns 0
  * when all went well, else the largest exit status.
  */
 int	 check_run(const struct settings *set, struct http *http);

@@ -14,7 +14,7 @@ teardown() { [ -z "${server-}" ] || kill "$server" 2>/dev/null || :; }
 # check STATUS [OPTION...]: runs it; every line has one of the three words or is a detail
 check() {
 	run -"$1" --separate-stderr intune-token --check "${@:2}"
-	refute_has "$(grep -vE '^(ok     |FAILED |skipped|       ) ' <<<"$output")" x
+	refute_has "$(grep -vE '^(ok     |FAILED |skipped|unused |       ) ' <<<"$output")" x
 	refute_has "$output$stderr" "$(cat "$EMU_SECRET_FILE")"
 	refute_has "$output" eyJ
 }
@@ -177,6 +177,7 @@ line() { grep -E "^$1 +$2:" <<<"$output"; }
 
 @test "missing permissions: which one, and on which page" {
 	emulator_control fault no-roles
+	conf_set source auto
 	check 77
 	assert_has "$(line FAILED roles)" "Grant admin consent"
 	assert_has "$(line FAILED Graph)" "DeviceManagementManagedDevices.Read.All, then Grant"
@@ -189,6 +190,10 @@ line() { grep -E "^$1 +$2:" <<<"$output"; }
 	line ok device
 	line FAILED discovery
 	line ok 'NAC roles'
+	# Who asks only Graph needs no permission for more.
+	conf_set source graph
+	check 0 --timeout 2
+	line unused discovery
 }
 
 @test "the credential is looked at first: missing, open, expired, soon to expire" {
