@@ -18,6 +18,7 @@
 #include "intune/budget.h"
 #include "intune/crew.h"
 #include "intune/nac2.h"
+#include "intune/queries.h"
 #include "intune/query.h"
 #include "intune/stream.h"
 #include "intune/tenant.h"
@@ -79,13 +80,14 @@ static const struct option	 options[] = {
 /* The command line. */
 struct request {
 	struct settings		 set;
-	struct match_order	 order;
+	struct queries_options	 how;
 	struct tenant		 tenant;
-	bool			 newest, no_wired, unordered, has_source;
-	enum query_source	 source;
+	bool			 unordered;
 	int			 whole;	/* the option that stands instead of identifiers;
 					 * -1 = two of them */
-	int64_t			 age, deadline, jobs, budget;
+	int64_t			 jobs;
+	int			 section;	/* the one tenant that is asked, */
+	bool			 each;		/* or whichever is a record's own */
 };
 
 static bool
@@ -112,22 +114,22 @@ take_option(struct request *r, int c, char *value)
 		r->whole = r->whole == 0 || r->whole == c ? c : -1;
 		return true;
 	case 's':
-		r->has_source = query_source_parse(value, &r->source);
-		return r->has_source || wrong("source", value);
+		r->how.has_source = query_source_parse(value, &r->how.source);
+		return r->how.has_source || wrong("source", value);
 	case 'm':
-		return match_order_parse(value, &r->order) || wrong("match-order", value);
+		return match_order_parse(value, &r->how.order) || wrong("match-order", value);
 	case 'n':
-		r->newest = true;
+		r->how.newest = true;
 		return true;
 	case 'j':
 		return num_parse(value, 1, CREW_MAX, &r->jobs, &why) || wrong("jobs", value);
 	case OPT_BUDGET:
-		return num_parse(value, 0, BUDGET_MAX, &r->budget, &why) || wrong("budget", value);
+		return num_parse(value, 0, BUDGET_MAX, &r->how.budget, &why) || wrong("budget", value);
 	case 'u':
 		r->unordered = true;
 		return true;
 	case OPT_AGE:
-		return when_span(value, &r->age) || wrong("inventory-age", value);
+		return when_span(value, &r->how.age) || wrong("inventory-age", value);
 	case OPT_WIRED:
 		r->tenant.wired = true;
 		return true;
@@ -140,10 +142,10 @@ take_option(struct request *r, int c, char *value)
 		return (when_span(value, &r->tenant.full_every) && r->tenant.full_every > 0) ||
 		    wrong("full-every", value);
 	case OPT_NO_WIRED:
-		r->no_wired = true;
+		r->how.no_wired = true;
 		return true;
 	case OPT_DEADLINE:
-		return (when_span(value, &r->deadline) && r->deadline <= DEADLINE_MAX) ||
+		return (when_span(value, &r->how.deadline) && r->how.deadline <= DEADLINE_MAX) ||
 		    wrong("deadline", value);
 	case OPT_HELP:
 		cli_help(usage);
@@ -252,7 +254,7 @@ check_request(const struct request *r, int identifiers)
 {
 	if (r->whole == -1)
 		warnx("--all, --noncompliant, --window and --mdminfo exclude each other");
-	else if (r->whole == 'a' && r->has_source && r->source == QUERY_NAC2)
+	else if (r->whole == 'a' && r->how.has_source && r->how.source == QUERY_NAC2)
 		warnx("--all: NAC 2.0 lists no devices but those of --noncompliant");
 	else if (r->whole == 'a' && identifiers > 0)
 		warnx("--all takes no identifiers");
@@ -266,14 +268,65 @@ check_request(const struct request *r, int identifiers)
 	cli_usage();
 }
 
+/* The one query there is, for every record. */
+static struct query *
+pick_one(void *arg, const json_t *rec, const struct identity *id, char *why, size_t size,
+    int *status)
+{
+	(void)rec;
+	(void)id;
+	(void)why;
+	(void)size;
+	*status = STATUS_OK;
+	return arg;
+}
+
+/* Which tenants: one for whole lists and with --tenant, else by the record where the
+ * file has several. */
+static int
+choose_tenants(struct request *r)
+{
+	int	 status;
+
+	if ((status = settings_open(&r->set)) != 0)
+		return status;
+	r->each = r->whole == 0 && r->set.chosen == NULL && conf_sections(r->set.conf) > 0;
+	return r->each ? 0 : settings_choose(&r->set, &r->section);
+}
+
+static int
+work(struct request *r, struct queries *queries, int argc, char **argv)
+{
+	struct query	*q = NULL;
+	int		 status;
+
+	if (!r->each && (q = queries_get(queries, r->section, &status)) == NULL)
+		return status;
+	switch (r->whole) {
+	case 'a':
+		r->tenant.q = q;
+		r->tenant.set = queries_settings(queries, r->section);
+		return tenant_list(&r->tenant);
+	case OPT_NONCOMPLIANT:
+		return list_noncompliant(q->nac2);
+	case OPT_WINDOW:
+		return print_window(queries_settings(queries, r->section));
+	case OPT_MDMINFO:
+		return print_mdminfo(q->nac2);
+	default:
+		return stream_run(r->each ? queries_pick : pick_one,
+		    r->each ? (void *)queries : (void *)q, argc, argv, stdin,
+		    r->how.jobs, !r->unordered);
+	}
+}
+
 int
 main(int argc, char **argv)
 {
-	struct request	 r = { .order = MATCH_ORDER_DEFAULT, .age = INVENTORY_AGE,
-			    .deadline = GRAPH_DEADLINE, .jobs = JOBS,
-			    .budget = BUDGET_DEFAULT };
-	struct query	 q = { 0 };
-	struct http	*http;
+	struct request	 r = { .how = { .order = MATCH_ORDER_DEFAULT, .age = INVENTORY_AGE,
+			    .deadline = GRAPH_DEADLINE, .budget = BUDGET_DEFAULT },
+			    .jobs = JOBS };
+	struct queries	*queries;
 	int		 c, status;
 
 	cli_start();
@@ -282,45 +335,16 @@ main(int argc, char **argv)
 		if (!take_option(&r, c, optarg))
 			cli_usage();
 	check_request(&r, argc - optind);
-	if ((status = settings_load(&r.set)) != 0) {
+	if ((status = choose_tenants(&r)) != 0) {
 		settings_free(&r.set);
 		return status;
 	}
-	if (!r.has_source)
-		(void)query_source_parse(r.set.source, &r.source);
-	http = http_new(&r.set);
-	q.graph = graph_new(&r.set, http, r.deadline);
-	if (r.budget != BUDGET_DEFAULT)
-		graph_budget(q.graph, r.budget);
-	if ((r.whole == 0 || r.whole == 'a') && r.jobs > 1 && argc - optind != 1) {
+	r.how.jobs = (r.whole == 0 && argc - optind != 1) || r.whole == 'a' ? (unsigned)r.jobs : 1;
+	if (r.how.jobs > 1)
 		crew_start();
-		http_parallel(http);
-		graph_jobs(q.graph, (unsigned)r.jobs);
-	}
-	q.nac2 = nac2_new(&r.set, http, q.graph, r.deadline);
-	q.inventory = inventory_new(q.graph, r.age, !r.no_wired, r.set.verbose > 0);
-	q.source = r.source;
-	q.order = r.order;
-	q.newest = r.newest || r.order.newest;
-	q.verbose = r.set.verbose;
-	r.tenant.q = &q;
-	r.tenant.set = &r.set;
-	if (r.whole == 'a')
-		status = tenant_list(&r.tenant);
-	else if (r.whole == OPT_NONCOMPLIANT)
-		status = list_noncompliant(q.nac2);
-	else if (r.whole == OPT_WINDOW)
-		status = print_window(&r.set);
-	else if (r.whole == OPT_MDMINFO)
-		status = print_mdminfo(q.nac2);
-	else
-		status = stream_run(&q, argc - optind, argv + optind, stdin,
-		    (unsigned)r.jobs, !r.unordered);
-	status = cli_finish(status);
-	inventory_free(q.inventory);
-	nac2_free(q.nac2);
-	graph_free(q.graph);
-	http_free(http);
+	queries = queries_new(&r.set, &r.how);
+	status = cli_finish(work(&r, queries, argc - optind, argv + optind));
+	queries_free(queries);
 	settings_free(&r.set);
 	return status;
 }

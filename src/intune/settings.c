@@ -514,8 +514,8 @@ settings_fill(struct settings *set, const struct settings *options, int section)
 
 /* The tenant that is meant when there is only one question: a section by its name,
  * a tenant by its own; else what stands above the sections; else the only one. */
-static int
-choose(struct settings *set, int *section)
+int
+settings_choose(struct settings *set, int *section)
 {
 	int	 n = conf_sections(set->conf);
 
@@ -538,7 +538,7 @@ settings_load(struct settings *set)
 {
 	int	 section, status;
 
-	if ((status = settings_open(set)) != 0 || (status = choose(set, &section)) != 0)
+	if ((status = settings_open(set)) != 0 || (status = settings_choose(set, &section)) != 0)
 		return status;
 	return settings_fill(set, set, section);
 }

@@ -120,6 +120,9 @@ int	 settings_load(struct settings *set);
 /* The two halves of it, for who serves several tenants: the file, and then, in a
  * copy for each, one section (CONF_TOP: none).  The first owns the file. */
 int	 settings_open(struct settings *set);
+
+/* The section that --tenant names or that stands alone, as settings_load() has it. */
+int	 settings_choose(struct settings *set, int *section);
 int	 settings_fill(struct settings *set, const struct settings *options, int section);
 
 /* True when the machine itself, and no file, is the credential. */

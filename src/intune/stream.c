@@ -11,7 +11,8 @@
 #include "intune/stream.h"
 
 struct stream {
-	struct query		*q;
+	stream_pick		 pick;
+	void			*arg;
 	struct record_source	*source;
 	pthread_mutex_t		 reader;	/* whoever reads holds it, and draws a ticket */
 	struct turn		 turn;
@@ -42,14 +43,14 @@ tell_untold(struct stream *s)
 
 /* One message for each record would fill a log for as long as Intune is away. */
 static int
-failed(struct stream *s, const char *where)
+failed(struct stream *s, const struct query *q, const char *where)
 {
 	if (++s->silent <= STREAM_TOLD)
-		warnx("%s: %s", where, graph_why(s->q->graph));
+		warnx("%s: %s", where, graph_why(q->graph));
 	else if (s->untold++ == 0)
 		warnx("%s: not answered either: from here on failures are only counted, until "
 		    "a record is answered", where);
-	return graph_status(s->q->graph);
+	return graph_status(q->graph);
 }
 
 /* Asks for it, waits for its turn, and prints the answer or the reason why not. */
@@ -58,7 +59,9 @@ answer_one(struct stream *s, struct work *w)
 {
 	struct identity	 id;
 	struct answer	 answer;
+	struct query	*q = NULL;
 	enum graph_end	 end = GRAPH_OK;
+	int		 status = EX_DATAERR;
 	bool		 bad = w->rec == NULL ||
 			    !record_identity(w->rec, &id, w->why, sizeof(w->why));
 
@@ -67,15 +70,17 @@ answer_one(struct stream *s, struct work *w)
 		    "identity: holds no GUID, name or MAC to ask for");
 		bad = true;
 	}
+	if (!bad && (q = s->pick(s->arg, w->rec, &id, w->why, sizeof(w->why), &status)) == NULL)
+		bad = true;
 	if (!bad)
-		end = query_answer(s->q, &id, w->where, &answer);
+		end = query_answer(q, &id, w->where, &answer);
 	turn_wait(&s->turn, w->ticket);
 	if (bad) {
 		warnx("%s: %s", w->where, w->why);
-		return EX_DATAERR;
+		return status;
 	}
 	if (end != GRAPH_OK)
-		return failed(s, w->where);
+		return failed(s, q, w->where);
 	s->silent = 0;
 	tell_untold(s);
 	record_put_answer(w->rec, &answer, when_now());
@@ -123,14 +128,16 @@ run(void *arg)
 }
 
 int
-stream_run(struct query *q, int argc, char **argv, FILE *in, unsigned jobs, bool ordered)
+stream_run(stream_pick pick, void *arg, int argc, char **argv, FILE *in, unsigned jobs,
+    bool ordered)
 {
 	struct stream	*s;
 	int		 status;
 
 	if ((s = calloc(1, sizeof(*s))) == NULL)
 		err(EX_OSERR, NULL);
-	s->q = q;
+	s->pick = pick;
+	s->arg = arg;
 	s->source = record_open(argc, argv, in);
 	/* Without a crew there is no lock for a second one. */
 	s->jobs = crew_started() ? jobs : 1;

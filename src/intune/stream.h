@@ -13,12 +13,19 @@
 #define STREAM_TOLD	5
 
 /*
- * Adds `compliance` to each record of the arguments or, without any, of in, and
- * prints it; up to jobs of them at a time.  ordered: in the order of the input,
- * else as they are answered.  A record without an answer is named on standard
- * error and not printed.  Returns the largest status.
+ * Whom to ask about a record: the query, or NULL with the exit status and a reason in
+ * why (size bytes).
  */
-int	 stream_run(struct query *q, int argc, char **argv, FILE *in, unsigned jobs,
-	    bool ordered);
+typedef struct query *(*stream_pick)(void *arg, const json_t *rec, const struct identity *id,
+	    char *why, size_t size, int *status);
+
+/*
+ * Adds `compliance` to each record of the arguments or, without any, of in, and
+ * prints it; up to jobs of them at a time.  pick(arg, ...) says whom to ask.
+ * ordered: in the order of the input, else as they are answered.  A record without an
+ * answer is named on standard error and not printed.  Returns the largest status.
+ */
+int	 stream_run(stream_pick pick, void *arg, int argc, char **argv, FILE *in,
+	    unsigned jobs, bool ordered);
 
 #endif

@@ -6,8 +6,21 @@ bats_require_minimum_version 1.5.0
 load test_helper
 load lib_intune
 
-setup_file() { intune_setup_file; }
-teardown_file() { emulator_stop; }
+setup_file() {
+	intune_setup_file
+	# A second tenant, in a sub-shell: the variables of the first one stay.
+	(
+		export EMU_DIR=$BATS_FILE_TMPDIR/emu2
+		printf '[{"deviceName":"SOUTH-1","complianceState":"noncompliant"},{"deviceName":"BOTH-1","complianceState":"noncompliant"}]' \
+			>"$BATS_FILE_TMPDIR/south.json"
+		emulator_start --token-limit 0 --tenant 77777777-0000-4000-8000-000000000077 \
+			--devices "$BATS_FILE_TMPDIR/south.json"
+	)
+}
+teardown_file() {
+	emulator_stop
+	EMU_DIR=$BATS_FILE_TMPDIR/emu2 emulator_stop
+}
 setup() { intune_setup; }
 
 # scope_asked: what the last token request was for
@@ -122,4 +135,83 @@ scope_asked() { emulator_control log | jq -r 'select(.kind == "token").scope' | 
 		cloud = mars|9: cloud is not one of its words
 		client_secret_expires = 2027-02-31|25: client_secret_expires is no date
 	E
+}
+
+# two_tenants [LINE...]: north is the emulator of all tests, south another one; the
+# lines belong to south
+two_tenants() {
+	local south=$BATS_FILE_TMPDIR/emu2
+	emulator_control list | grep -q BOTH-1 || emulator_control add '{"deviceName":"BOTH-1","complianceState":"compliant"}' >/dev/null
+	{
+		sed 's/^tenant =.*/[tenant north]\n&/' "$INTUNE_NAC_CONF"
+		printf '%s\n' 'issuer = CN=North Device CA, O=North' 'realm = north.example' 'nas = 10.1.0.0/16 nas-north'
+		printf '[tenant south]\n'
+		grep -v token_dir "$south/nac.conf"
+		echo "token_dir = $TOKENS"
+		printf '%s\n' "$@"
+	} >"$INTUNE_NAC_CONF.new"
+	mv "$INTUNE_NAC_CONF.new" "$INTUNE_NAC_CONF"
+}
+
+# record ISSUER REALM NAS
+record() {
+	jq -nc --arg i "$1" --arg r "$2" --arg n "$3" '{identity: {name: [{value: "BOTH-1", found: "cn"}],
+		issuer: $i}, session: {realm: $r, nas_ip: $n}}'
+}
+
+@test "intune-query asks the tenant of each record: by issuer, realm and NAS" {
+	two_tenants 'issuer = CN=South CA' 'issuer = CN=Old South CA' 'realm = south.example .south.example' \
+		'nas = 10.2.0.0/16 2001:db8::/32'
+	while IFS='|' read -r issuer realm nas state; do
+		record "$issuer" "$realm" "$nas"
+		echo "$state" >>"$BATS_TEST_TMPDIR/want"
+	done >"$BATS_TEST_TMPDIR/in" <<-'R'
+		CN=North Device CA,O=North,C=XX|||compliant
+		/C=XX/O=North/CN=North Device CA|||compliant
+		CN=South CA,O=Anything|||noncompliant
+		CN=Old South CA|||noncompliant
+		|NORTH.example||compliant
+		|branch.south.example||noncompliant
+		||10.1.250.3|compliant
+		||10.2.0.1|noncompliant
+		||2001:db8::9|noncompliant
+		CN=South CA|south.example|10.2.9.9|noncompliant
+	R
+	run -0 --separate-stderr intune-query <"$BATS_TEST_TMPDIR/in"
+	assert_eq "$stderr" ""
+	assert_eq "$(jq -r .compliance.state <<<"$output")" "$(cat "$BATS_TEST_TMPDIR/want")"
+	# --tenant sends them all to one.
+	run -0 --separate-stderr intune-query --tenant south <"$BATS_TEST_TMPDIR/in"
+	assert_eq "$(jq -r .compliance.state <<<"$output" | sort -u)" noncompliant
+}
+
+@test "a record that is nobody's, or that of two, is named and not guessed; the others go on" {
+	two_tenants 'realm = south.example' 'nas = 10.1.0.0/16'
+	{
+		record "CN=Elsewhere" "" ""
+		record "" "" 10.1.0.1
+		record "" south.example ""
+		record "" north.example 10.9.9.9
+		record "CN=North Device CA,O=South" "" ""
+	} >"$BATS_TEST_TMPDIR/in"
+	run -78 --separate-stderr intune-query <"$BATS_TEST_TMPDIR/in"
+	assert_eq "$(jq -r .compliance.state <<<"$output")" noncompliant
+	for n in 1 4 5; do
+		assert_has "$stderr" "<stdin>:$n: $INTUNE_NAC_CONF: no [tenant] has its issuer, realm or NAS"
+	done
+	assert_has "$stderr" "<stdin>:2: $INTUNE_NAC_CONF: both [tenant north] and [tenant south]"
+	run -78 --separate-stderr intune-query --all
+	assert_has "$stderr" "which tenant?"
+	run -0 --separate-stderr intune-query --all --tenant south
+	assert_has "$output" SOUTH-1
+}
+
+@test "one tenant that cannot be asked does not stop the others" {
+	two_tenants 'realm = south.example' 'client_id = x y'
+	sed -i '/^\[tenant south/,${0,/^client_id/{/^client_id/d}}' "$INTUNE_NAC_CONF"
+	{ record "" south.example ""; record "" north.example ""; record "" south.example ""; } >"$BATS_TEST_TMPDIR/in"
+	run -78 --separate-stderr intune-query <"$BATS_TEST_TMPDIR/in"
+	assert_eq "$(jq -r .compliance.state <<<"$output")" compliant
+	assert_eq "$(grep -c 'client_id is no application' <<<"$stderr")" 1
+	assert_has "$stderr" "<stdin>:3: tenant south: cannot be asked"
 }

@@ -11,6 +11,7 @@
 #include "intune/jwt.h"
 #include "intune/managed.h"
 #include "intune/msi.h"
+#include "intune/section.h"
 #include "intune/settings.h"
 #include "intune/tokencache.h"
 #include "intune/wire.h"
@@ -376,9 +377,68 @@ test_aadsts(void)
 	CHECK(aadsts_meaning(0) == NULL && aadsts_remedy(1) == NULL);
 }
 
+static void
+test_section(void)
+{
+	static const char	 text[] = "[tenant a]\nissuer = CN=A\nrealm = a.example\n"
+	    "[tenant b]\nrealm = b.example\nnas = 10.0.0.0/8\n[tenant c]\nnas = 10.1.0.0/16\n";
+	struct identity		 id;
+	struct session		 se;
+	struct conf		*c;
+	char			 why[256];
+	int			 n;
+
+	CHECK(section_issuer("CN=Device CA,O=Contoso,C=US", "CN=Device CA"));
+	CHECK(section_issuer("CN=Device CA,O=Contoso,C=US", "o = contoso , cn=DEVICE CA"));
+	CHECK(section_issuer("/C=US/O=Contoso/CN=Device CA", "CN=Device CA,O=Contoso"));
+	CHECK(section_issuer("CN=A\\, Inc.,O=B", "CN=A\\, Inc."));
+	CHECK(!section_issuer("CN=A\\,O=B", "O=B"));
+	CHECK(!section_issuer("CN=Device CA 2", "CN=Device CA"));
+	CHECK(!section_issuer("O=Device CA", "CN=Device CA"));
+	CHECK(!section_issuer("CN=A", "CN=A,O=B") && !section_issuer("CN=A", "") &&
+	    !section_issuer("", "CN=A") && !section_issuer("CN=A", " , ") &&
+	    !section_issuer("CN=A", "A"));
+	CHECK(section_nas("10.1.2.3", "", "10.1.2.3") && section_nas("10.1.2.3", "", "x 10.0.0.0/15"));
+	CHECK(!section_nas("10.2.2.3", "", "10.0.0.0/15") && section_nas("10.2.2.3", "", "0.0.0.0/0"));
+	CHECK(section_nas("2001:db8:8000::1", "", "2001:db8:8000::/33"));
+	CHECK(!section_nas("2001:db8:7000::1", "", "2001:db8:8000::/33"));
+	CHECK(!section_nas("10.1.2.3", "", "10.0.0.0/33 10.0.0.0/-1 10.0.0.0/ 2001:db8::/32 /8"));
+	CHECK(section_nas("", "sw-1", "sw-2, sw-1") && !section_nas("", "sw-1", "SW-1") &&
+	    !section_nas("", "", "sw-1"));
+	CHECK(section_realm("a.example", "b.example A.EXAMPLE") && !section_realm("x", ""));
+	CHECK(section_realm("x.a.example", ".a.example") && !section_realm("a.example", ".a.example"));
+	CHECK(!section_realm("xa.example", "a.example"));
+
+	c = conf_parse("t", text, strlen(text), conf_warn, NULL);
+	memset(&id, 0, sizeof(id));
+	memset(&se, 0, sizeof(se));
+	CHECK(c != NULL && !section_choose(c, &id, &se, &n, why, sizeof(why)));
+	CHECK(!section_choose(c, NULL, NULL, &n, why, sizeof(why)));
+	strcpy(se.nas_ip, "10.1.0.1");
+	CHECK(!section_choose(c, &id, &se, &n, why, sizeof(why)) && strstr(why, "both") != NULL);
+	strcpy(se.realm, "b.example");
+	CHECK(section_choose(c, &id, &se, &n, why, sizeof(why)) && n == 1);
+	/* What contradicts one key is not saved by another that fits. */
+	strcpy(se.realm, "a.example");
+	CHECK(section_choose(c, &id, &se, &n, why, sizeof(why)) && n == 0);
+	strcpy(id.issuer, "CN=Z");
+	CHECK(section_choose(c, &id, &se, &n, why, sizeof(why)) && n == 2);
+	strcpy(id.issuer, "CN=A");
+	strcpy(se.realm, "");
+	CHECK(section_choose(c, &id, &se, &n, why, sizeof(why)) && n == 0);
+	conf_free(c);
+	c = conf_parse("t", "[tenant a]\ntenant = x\n", 22, conf_warn, NULL);
+	CHECK(c != NULL && section_choose(c, &id, &se, &n, why, sizeof(why)) && n == 0);
+	conf_free(c);
+	c = conf_parse("t", "tenant=y\n[tenant a]\nrealm=q\n", 29, conf_warn, NULL);
+	CHECK(c != NULL && section_choose(c, &id, &se, &n, why, sizeof(why)) && n == CONF_TOP);
+	conf_free(c);
+}
+
 int
 main(void)
 {
+	test_section();
 	test_aadsts();
 	test_key_path();
 	test_wire();
