@@ -13,6 +13,7 @@
 #include "device/record.h"
 #include "policy/decision_json.h"
 #include "policy/explain.h"
+#include "policy/lint.h"
 #include "policy/policy.h"
 #include "policy/replay.h"
 #include "policy/ruletest.h"
@@ -21,18 +22,21 @@
 #define RULES_PATH	"/etc/intune-nac/site.rules"
 
 enum { OPT_CHANGED = 256, OPT_NOW, OPT_PRINT, OPT_TEST, OPT_COVERAGE,
-    OPT_STRICT, OPT_REPLAY, OPT_WITH, OPT_JSON, OPT_EXPLAIN, OPT_HELP, OPT_VERSION };
+    OPT_STRICT, OPT_REPLAY, OPT_WITH, OPT_JSON, OPT_EXPLAIN, OPT_DICTIONARY,
+    OPT_HELP, OPT_VERSION };
 
 static const char	 usage[] =
 "usage: nac-decide [-r FILE] [-v] [--explain] [--changed] [--now TIME] [-c FILE] [RECORD...]\n"
-"       nac-decide -n | --print WORD  [-r FILE] [-c FILE]\n"
+"       nac-decide -n [--strict] [--dictionary FILE] [-r FILE] [-c FILE]\n"
+"       nac-decide --print WORD [-r FILE] [-c FILE]\n"
 "       nac-decide --test [--coverage [--strict]] [-r FILE] [-c FILE] TESTS...\n"
 "       nac-decide --replay [LOG...] --with FILE [--json]\n"
 "Decides by a rules file and adds `decision` to each record.\n"
 "\n"
 "  -r, --rules FILE   the rules (default: `rules` in nac.conf, else\n"
 "                     " RULES_PATH ")\n"
-"  -n, --check        check the rules and decide nothing\n"
+"  -n, --check        check the rules and decide nothing; --strict: warnings are 1\n"
+"      --dictionary FILE  with -n: warn of attributes that this does not have\n"
 "      --test         run the tests in the files named; TAP on standard output\n"
 "      --coverage     list the rules that no test reaches; --strict: that is 1\n"
 "      --replay       decide the log's lines again by the rules --with FILE, and\n"
@@ -55,6 +59,7 @@ struct job {
 	const char	*print;		/* --print: the name of a setting */
 	const struct policy	*policy;
 	struct watch	*watch;
+	const char	*dictionary;	/* --dictionary */
 	int64_t		 now;		/* 0: the clock's */
 	bool		 check, changed, verbose, test, coverage, strict, replay, json, explain;
 };
@@ -153,6 +158,27 @@ decide(json_t *rec, const char *where, void *arg)
 	return job->changed || d.action == ACTION_ALLOW ? STATUS_OK : STATUS_NO;
 }
 
+/* Says how many rules there are, and warns of what cannot be meant. */
+static int
+check(const struct job *job, const char *rules)
+{
+	struct attrnames	*names = NULL;
+	size_t			 n;
+
+	if (job->dictionary != NULL &&
+	    (names = attrnames_load(job->dictionary, conf_warn, NULL)) == NULL)
+		return EX_DATAERR;
+	n = policy_lint(job->policy, names, conf_warn, NULL);
+	attrnames_free(names);
+	printf("%s: %zu rules, %zu labels: ", rules, policy_rules(job->policy),
+	    policy_labels(job->policy));
+	if (n > 0)
+		printf("%zu warning%s\n", n, n == 1 ? "" : "s");
+	else
+		printf("ok\n");
+	return n > 0 && job->strict ? STATUS_NO : STATUS_OK;
+}
+
 /* For shell programs that must look devices up as the rules want it. */
 static int
 print_setting(const struct job *job)
@@ -202,6 +228,10 @@ check_usage(const struct job *job, int operands)
 		warnx("--test: which files?");
 	else if (job->coverage && !job->test)
 		warnx("--coverage is for --test");
+	else if (job->dictionary != NULL && !job->check)
+		warnx("--dictionary is for -n");
+	else if (job->strict && !job->test && !job->check)
+		warnx("--strict is for -n and --test");
 	else
 		return;
 	cli_usage();
@@ -221,6 +251,7 @@ options(int argc, char **argv, struct job *job)
 		{ "explain", no_argument, NULL, OPT_EXPLAIN },
 		{ "with", required_argument, NULL, OPT_WITH },
 		{ "json", no_argument, NULL, OPT_JSON },
+		{ "dictionary", required_argument, NULL, OPT_DICTIONARY },
 		{ "print", required_argument, NULL, OPT_PRINT },
 		{ "now", required_argument, NULL, OPT_NOW },
 		{ "config", required_argument, NULL, 'c' },
@@ -263,6 +294,9 @@ options(int argc, char **argv, struct job *job)
 			break;
 		case OPT_JSON:
 			job->json = true;
+			break;
+		case OPT_DICTIONARY:
+			job->dictionary = optarg;
 			break;
 		case OPT_PRINT:
 			if (strcmp(optarg, "match-order") != 0 &&
@@ -321,8 +355,7 @@ main(int argc, char **argv)
 	else if (job.replay)
 		rc = replay_run(job.policy, argc - optind, argv + optind, job.json);
 	else if (job.check)
-		printf("%s: %zu rules, %zu labels: ok\n", rules, policy_rules(job.policy),
-		    policy_labels(job.policy));
+		rc = check(&job, rules);
 	else {
 		job.watch = watch_new(rules, policy, conf_warn, NULL);
 		rc = record_each(argc - optind, argv + optind, stdin, decide, &job);

@@ -232,6 +232,7 @@ test(struct parser *p, enum field field)
 
 	n->field = (uint8_t)field;
 	n->asks_trust = field == FIELD_TRUST;
+	p->pol->asks_trust |= n->asks_trust;
 	parser_next(p);
 	if (kind == KIND_FLAG)
 		return n;

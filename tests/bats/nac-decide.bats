@@ -398,9 +398,28 @@ nac-decide: bad:4:10: unknown label "Nobody"'
 		allow if issuer is g or os is h or os-version is i or owner is j or serial is k or mac is 00*
 		allow if age < 1s or age <= 1m or age > 1h or age >= 1d
 		no-match allow with vlan guest
+		when-broken allow with vlan guest
+		ambiguous newest
+		timezone +01:00
+		stale-after 1h for error, conflict
+		let $nets = 192.0.2.0/24, 2001:db8::/32
+		zone Z is $nets, sw-*
+		word redirect gives X-Y "$redirect" if zone in Z
+		trusted by certificate if issuer is g and san-uri is a or san-dns is b or san-upn is c
+		trusted by app-hint if template is t
+		trusted by compliance if id-space in intune, entra and source in graph, nac2, cache
+		shadow all with Class 1 if hour in 8..17 and time in 08:30..18:00
+		shadow deny "s" if weekday in monday..friday or weekday in saturday, sunday
+		allow with vlan 5 untagged, vlan 6 tagged, filter f, redirect if trust is trusted or trust is any
+		allow with acl "permit in ip from any to any", disconnect-after 1h, idle-timeout 5m if certificate
+		allow with mfa six-months, coa none, log a, log "b c" if jailbreak in yes, no, unknown or jailbroken
+		allow if client in ios, android, other-mobile, windows, macos, linux, other, mobile, desktop
+		allow if subject is a or cert-serial is b or model is c or manufacturer is d or device-user is e
+		allow if os-version >= 14.2 and sync-age < 1d and enrolment-age in 15m..1d or mfa-age > 1w
+		allow if nas-port in 1..24, 48 or nas-port-id is Gi1/* or group is g or encrypted or app-hint
 	END
 	run -0 --separate-stderr nac-decide -n -r all
-	assert_eq "$output" "all: 6 rules, 2 labels: ok"
+	assert_has "$output" "all: 14 rules, 2 labels: "
 }
 
 @test "the examples of nac-decide(1) run" {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# shellcheck disable=SC2154 # bats sets stderr
+# shellcheck disable=SC2154,SC2030,SC2031 # bats sets stderr; each test is a subshell
 # The parts of nac-rules(5) that are files: lists, includes, hints.  Conditions and
 # replies are tested in C, in tests/unit/test_policy.c.
 
@@ -160,4 +160,115 @@ nac-decide: site/site.rules:3:1: unknown statement "alow" (did you mean "allow"?
 	printf short >site/hint; chmod 600 site/hint
 	decide '{}'
 	assert_eq "$stderr" 'nac-decide: site/site.rules:1:10: a hint has 8 to 127 bytes, this file'\''s has not: "hint"'
+}
+
+# product N: the Nth block of "What other editors say", as site/site.rules
+product() {
+	awk -v want="$1" '/^\.Ss What other/ { on = 1 } /^\.Sh FILES/ { on = 0 }
+		on && /^\.Ed/ { into = 0 } into { gsub(/\\e/, "\\"); print }
+		on && /^\.Bd -literal/ { into = ++n == want }' "$NAC_ROOT/man/nac-rules.5" >site/site.rules
+	run -0 --separate-stderr nac-decide -n -r site/site.rules
+	[[ $output == *rules*ok || $1 = 2 || $1 = 3 ]]
+}
+
+# gets WANT JSON: "name vlan" of a record with these facts
+gets() {
+	decide "$(jq -c --arg t 2026-11-21T08:00:00Z '.compliance.checked = $t' <<<"$2")"
+	assert_eq "$(jq -r '.decision | "\(.action) \(.name // "-") \(.vlan // "-")"' <<<"$output")" "$1"
+}
+
+state() { printf '{"compliance":{"state":"%s"}}' "$1"; }
+
+@test "what Mist's editor says, in our lines" {
+	product 1
+	gets "allow Corp Compliant 750" "$(state compliant)"
+	gets "allow quarantine rule 1" "$(state noncompliant)"
+	gets "allow onboarding 1" "$(state pending)"
+	gets "deny - -" "$(state error)"
+	run -0 nac-decide -r site/site.rules --print match-order
+	assert_eq "$output" "mac name guid"
+}
+
+@test "what ISE's editor says, in our lines" {
+	product 2
+	gets "allow UnRegistered ENROL" "$(state unregistered)"
+	[[ $output == *'["Cisco-AVPair","+=","url-redirect=https://portal.manage.microsoft.com"]'* ]]
+	gets "allow Registered & Compliant CORP" "$(state compliant)"
+	gets "allow Registered & NonCompliant FIX" "$(state noncompliant)"
+	assert_eq "$(json_get "$output" .decision.redirect)" https://portal.manage.microsoft.com
+}
+
+@test "what Okta's editor says, in our lines" {
+	product 3
+	ca='"issuer":"/DC=com/CN=Microsoft Intune MDM Device CA","eap":"tls"'
+	gets "allow Trusted -" "{\"identity\":{$ca}}"
+	assert_eq "$(json_get "$output" .decision.mfa)" null
+	gets "allow Trusted -" '{"compliance":{"state":"grace","device":{"os":"Android"}}}'
+	gets "allow Not trusted -" '{"compliance":{"state":"compliant","device":{"os":"Windows"}}}'
+	assert_eq "$(jq -c '.decision | [.mfa, .events[0]]' <<<"$output")" \
+		'[{"every":"sign-on","due":true},"Authentication of device via certificate failure: NO_CERTIFICATE"]'
+	gets "deny Other -" '{"compliance":{"state":"compliant","device":{"os":"Windows Phone"}},"session":{"nas_ip":"192.0.2.1"}}'
+	gets "allow Trusted -" '{"compliance":{"state":"compliant","device":{"os":"Windows Phone"}},"session":{"nas_id":"branch-7"}}'
+	gets "allow Contractors -" '{"session":{"groups":["Contractors"],"mfa":"2026-11-20T08:00:00Z"}}'
+	assert_eq "$(jq -c .decision.mfa <<<"$output")" '{"every":"weekly","due":false}'
+}
+
+@test "what Microsoft's guidance says, in our lines" {
+	product 4
+	gets "allow Compliant 750" "$(state compliant)"
+	gets "allow Not evaluated 1" "$(state unknown)"
+	gets "allow Enrol 1" "$(state unregistered)"
+	gets "allow Repair 1" "$(state noncompliant)"
+	gets "allow Onboarding 1" "$(state pending)"
+}
+
+# shellcheck disable=SC2016 # $INCLUDE is a word of the dictionary
+@test "lint: warnings on standard error, --strict, --dictionary, folders" {
+	rules 'allow "x" with Foo-Bar 1, Class 2 if managed' 'allow if compliance is grace' 'no-match deny'
+	run -0 --separate-stderr nac-decide -n -r site/site.rules
+	assert_eq "$output" "site/site.rules: 2 rules, 0 labels: 1 warning"
+	assert_eq "$stderr" "nac-decide: site/site.rules:2:1: warning: this rule is never reached: site.rules:1 (x) takes all that it could match"
+	run -1 --separate-stderr nac-decide -n --strict --dictionary "$NAC_ROOT/share/dictionary" -r site/site.rules
+	[[ $stderr == *'site.rules:1:1: warning: the dictionary has no attribute "Foo-Bar"'* ]]
+	[[ $stderr != *Class* ]]
+	printf '# x\nATTRIBUTE Foo-Bar 1 string\n$INCLUDE more\n$INCLUDE- gone\n' >site/dictionary
+	echo 'attribute class 25 octets' >site/more
+	run -0 --separate-stderr nac-decide -n --dictionary site/dictionary -r site/site.rules
+	[[ $stderr != *dictionary* ]]
+	echo "\$INCLUDE dictionary" >>site/more
+	run -65 --separate-stderr nac-decide -n --dictionary site/dictionary -r site/site.rules
+	assert_eq "$stderr" "nac-decide: site/dictionary: dictionaries are included too deeply"
+	run -65 nac-decide -n --dictionary site/none -r site/site.rules
+	chmod 777 site
+	run -0 --separate-stderr nac-decide -n -r site/site.rules
+	[[ $stderr == *"site/site.rules:1:1: warning: others may write its folder, and so replace the file"* ]]
+	run -64 nac-decide --strict -r site/site.rules
+	run -64 nac-decide --dictionary x -r site/site.rules
+	run -0 nac-decide -n --strict -r "$NAC_ROOT/share/rules/default.rules"
+}
+
+@test "rules files as nobody writes them get one clear answer each" {
+	awk 'BEGIN { for (i = 1; i <= 10000; i++) print "allow \"r" i "\" with vlan 5 if ssid is net" i }' >site/site.rules
+	run -0 --separate-stderr nac-decide -n -r site/site.rules
+	assert_eq "$output" "site/site.rules: 10000 rules, 0 labels: 1 warning"
+	decide '{"session":{"ssid":"net10000"}}'
+	assert_eq "$(json_get "$output" .decision.name)" r10000
+	seq -f 'allow if sid is x%.0f' 1000 >site/site.rules
+	run -65 --separate-stderr nac-decide -n -r site/site.rules
+	assert_eq "$(grep -c ': unknown condition "sid" (did you mean' <<<"$stderr")" 100
+	assert_eq "$(grep -c ': unknown condition "sid"' <<<"$stderr")" 1000
+	printf 'allow\0' >site/site.rules
+	run -65 --separate-stderr nac-decide -n -r site/site.rules
+	assert_eq "$stderr" 'nac-decide: site/site.rules:1:6: a NUL byte: "\x00"'
+	printf 'allow if managed\nno-match deny' >site/site.rules
+	run -0 nac-decide -n --strict -r site/site.rules
+	{ printf 'allow if ssid in a'; head -c 1000000 /dev/zero | tr '\0' 'b'; } >site/site.rules
+	run -65 --separate-stderr nac-decide -n -r site/site.rules
+	assert_eq "${stderr:0:60}" 'nac-decide: site/site.rules:1:18: is too long a text: "abbbb'
+	[ ${#stderr} -lt 400 ]
+	{ printf 'allow if ssid in a'; seq -f ',bb%.0f' 128000 | tr -d '\n'; } >site/site.rules
+	[ "$(stat -c %s site/site.rules)" -gt 1000000 ]
+	run -0 nac-decide -n -r site/site.rules
+	decide '{"session":{"ssid":"bb127999"}}'
+	assert_eq "$status" 0
 }

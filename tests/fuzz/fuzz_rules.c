@@ -1,8 +1,10 @@
-/* The rules parser on arbitrary bytes; what parses also decides. */
+/* The rules parser on arbitrary bytes; what parses also decides, and no rule
+ * decides of which lint says that it is never reached. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/lint.h"
 #include "policy/policy.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
@@ -15,6 +17,20 @@ ignore(void *arg, const char *message)
 		abort();
 }
 
+static bool	never[2048];
+
+/* "fuzz:LINE:..." of a warning. */
+static void
+warned(void *arg, const char *message)
+{
+	long	 line = strtol(message + sizeof("fuzz:") - 1, NULL, 10);
+
+	(void)arg;
+	if (strstr(message, "warning: this rule is never reached") != NULL && line > 0 &&
+	    line < (long)(sizeof(never) / sizeof(never[0])))
+		never[line] = true;
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -24,7 +40,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct facts		 f = { &id, &session, &answer, 5000 };
 	struct decision		 d;
 	struct jsonw		 w;
-	char			 text[32768];
+	static char		 text[32768];
 	struct policy		*p;
 	int			 i;
 
@@ -32,9 +48,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	strcpy(answer.device.os, "Windows");
 	if ((p = policy_parse("fuzz", (const char *)data, len, ignore, NULL)) == NULL)
 		return 0;
+	memset(never, 0, sizeof(never));
+	/* Lint is slow by design; a short file shows all that it does. */
+	if (len < 1024)
+		policy_lint(p, NULL, warned, NULL);
 	for (i = 0; i < COMPLIANCE_COUNT; i++) {
 		answer.state = (enum compliance)i;
 		policy_decide(p, &f, &d);
+		if (d.file != NULL && d.line < 2048 && never[d.line])
+			abort();
 		jw_init(&w, text, sizeof(text));
 		decision_write(&w, &d, f.now);
 		if (jw_done(&w) == NULL)

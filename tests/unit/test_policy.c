@@ -4,6 +4,7 @@
 
 #include "policy/fields.h"
 #include "policy/lexer.h"
+#include "policy/lint.h"
 #include "policy/policy.h"
 #include "check.h"
 
@@ -1018,6 +1019,88 @@ test_errors(void)
 	}
 }
 
+/* What lint says of rules that are right: only the ends of its sentences. */
+static void
+test_lint(void)
+{
+#define NEVER	"this can never hold: its parts contradict each other\n"
+#define DEFAULT	"\nno-match deny"
+	static const struct { const char *rules, *want; } cases[] = {
+		{ "allow", "t:1:1: warning: a device that is pending can never leave this rule: no "
+		  "answer of Intune leads to another one\n" },
+		{ "allow if managed", "t:1:1: warning: this is the last rule, and nothing says what "
+		  "becomes of all others: they are denied (write no-match deny)\n" },
+		{ "allow if managed\nno-match deny", "" },
+		{ "allow if managed\nallow if managed and fresh\ndeny",
+		  "t:2:1: warning: this rule is never reached: t:1 takes all that it could match\n" },
+		{ "allow \"x\" if managed\nallow if compliance is grace\ndeny",
+		  "t:2:1: warning: this rule is never reached: t:1 (x) takes all that it could match\n" },
+		{ "deny if compliance is pending\nallow if not managed\nallow if managed\nallow if wiping",
+		  "t:4:1: warning: this rule is never reached: the rules above it leave nothing for it\n"
+		  "t:4:1: warning: this is the last rule, and nothing says what becomes of all others: "
+		  "they are denied (write no-match deny)\n" },
+		{ "deny if compliance is pending\nallow\ndeny",
+		  "t:3:1: warning: this rule is never reached: t:2 matches always\n" },
+		{ "shadow deny if managed\nallow if managed" DEFAULT, "" },
+		{ "allow if ssid is x*\nallow if ssid in xa, xb" DEFAULT,
+		  "t:2:1: warning: this rule is never reached: t:1 takes all that it could match\n" },
+		{ "allow if ssid is x*\nallow if ssid in xa, yb" DEFAULT, "" },
+		{ "allow if nas is 10.0.0.0/8\nallow if nas in 10.1.0.0/16, 10.2.3.4" DEFAULT,
+		  "t:2:1: warning: this rule is never reached: t:1 takes all that it could match\n" },
+		{ "allow if mac is 00:11:*\nallow if mac is 00:11:22:33:44:55" DEFAULT,
+		  "t:2:1: warning: this rule is never reached: t:1 takes all that it could match\n" },
+		{ "allow if age < 2h\nallow if age <= 1h" DEFAULT,
+		  "t:2:1: warning: this rule is never reached: t:1 takes all that it could match\n" },
+		{ "allow if age < 2h\nallow if age <= 2h" DEFAULT, "" },
+		{ "allow if os-version >= 14\nallow if os-version >= 14.1" DEFAULT,
+		  "t:2:1: warning: this rule is never reached: t:1 takes all that it could match\n" },
+		{ "allow if os-version < 15 or os-version >= 15\nallow if ssid is x" DEFAULT, "" },
+		{ "allow if name is a and name is b" DEFAULT, "" },
+		{ "allow if ssid is a and ssid is b" DEFAULT, "t:1:10: warning: " NEVER },
+		{ "allow if managed and (fresh and stale or wiping)" DEFAULT, "t:1:23: warning: " NEVER },
+		{ "allow if age < 1h and age > 2h" DEFAULT, "t:1:10: warning: " NEVER },
+		{ "allow if managed and compliance in pending, unregistered" DEFAULT, "t:1:10: warning: " NEVER },
+		{ "allow if hour in 8..12 and hour in 14..16" DEFAULT, "t:1:10: warning: " NEVER },
+		{ "allow if hour in 22..5 and hour is 3" DEFAULT, "" },
+		{ "allow if nas is 10.1.2.3 and nas not in 10.0.0.0/8" DEFAULT, "t:1:10: warning: " NEVER },
+		{ "allow if os-version < 14 and os-version >= 15" DEFAULT, "t:1:10: warning: " NEVER },
+		{ "allow if os-version < 14 and not os-version < 15" DEFAULT, "t:1:10: warning: " NEVER },
+		{ "allow if os-version > 14 and os-version < 15" DEFAULT, "" },
+		{ "allow if client is mobile and client is windows" DEFAULT, "t:1:10: warning: " NEVER },
+		{ "allow if wiping and not wiping" DEFAULT, "t:1:10: warning: " NEVER },
+		{ "allow if managed or not managed" DEFAULT, "t:1:1: warning: its condition always holds\n" },
+		{ "label A when wiping and not wiping\nlabel B gives vlan 1\nallow if managed" DEFAULT,
+		  "t:1:7: warning: nothing uses the label A\nt:1:14: warning: " NEVER
+		  "t:2:7: warning: nothing uses the label B\n" },
+		{ "zone Z is 10.0.0.0/8\nlet $x = 1\nallow if managed" DEFAULT,
+		  "t:1:6: warning: nothing uses the zone Z\nt:2:5: warning: nothing uses the variable $x\n" },
+		{ "allow if trust is trusted" DEFAULT, "t:1:1: warning: trust is asked for, and no "
+		  "`trusted by' says what it rests on: no device is trusted\n" },
+		{ "allow if compliance is pending or managed or compliance is unregistered\ndeny",
+		  "t:1:1: warning: a device that is pending can never leave this rule: no answer of "
+		  "Intune leads to another one\n" },
+		{ "allow if compliance is pending\nallow if compliance is unregistered" DEFAULT, "" },
+		{ "allow if stale or fresh and ssid is x" DEFAULT, "" },
+		{ "allow if ssid is x and (stale or fresh)\nallow if managed" DEFAULT,
+		  "t:1:1: warning: a device that is stale can never leave this rule: no answer of "
+		  "Intune leads to another one\n" },
+		{ "word role gives X $role\nword role gives Y $role\nallow with role r if managed" DEFAULT,
+		  "t:2:1: warning: this word is never reached: the one in line 1 is taken always\n" },
+	};
+	struct policy	*p;
+	size_t		 i, n;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		p = good(cases[i].rules);
+		errors[0] = '\0';
+		n = policy_lint(p, NULL, collect, NULL);
+		CHECK_STR(errors, cases[i].want);
+		CHECK(n == nerrors);
+		nerrors = 0;
+		policy_free(p);
+	}
+}
+
 /* Whatever could do something in the RADIUS server or in a log. */
 static void
 test_injection(void)
@@ -1199,6 +1282,7 @@ main(void)
 	test_reasons();
 	test_json();
 	test_errors();
+	test_lint();
 	test_injection();
 	test_limits();
 	return check_done();

@@ -212,8 +212,8 @@ test_order(void)
 	struct answer		 a = device(1, COMPLIANCE_COMPLIANT, NOW), out;
 	struct answer		 b = device(2, COMPLIANCE_NONCOMPLIANT, NOW);
 	struct identity		 id = by_guid(&a.device.id);
-	const struct match_order mac_first = { { MATCH_MAC, MATCH_NAME, MATCH_GUID } };
-	const struct match_order name_only = { { MATCH_NAME, MATCH_NONE, MATCH_GUID } };
+	const struct match_order mac_first = { { MATCH_MAC, MATCH_NAME, MATCH_GUID }, false };
+	const struct match_order name_only = { { MATCH_NAME, MATCH_NONE, MATCH_GUID }, false };
 
 	store_put(s, &a, NULL);
 	store_put(s, &b, NULL);
