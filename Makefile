@@ -62,7 +62,7 @@ INSTALL	 = $(call PUT,755,$(TOOLS:%=$(BIN)/%) $(SCRIPTS:%=bin/%) share/emulator/
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check unit bats asan lint fuzz bench property quickstart \
+.PHONY: all check unit bats asan lint fuzz bench property soak quickstart \
 	deps deps-quick install uninstall clean help werror objects \
 	asan-build asan-unit asan-bats
 
@@ -117,6 +117,8 @@ quickstart: deps-quick all	## the main job, for real, on loopback, in under a mi
 	@BIN="$(abspath $(BIN))" tests/quickstart
 bench: all	## the benchmarks; each prints a ratio against a named peer
 	@for b in bench/*; do [ -x $$b ] || continue; BIN="$(abspath $(BIN))" $$b || exit 1; done
+soak: all	## 10,000 logins, 32 at a time, through FreeRADIUS and radius-hook: none may be wrong
+	@BIN="$(abspath $(BIN))" bench/radius --count 10000 --nothing 0
 deps:		## install missing Debian packages (apt-get, sudo when not root)
 	@[ -n "$(NODEPS)" ] || share/deps $(DEPS) $(DEPS_QUICK) $(DEPS_CHECK)
 deps-quick:

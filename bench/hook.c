@@ -4,8 +4,8 @@
  *	hook COUNT NAME FILE WORD ... [-- NAME FILE WORD ...] ...
  *
  * WORDs are the program's arguments.  In turn, so that other load on the machine
- * meets all of them alike.  The environment is a login's, standard output is a
- * pipe that is read, as FreeRADIUS does it.
+ * meets all of them alike.  They get this program's environment; standard output
+ * is a pipe that is read, as FreeRADIUS does it.
  */
 #include <sys/wait.h>
 
@@ -28,16 +28,6 @@ struct program {
 	char	**argv;
 	int64_t	*ns;
 	char	 answer[1024];
-};
-
-static char *login[] = {
-	"User-Name=host/LAPTOP-1.example.test", "NAS-IP-Address=192.0.2.7", "NAS-Port=7",
-	"NAS-Port-Type=Ethernet", "NAS-Identifier=switch-1", "EAP-Type=TLS",
-	"Calling-Station-Id=00-1b-2c-00-00-01", "Acct-Session-Id=5F01",
-	"TLS-Client-Cert-Serial=0d021c0220e5db70", "TLS-Client-Cert-Common-Name=LAPTOP-1",
-	"TLS-Client-Cert-X509v3-Subject-Alternative-Name="
-	    "URI:IntuneDeviceId://0f1e2d3c-1111-4222-8333-000000000001",
-	NULL
 };
 
 static int64_t
@@ -64,7 +54,7 @@ run(struct program *p)
 		err(EX_OSERR, "pipe");
 	posix_spawn_file_actions_init(&fa);
 	posix_spawn_file_actions_adddup2(&fa, fd[1], STDOUT_FILENO);
-	if (posix_spawn(&pid, p->argv[0], &fa, NULL, p->argv, login) != 0)
+	if (posix_spawn(&pid, p->argv[0], &fa, NULL, p->argv, environ) != 0)
 		err(EX_OSERR, "%s", p->argv[0]);
 	close(fd[1]);
 	while ((n = read(fd[0], p->answer + len, sizeof(p->answer) - 1 - len)) > 0)
