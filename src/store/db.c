@@ -492,6 +492,15 @@ db_put(struct store *s, enum db db, const void *key, size_t klen, const void *va
 }
 
 enum store_rc
+db_add(struct store *s, const void *key, size_t klen, const void *val, size_t vlen)
+{
+	MDB_val	 k = val_of(key, klen), v = val_of(val, vlen);
+	int	 rc = mdb_put(s->txn, s->dbi[DB_KEY], &k, &v, MDB_NODUPDATA);
+
+	return rc == MDB_KEYEXIST ? STORE_NOTFOUND : result(s, "writing", rc, NULL, NULL);
+}
+
+enum store_rc
 db_del(struct store *s, enum db db, const void *key, size_t klen, const void *val,
     size_t vlen)
 {
@@ -559,6 +568,36 @@ db_has(struct store *s, const void *key, size_t klen, const void *val, size_t vl
 	rc = result(s, "reading", err, NULL, NULL);
 	mdb_cursor_close(c);
 	return rc;
+}
+
+enum store_rc
+db_walk(struct store *s, enum db db, db_fn fn, void *arg)
+{
+	MDB_val		 k, v;
+	MDB_cursor	*c;
+	struct bytes	 kb, vb;
+	enum store_rc	 rc = STORE_FOUND;
+	int		 err;
+
+	if ((err = mdb_cursor_open(s->txn, s->dbi[db], &c)) != 0)
+		return lmdb_fault(s, "reading", err);
+	while (rc != STORE_ERROR && (err = mdb_cursor_get(c, &k, &v, MDB_NEXT)) == 0) {
+		kb = (struct bytes){ k.mv_data, k.mv_size };
+		vb = (struct bytes){ v.mv_data, v.mv_size };
+		rc = fn(&kb, &vb, arg);
+	}
+	mdb_cursor_close(c);
+	if (rc == STORE_ERROR || err == MDB_NOTFOUND)
+		return rc;
+	return lmdb_fault(s, "reading", err);
+}
+
+enum store_rc
+store_copy(struct store *s, int fd)
+{
+	int	 rc = mdb_env_copyfd2(s->env, fd, MDB_CP_COMPACT);
+
+	return rc == 0 ? STORE_FOUND : lmdb_fault(s, "copying", rc);
 }
 
 enum store_rc

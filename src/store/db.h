@@ -8,6 +8,7 @@
  *		-> packed answer that names no stored device
  *	key	"e:" + 16 bytes of the Entra id, "n:" + folded name, "m:" + 6
  *		bytes -> key in dev (more than one: duplicates are kept sorted)
+ *		"v" + one of these: the same, but refuted, and not found
  *	client	id -> version, seen, place in the journal, JSON text
  */
 #ifndef STORE_DB_H
@@ -76,6 +77,10 @@ enum store_rc	 db_get(struct store *s, enum db db, const void *key, size_t klen,
 enum store_rc	 db_put(struct store *s, enum db db, const void *key, size_t klen,
 		    const void *val, size_t vlen);
 
+/* Adds a duplicate in DB_KEY.  STORE_NOTFOUND: it was there. */
+enum store_rc	 db_add(struct store *s, const void *key, size_t klen, const void *val,
+		    size_t vlen);
+
 /* Deletes a key, or with val one duplicate of it.  STORE_NOTFOUND: was not there. */
 enum store_rc	 db_del(struct store *s, enum db db, const void *key, size_t klen,
 		    const void *val, size_t vlen);
@@ -92,8 +97,16 @@ enum store_rc	 db_dup(struct store *s, const void *key, size_t klen,
 enum store_rc	 db_has(struct store *s, const void *key, size_t klen, const void *val,
 		    size_t vlen);
 
+/* Calls fn for every entry, duplicates too, in order, until it returns STORE_ERROR;
+ * fn may read but not write.  Inside a transaction. */
+typedef enum store_rc (*db_fn)(const struct bytes *k, const struct bytes *v, void *arg);
+enum store_rc	 db_walk(struct store *s, enum db db, db_fn fn, void *arg);
+
 /* Fills in file, map and readers. */
 enum store_rc	 db_sizes(struct store *s, struct store_size *out);
+
+/* Does the device say of itself what this key of DB_KEY says of it? */
+bool		 key_is_of(const struct device *d, const void *key, size_t n);
 
 /* How many entries a database has. */
 enum store_rc	 db_count(struct store *s, enum db db, size_t *out);

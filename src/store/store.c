@@ -157,6 +157,14 @@ has_key(const struct device *d, const struct key *k)
 	return false;
 }
 
+bool
+key_is_of(const struct device *d, const void *key, size_t n)
+{
+	struct key	 k = key_of("", key, n);
+
+	return has_key(d, &k);
+}
+
 /* The registered device under one key; several are ambiguous. */
 static enum store_rc
 search_devices(struct search *q, const struct key *k)
@@ -332,6 +340,38 @@ store_find(struct store *s, const struct identity *id, const struct match_order 
 	return rc;
 }
 
+/* Where the claim of a device to a key is kept that was refuted. */
+static struct key
+void_key(const struct key *k)
+{
+	return key_of("v", k->b, k->n);
+}
+
+/* Drops the claim of a device to a key, whether it counts or not. */
+static enum store_rc
+drop_claim(struct store *s, const struct key *k, const struct key *primary)
+{
+	struct key	 v;
+	enum store_rc	 rc;
+
+	if ((rc = db_del(s, DB_KEY, k->b, k->n, primary->b, primary->n)) != STORE_NOTFOUND)
+		return rc;
+	v = void_key(k);
+	return db_del(s, DB_KEY, v.b, v.n, primary->b, primary->n);
+}
+
+/* The device keeps the fact, but is not found by it: Intune has said otherwise
+ * since.  Remembered, so that a key that was lost can be told from this. */
+static enum store_rc
+refute_claim(struct store *s, const struct key *k, const void *primary, size_t n)
+{
+	struct key	 v = void_key(k);
+
+	if (db_del(s, DB_KEY, k->b, k->n, primary, n) == STORE_ERROR)
+		return STORE_ERROR;
+	return db_put(s, DB_KEY, v.b, v.n, primary, n);
+}
+
 /* Deletes the keys of old that the device does not have any more (now NULL: all). */
 static enum store_rc
 drop_keys(struct store *s, const struct key *primary, const struct device *old,
@@ -344,8 +384,7 @@ drop_keys(struct store *s, const struct key *primary, const struct device *old,
 	for (i = 0; i < nhad; i++) {
 		for (j = 0; j < nhas && !same_key(&had[i], &has[j]); j++)
 			;
-		if (j == nhas && db_del(s, DB_KEY, had[i].b, had[i].n, primary->b,
-		    primary->n) == STORE_ERROR)
+		if (j == nhas && drop_claim(s, &had[i], primary) == STORE_ERROR)
 			return STORE_ERROR;
 	}
 	return STORE_FOUND;
@@ -371,7 +410,7 @@ drop_devices(struct store *s, const struct key *k, const struct key *keep, int64
 			return rc;
 		if (rc == STORE_FOUND && a.checked > checked)
 			continue;
-		if (db_del(s, DB_KEY, k->b, k->n, last, dup.n) == STORE_ERROR)
+		if (refute_claim(s, k, last, dup.n) == STORE_ERROR)
 			return STORE_ERROR;
 	}
 	return rc == STORE_ERROR ? rc : STORE_FOUND;
@@ -568,19 +607,23 @@ put_key(struct store *s, const struct key *primary, const struct key *k, const s
 {
 	bool		 sole = k->b[0] == asked_by(a);
 	struct answer	 old;
+	struct key	 v;
 	enum store_rc	 rc;
 
 	if ((rc = get_old(s, x->b, x->n, &old)) == STORE_ERROR)
 		return rc;
 	if (rc == STORE_FOUND && old.checked > a->checked && is_no(&old))
-		return STORE_NOTFOUND;
+		return refute_claim(s, k, primary->b, primary->n);
 	if (rc == STORE_FOUND && old.checked <= a->checked &&
 	    (sole || old.state != COMPLIANCE_AMBIGUOUS) &&
 	    db_del(s, DB_DEV, x->b, x->n, NULL, 0) == STORE_ERROR)
 		return STORE_ERROR;
 	if (sole && drop_devices(s, k, primary, a->checked) == STORE_ERROR)
 		return STORE_ERROR;
-	return db_put(s, DB_KEY, k->b, k->n, primary->b, primary->n);
+	if ((rc = db_add(s, k->b, k->n, primary->b, primary->n)) != STORE_FOUND)
+		return rc;
+	v = void_key(k);
+	return db_del(s, DB_KEY, v.b, v.n, primary->b, primary->n);
 }
 
 /* GUIDs that were asked for and are not the device's own led nowhere. */
@@ -721,6 +764,57 @@ store_put(struct store *s, const struct answer *a, struct answer *before)
 	struct put_args	 p = { a, before };
 
 	return store_transact(s, put_one, &p);
+}
+
+enum store_rc
+store_claims(struct store *s, const struct device *d, enum store_claim claim[STORE_CLAIMS])
+{
+	struct key	 primary = guid_key("i:", &d->id), keys[DEVICE_KEYS], v;
+	enum store_rc	 has = STORE_NOTFOUND, no = STORE_NOTFOUND;
+	size_t		 i, n = keys_of(d, false, keys);
+
+	if (db_enter(s) == STORE_ERROR)
+		return STORE_ERROR;
+	for (i = 0; i < STORE_CLAIMS; i++) {
+		claim[i] = CLAIM_NONE;
+		if (i >= n)
+			continue;
+		v = void_key(&keys[i]);
+		has = db_has(s, keys[i].b, keys[i].n, primary.b, primary.n);
+		no = db_has(s, v.b, v.n, primary.b, primary.n);
+		if (has == STORE_ERROR || no == STORE_ERROR)
+			break;
+		claim[i] = has == no ? CLAIM_LOST : has ? CLAIM_FOUND : CLAIM_VOID;
+	}
+	db_leave(s);
+	return has == STORE_ERROR || no == STORE_ERROR ? STORE_ERROR : STORE_FOUND;
+}
+
+struct void_args {
+	const struct device	*d;
+	unsigned int		 voids;
+};
+
+static enum store_rc
+void_claims(struct store *s, void *arg)
+{
+	const struct void_args	*p = arg;
+	struct key		 primary = guid_key("i:", &p->d->id), keys[DEVICE_KEYS];
+	size_t			 i, n = keys_of(p->d, false, keys);
+
+	for (i = 0; i < n; i++)
+		if ((p->voids & 1U << i) != 0 &&
+		    refute_claim(s, &keys[i], primary.b, primary.n) == STORE_ERROR)
+			return STORE_ERROR;
+	return STORE_FOUND;
+}
+
+enum store_rc
+store_void(struct store *s, const struct device *d, unsigned int voids)
+{
+	struct void_args	 p = { d, voids };
+
+	return voids == 0 ? STORE_FOUND : store_transact(s, void_claims, &p);
 }
 
 struct prune_args {

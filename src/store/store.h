@@ -91,6 +91,40 @@ enum store_rc store_each(struct store *s, store_answer_fn fn, void *arg);
  * the counts. */
 enum store_rc store_prune(struct store *s, int64_t limit, size_t *devices, size_t *others);
 
+/*
+ * Whether a stored device is found by its Entra id, name, Wi-Fi and Ethernet MAC,
+ * in this order, those that it does not have (or that count for nothing) left
+ * out.  CLAIM_VOID: not by this one, as Intune has said otherwise since.
+ */
+enum store_claim {
+	CLAIM_NONE,		/* has no more of them */
+	CLAIM_FOUND,
+	CLAIM_VOID,
+	CLAIM_LOST		/* damage: the key is not there */
+};
+#define STORE_CLAIMS	4
+enum store_rc store_claims(struct store *s, const struct device *d,
+	    enum store_claim claim[STORE_CLAIMS]);
+
+/* Makes claims void: bit 1 << i for the i-th. */
+enum store_rc store_void(struct store *s, const struct device *d, unsigned int voids);
+
+/*
+ * Checks, at one moment, that every value can be read, that every key leads to a
+ * device that has it, and every device is found by every key it should.  Calls fn
+ * with one sentence for each fault.  A transaction is held while it runs.
+ */
+struct store_checked {
+	size_t	 devices, others, keys, cursors, faults;
+};
+typedef void (*store_fault_fn)(const char *what, void *arg);
+enum store_rc store_check(struct store *s, store_fault_fn fn, void *arg,
+	    struct store_checked *n);
+
+/* Writes a compacted copy of data.mdb, as it is at this moment, to fd; writers and
+ * readers go on meanwhile. */
+enum store_rc store_copy(struct store *s, int fd);
+
 /* What LMDB says of itself. */
 struct store_size {
 	uint64_t	 file;		/* bytes */

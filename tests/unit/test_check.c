@@ -1,0 +1,198 @@
+/* store_check(): a store that only store_put() and store_prune() have touched has
+ * no fault, whatever the order of the answers; each kind of damage is one. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "store/client.h"
+#include "store/db.h"
+#include "store/pack.h"
+#include "check.h"
+
+#define NOW	1700000000
+
+static char	 dir[] = "/tmp/test_check.XXXXXX";
+static char	 said[4096];
+
+static struct store *
+fresh(void)
+{
+	static int	 n;
+	char		 path[64], why[STORE_WHY];
+	struct store	*s;
+
+	snprintf(path, sizeof(path), "%s/%d", dir, n++);
+	if ((s = store_open(path, STORE_WRITE, why)) == NULL) {
+		printf("# %s\n", why);
+		exit(1);
+	}
+	return s;
+}
+
+static void
+note(const char *what, void *arg)
+{
+	(void)arg;
+	snprintf(said + strlen(said), sizeof(said) - strlen(said), "%s\n", what);
+}
+
+static size_t
+faults(struct store *s)
+{
+	struct store_checked	 n;
+
+	said[0] = '\0';
+	if (store_check(s, note, NULL, &n) == STORE_ERROR) {
+		printf("# %s\n", store_why(s));
+		return 9999;
+	}
+	return n.faults;
+}
+
+static struct answer
+device(int id, int name, int mac, int64_t checked)
+{
+	struct answer	 a = { .state = COMPLIANCE_COMPLIANT, .source = SOURCE_GRAPH,
+			    .checked = checked, .has_device = true };
+	struct device	*d = &a.device;
+
+	d->has_id = d->has_entra_id = true;
+	d->id.b[15] = (uint8_t)(id + 1);
+	d->entra_id.b[0] = 0xe0;
+	d->entra_id.b[15] = (uint8_t)(mac + 1);
+	if (name > 0)
+		snprintf(d->name, sizeof(d->name), "Laptop-%d", name);
+	if ((d->has_wifi_mac = mac > 0))
+		memcpy(d->wifi_mac, (uint8_t[]){ 0, 0x1b, 0x2c, 0, 0, (uint8_t)mac }, MAC_LEN);
+	return a;
+}
+
+static void
+ask_something(struct answer *a, int what)
+{
+	struct asked	*q = &a->asked[a->nasked++];
+	struct guid	 g = { .b = { 0 } };
+
+	g.b[15] = (uint8_t)(what % 5 + 1);
+	if (what % 4 == 0)
+		g.b[0] = 0xe0;
+	q->by = (enum match)(what % 3 + 1);
+	if (q->by == MATCH_GUID)
+		guid_format(q->value, &g);
+	else if (q->by == MATCH_NAME)
+		snprintf(q->value, sizeof(q->value), "laptop-%d", what % 5);
+	else
+		snprintf(q->value, sizeof(q->value), "00:1b:2c:00:00:%02x", what % 5);
+}
+
+/* Few devices, few names and few points in time: all that can collide does. */
+static void
+test_random(void)
+{
+	struct store	*s = fresh();
+	struct answer	 a;
+	size_t		 n = 0, devices = 0, others = 0;
+	int		 i;
+
+	srandom(6);
+	for (i = 0; i < 2000; i++) {
+		a = device((int)(random() % 5), (int)(random() % 5), (int)(random() % 5),
+		    NOW + i / 4 + random() % 40);
+		if (random() % 3 == 0) {
+			memset(&a.device, 0, sizeof(a.device));
+			a.has_device = false;
+			a.state = random() % 3 == 0 ? COMPLIANCE_AMBIGUOUS : COMPLIANCE_UNREGISTERED;
+			a.matched_by = a.state == COMPLIANCE_AMBIGUOUS ?
+			    (enum match)(random() % 4) : MATCH_NONE;
+			ask_something(&a, (int)(random() % 60));
+		}
+		if (random() % 2 == 0)
+			ask_something(&a, (int)(random() % 60));
+		CHECK(store_put(s, &a, NULL) != STORE_ERROR);
+		if (i % 97 == 0)
+			CHECK(store_prune(s, NOW + i / 4 + 35, &devices, &others) == STORE_FOUND);
+		if (faults(s) > 0 && n++ == 0)
+			printf("# after %d: %s", i, said);
+	}
+	CHECK(n == 0);
+	CHECK(devices > 0 && others > 0);
+	store_close(s);
+}
+
+/* Puts one entry into a database, behind the store's back. */
+struct raw {
+	enum db		 db;
+	const void	*key, *val;
+	size_t		 klen, vlen;
+	bool		 del;
+};
+
+static enum store_rc
+put_raw(struct store *s, void *arg)
+{
+	const struct raw	*r = arg;
+
+	if (r->del)
+		return db_del(s, r->db, r->key, r->klen, r->val, r->vlen);
+	return db_put(s, r->db, r->key, r->klen, r->val, r->vlen);
+}
+
+static size_t
+after(enum db db, const char *key, size_t klen, const char *val, size_t vlen, bool del)
+{
+	struct store	*s = fresh();
+	struct answer	 a = device(1, 1, 1, NOW), b = device(2, 2, 2, NOW);
+	struct raw	 r = { db, key, val, klen, vlen, del };
+	size_t		 n;
+
+	CHECK(store_put(s, &a, NULL) == STORE_FOUND && store_put(s, &b, NULL) == STORE_FOUND);
+	CHECK(faults(s) == 0);
+	CHECK(store_transact(s, put_raw, &r) == STORE_FOUND);
+	n = faults(s);
+	store_close(s);
+	return n;
+}
+
+#define ID(n)	"i:\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0" n
+
+static void
+test_faults(void)
+{
+	/* A key that is lost; one that is not its device's; one to nowhere. */
+	CHECK(after(DB_KEY, "n:laptop-1", 10, NULL, 0, true) == 1);
+	CHECK_STR(said, "\"i:00000000-0000-0000-0000-000000000002\" is not found by its keys: "
+	    "the second is lost\n");
+	CHECK(after(DB_KEY, "m:\0\x1b\x2c\0\0\1", 8, NULL, 0, true) == 1);
+	CHECK(after(DB_KEY, "n:laptop-1", 10, ID("\3"), 18, false) == 1);
+	CHECK_STR(said, "\"n:laptop-1\" leads to a device that does not have it\n");
+	CHECK(after(DB_KEY, "n:laptop-9", 10, ID("\2"), 18, false) == 1);
+	CHECK(after(DB_KEY, "vn:laptop-9", 11, ID("\2"), 18, false) == 1);
+	CHECK(after(DB_KEY, "n:laptop-1", 10, ID("\7"), 18, false) == 1);
+	CHECK_STR(said, "\"n:laptop-1\" leads to no device\n");
+	CHECK(after(DB_KEY, "n:laptop-1", 10, "x", 1, false) == 1);
+	CHECK(after(DB_KEY, "z", 1, ID("\2"), 18, false) == 1);
+	/* Found and not to be found at once. */
+	CHECK(after(DB_KEY, "vn:laptop-1", 11, ID("\2"), 18, false) == 1);
+	/* A value that cannot be read; one filed elsewhere; a strange key. */
+	CHECK(after(DB_DEV, ID("\2"), 18, "\1\1", 2, false) == 1);
+	CHECK_STR(said, "\"i:00000000-0000-0000-0000-000000000002\" is cut short\n");
+	CHECK(after(DB_DEV, "x:n:laptop-9", 12, "", 0, false) == 1);
+	CHECK(after(DB_DEV, ID("\2"), 18, NULL, 0, true) == 3);	/* its three keys */
+	CHECK(after(DB_DEV, "q", 1, "\1\1\0\0\0\0\0\0\0\0\0\0\0\0", 14, false) == 1);
+	CHECK(after(DB_META, "cursor.x", 8, "abc", 3, false) == 1);
+	CHECK_STR(said, "\"cursor.x\" is no place in a journal\n");
+}
+
+int
+main(void)
+{
+	char	 cmd[64];
+
+	if (mkdtemp(dir) == NULL)
+		return 1;
+	test_random();
+	test_faults();
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
+	CHECK(system(cmd) == 0);
+	return check_done();
+}
