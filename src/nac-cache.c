@@ -33,11 +33,16 @@ static const char	 usage[] =
     "  prune [--older-than SPAN] [--clients-older-than SPAN]\n"
     "                                 remove what was not refreshed for long\n"
     "  stats                          the store in numbers, as JSON\n"
+    "  check                          does everything in it fit together?\n"
+    "  export                         all of it as text; import takes that in again\n"
+    "  import [--quiet]               the newest answer wins\n"
+    "  diff A B                       two exports: what has changed, with what it was\n"
+    "  backup DIR                     a copy, while others use the store\n"
     "options: -c, --config FILE   -d, --state-dir DIR   -j, --journal FILE\n"
     "         -m, --match-order WORDS   -h, --help   -V, --version\n"
-    "KEY or line: a record, GUID, MAC or name.  Exit: 0 done, 1 get: some not found,\n"
-    "64 usage, 65 bad record, 74 store or journal, 75 try again, 77 not permitted,\n"
-    "78 no store or a wrong one.\n";
+    "KEY or line: a record, GUID, MAC or name.  Exit: 0 done; 1 get: some not found,\n"
+    "check: faults, diff: differences; 64 usage, 65 bad record, 74 store or journal,\n"
+    "75 try again, 77 not permitted, 78 no store or a wrong one.\n";
 
 enum { OPT_CHANGED = 256, OPT_CLIENTS, OPT_OLDER, OPT_SEEN, OPT_FROM_START, OPT_CLIENTS_OLDER };
 
@@ -128,32 +133,6 @@ struct listing {
 	int64_t		 oldest, newest;
 };
 
-/* By what a device can be asked for again. */
-static void
-identity_of(struct identity *id, const struct answer *a)
-{
-	const struct device	*d = &a->device;
-	struct guid		 g;
-
-	memset(id, 0, sizeof(*id));
-	if (d->has_id)
-		identity_add_guid(id, &d->id, FOUND_ARGUMENT, "");
-	if (d->name[0] != '\0')
-		identity_add_name(id, d->name, FOUND_ARGUMENT);
-	if (d->has_wifi_mac || d->has_ethernet_mac) {
-		memcpy(id->mac, d->has_wifi_mac ? d->wifi_mac : d->ethernet_mac, MAC_LEN);
-		id->has_mac = true;
-	}
-	if (a->nasked == 0)
-		return;
-	if (a->asked[0].by == MATCH_GUID && guid_parse(a->asked[0].value, &g))
-		identity_add_guid(id, &g, FOUND_ARGUMENT, "");
-	else if (a->asked[0].by == MATCH_NAME)
-		identity_add_name(id, a->asked[0].value, FOUND_ARGUMENT);
-	else if (a->asked[0].by == MATCH_MAC)
-		id->has_mac = mac_parse(a->asked[0].value, id->mac);
-}
-
 static json_t *
 new_object(void)
 {
@@ -179,7 +158,7 @@ list_answer(const struct answer *stored, const char *why, void *arg)
 	}
 	a = *stored;
 	a.source = SOURCE_CACHE;
-	identity_of(&id, &a);
+	cache_identity_of(&id, &a);
 	rec = new_object();
 	record_put_identity(rec, &id);
 	record_put_answer(rec, &a, l->now);
@@ -344,21 +323,68 @@ run_stats(struct cache *c, int argc, char **argv)
 	return cli_worst(status, l.damaged > 0 ? EX_IOERR : STATUS_OK);
 }
 
-/* Each command, its own options, and how it needs the store. */
+static int
+run_check(struct cache *c, int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	return cache_check(c);
+}
+
+static int
+run_export(struct cache *c, int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	return cache_export(c);
+}
+
+static int
+run_import(struct cache *c, int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	return cache_import(c);
+}
+
+static int
+run_diff(struct cache *c, int argc, char **argv)
+{
+	(void)c;
+	(void)argc;
+	return cache_diff(argv[0], argv[1]);
+}
+
+static int
+run_backup(struct cache *c, int argc, char **argv)
+{
+	(void)argc;
+	return cache_backup(c, argv[0]);
+}
+
+/* Each command, its own options, how it needs the store, and how many arguments
+ * it takes. */
+#define ANY_ARGS	-1
+
 static const struct command {
 	const char	*name;
 	int		(*run)(struct cache *, int, char **);
 	enum store_mode	 mode;
-	bool		 takes_args;
+	int		 nargs;
 	int		 own[4];
 } commands[] = {
-	{ "put", cache_put, STORE_WRITE, true, { OPT_CHANGED, 'q' } },
-	{ "get", run_get, STORE_READ, true, { 0 } },
-	{ "list", run_list, STORE_READ, false, { OPT_CLIENTS } },
-	{ "due", run_due, STORE_WRITE, false, { OPT_OLDER, OPT_SEEN } },
-	{ "follow", run_follow, STORE_WRITE, false, { OPT_OLDER, OPT_FROM_START } },
-	{ "prune", run_prune, STORE_WRITE, false, { OPT_OLDER, OPT_CLIENTS_OLDER, 'q' } },
-	{ "stats", run_stats, STORE_READ, false, { 0 } },
+	{ "put", cache_put, STORE_WRITE, ANY_ARGS, { OPT_CHANGED, 'q' } },
+	{ "get", run_get, STORE_READ, ANY_ARGS, { 0 } },
+	{ "list", run_list, STORE_READ, 0, { OPT_CLIENTS } },
+	{ "due", run_due, STORE_WRITE, 0, { OPT_OLDER, OPT_SEEN } },
+	{ "follow", run_follow, STORE_WRITE, 0, { OPT_OLDER, OPT_FROM_START } },
+	{ "prune", run_prune, STORE_WRITE, 0, { OPT_OLDER, OPT_CLIENTS_OLDER, 'q' } },
+	{ "stats", run_stats, STORE_READ, 0, { 0 } },
+	{ "check", run_check, STORE_READ, 0, { 0 } },
+	{ "export", run_export, STORE_READ, 0, { 0 } },
+	{ "import", run_import, STORE_WRITE, 0, { 'q' } },
+	{ "diff", run_diff, STORE_READ, 2, { 0 } },
+	{ "backup", run_backup, STORE_READ, 1, { 0 } },
 };
 
 #define NCOMMANDS	(sizeof(commands) / sizeof(commands[0]))
@@ -446,8 +472,12 @@ parse(struct request *r, int argc, char **argv)
 	cmd = find_command(argv[optind++]);
 	while (n > 0)
 		check_options(cmd, given[--n]);
-	if (!cmd->takes_args && optind < argc) {
+	if (cmd->nargs == 0 && optind < argc) {
 		warnx("%s: takes no arguments", cmd->name);
+		cli_usage();
+	}
+	if (cmd->nargs > 0 && argc - optind != cmd->nargs) {
+		warnx("%s: takes %d argument%s", cmd->name, cmd->nargs, cmd->nargs > 1 ? "s" : "");
 		cli_usage();
 	}
 	return cmd;
@@ -472,6 +502,7 @@ configure(struct request *r)
 		r->journal = r->in_state;
 	}
 	r->c.journal = r->journal;
+	r->c.dir = r->state_dir;
 	return conf;
 }
 
@@ -493,7 +524,10 @@ main(int argc, char **argv)
 		r.c.older_than = cmd->run == run_prune ? PRUNE_AFTER : r.c.poll_interval;
 	if (r.c.clients_older_than == -1)
 		r.c.clients_older_than = r.c.older_than;
-	if ((r.c.store = store_open(r.state_dir, cmd->mode, why)) == NULL) {
+	/* Two exports may come from another machine. */
+	if (cmd->run == run_diff)
+		status = run_diff(&r.c, argc - optind, argv + optind);
+	else if ((r.c.store = store_open(r.state_dir, cmd->mode, why)) == NULL) {
 		status = cache_status(errno);
 		warnx("%s", why);
 	} else

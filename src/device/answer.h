@@ -113,7 +113,8 @@ bool	 device_is_wiping(const struct device *d);
  * case, cut to size.  Returns dst. */
 char	*device_fold_name(char *dst, size_t size, const char *name);
 
-/* Writes the `compliance` member of nac-record(5); age is counted up to now. */
+/* Writes the `compliance` member of nac-record(5); age is counted up to now, and
+ * left out when that is 0. */
 void	 answer_write(struct jsonw *w, const struct answer *a, int64_t now);
 
 #endif

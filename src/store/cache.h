@@ -18,6 +18,7 @@
 struct cache {
 	struct store		*store;
 	const char		*journal;
+	const char		*dir;			/* of the store */
 	struct match_order	 order;
 	int64_t			 poll_interval;		/* seconds, as the rest */
 	int64_t			 older_than;
@@ -30,6 +31,11 @@ struct cache {
 int	 cache_put(struct cache *c, int argc, char **argv);
 int	 cache_due(struct cache *c);
 int	 cache_follow(struct cache *c);
+int	 cache_check(struct cache *c);
+int	 cache_export(struct cache *c);
+int	 cache_import(struct cache *c);
+int	 cache_diff(const char *a, const char *b);
+int	 cache_backup(struct cache *c, const char *dir);
 
 /* The exit status for an errno of the store's. */
 int	 cache_status(int err);
@@ -42,6 +48,9 @@ int	 cache_finish(int status);
 
 /* Is there anything in id that a device could be found by? */
 bool	 cache_can_ask(const struct identity *id);
+
+/* By what the device of a stored answer can be asked for again. */
+void	 cache_identity_of(struct identity *id, const struct answer *a);
 
 /* A stored client's record: a new reference; NULL after a message. */
 json_t	*cache_client_record(const struct client *c);

@@ -755,7 +755,7 @@ nac-cache: m/s: opening: Read-only file system"
 	PATH=$PWD/stub:$PATH
 	export OTHER=$PWD/other
 	mapfile -t ex < <(sed -n '/^\.Sh EXAMPLES/,/^\.Sh SEE/s/^\.Dl \$ //p' "$NAC_ROOT/man/nac-cache.1" | sed 's/\\e/\\/g')
-	assert_eq "${#ex[@]}" 5
+	assert_eq "${#ex[@]}" 6
 	log 1 pending 10
 	run -0 bash -o pipefail -c "${ex[1]}"
 	run -0 bash -o pipefail -c "${ex[0]}"
@@ -766,4 +766,9 @@ nac-cache: m/s: opening: Read-only file system"
 	assert_eq "$output" '"00-1B-2C-3D-4E-01"'
 	run -0 bash -o pipefail -c "${ex[4]}"
 	assert_eq "$(nac-cache -d other get LAPTOP-1 | jq -r .compliance.state)" noncompliant
+	printf '#!/bin/bash\ncat >mail\n' >stub/mail
+	chmod +x stub/mail
+	nac-cache export | sed s/noncompliant/grace/ >yesterday
+	run -0 bash -c "${ex[5]}"
+	assert_eq "$(jq -r '.was.state+" "+.compliance.state' mail)" "grace noncompliant"
 }
