@@ -80,7 +80,7 @@ parse(const char *name, const char *text, size_t len, const struct stat *st,
 	pol->order = usual;
 	pol->stale_after = STALE_AFTER;
 	pol->no_match = ACTION_DENY;
-	pol->hash = digest_add(DIGEST_START, text, len);
+	pol->hash = digest_file(DIGEST_START, text, len);
 	p.source = main_source(pol, name);
 	p.nsources = 1;
 	p.bytes = len;

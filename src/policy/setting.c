@@ -521,7 +521,7 @@ setting_list(struct parser *p, const struct token *t)
 	    !read_file(p, &file, path, LIST_BYTES, &text, &len, &st))
 		return false;
 	l->source = new_source(p, path);
-	p->pol->hash = digest_add(p->pol->hash, text, len);
+	p->pol->hash = digest_file(p->pol->hash, text, len);
 	list_parse(p, l, l->source->path, text, len);
 	free(text);
 	return parser_end(p, "the end of the line");
@@ -557,7 +557,7 @@ setting_include(struct parser *p, const struct token *t)
 		p->open[p->depth].dev = st.st_dev;
 		p->open[p->depth].ino = st.st_ino;
 		p->source = new_source(p, path);
-		p->pol->hash = digest_add(p->pol->hash, text, len);
+		p->pol->hash = digest_file(p->pol->hash, text, len);
 		parser_include(p, p->source->path, text, len);
 		p->depth--;
 	}

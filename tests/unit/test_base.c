@@ -235,6 +235,32 @@ test_conf_sections(void)
 	CHECK(parse("cloud = usgov dod\n", msg) == NULL);
 }
 
+/* Each byte counts, and so does the length. */
+static void
+test_digest(void)
+{
+	char		 text[40];
+	uint64_t	 h;
+	size_t		 n, i;
+	bool		 differ = true;
+
+	memset(text, 'x', sizeof(text));
+	for (n = 1; n < sizeof(text); n++) {
+		h = digest_file(DIGEST_START, text, n);
+		differ &= h != digest_file(DIGEST_START, text, n - 1);
+		for (i = 0; i < n; i++) {
+			text[i] ^= 0x20;
+			differ &= h != digest_file(DIGEST_START, text, n);
+			text[i] ^= 0x20;
+		}
+		differ &= h == digest_file(DIGEST_START, text, n);
+	}
+	CHECK(differ);
+	memset(text, 0, sizeof(text));
+	CHECK(digest_file(DIGEST_START, text, 8) != digest_file(DIGEST_START, text, 16));
+	CHECK(digest_file(DIGEST_START, text, 0) != digest_file(DIGEST_START, text, 1));
+}
+
 int
 main(void)
 {
@@ -245,5 +271,6 @@ main(void)
 	test_jsonw();
 	test_conf();
 	test_conf_sections();
+	test_digest();
 	return check_done();
 }
