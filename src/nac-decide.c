@@ -3,14 +3,17 @@
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "base/cli.h"
 #include "base/conf.h"
 #include "base/text.h"
 #include "base/when.h"
 #include "device/record.h"
+#include "device/record_scan.h"
 #include "policy/decision_json.h"
 #include "policy/explain.h"
 #include "policy/lint.h"
@@ -20,6 +23,7 @@
 #include "policy/watch.h"
 
 #define RULES_PATH	"/etc/intune-nac/site.rules"
+#define KEEP		65536	/* output is printed in pieces of about this size */
 
 enum { OPT_CHANGED = 256, OPT_NOW, OPT_PRINT, OPT_TEST, OPT_COVERAGE,
     OPT_STRICT, OPT_REPLAY, OPT_WITH, OPT_JSON, OPT_EXPLAIN, OPT_DICTIONARY,
@@ -59,6 +63,9 @@ struct job {
 	const char	*print;		/* --print: the name of a setting */
 	const struct policy	*policy;
 	struct watch	*watch;
+	char		*out;		/* what is kept back until more can be printed */
+	size_t		 kept;
+	bool		 look;		/* at the rules again */
 	const char	*dictionary;	/* --dictionary */
 	int64_t		 now;		/* 0: the clock's */
 	bool		 check, changed, verbose, test, coverage, strict, replay, json, explain;
@@ -179,6 +186,78 @@ check(const struct job *job, const char *rules)
 	return n > 0 && job->strict ? STATUS_NO : STATUS_OK;
 }
 
+/* Prints what was kept back; the same words and status as record_print()'s. */
+static int
+flush(struct job *job)
+{
+	size_t	 n = job->kept;
+
+	job->kept = 0;
+	if (n > 0 && (fwrite(job->out, 1, n, stdout) != n || fflush(stdout) == EOF)) {
+		warn("standard output");
+		return EX_IOERR;
+	}
+	return STATUS_OK;
+}
+
+static void
+keep(struct job *job, const char *text, size_t len)
+{
+	memcpy(job->out + job->kept, text, len);
+	job->kept += len;
+}
+
+/*
+ * A record_raw_fn: what decide() does, without a JSON library and with the record
+ * copied as it stands, for the lines that our own programs write.  As long as
+ * more lines have been read already, output is kept back and the rules are not
+ * looked at again.
+ */
+static int
+decide_raw(const char *line, size_t len, bool more, const char *where, void *arg)
+{
+	struct job		*job = arg;
+	struct identity		 id;
+	struct session		 session;
+	struct answer		 answer;
+	struct facts		 f = { &id, &session, &answer, job->now };
+	struct decision		 d;
+	struct record_gap	 gap = { 0, 0, false };
+	struct jsonw		 w;
+	char			 text[16384];
+	const char		*member;
+	int			 rc;
+
+	if (job->changed || job->explain ||
+	    !record_scan(line, len, &id, &session, &answer, &gap)) {
+		rc = flush(job);
+		job->look = true;
+		return rc != STATUS_OK ? rc : RECORD_PARSE;
+	}
+	if (f.now == 0)
+		f.now = when_now();
+	if (job->look)
+		job->policy = watch_policy(job->watch);
+	job->look = !more;
+	policy_decide(job->policy, &f, &d);
+	jw_init(&w, text, sizeof(text));
+	jw_object(&w, NULL);
+	decision_write(&w, &d, f.now);
+	if ((member = jw_done(&w)) == NULL)
+		errx(EX_SOFTWARE, "cannot write a decision: it is too large");
+	if (job->verbose)
+		tell(where, &d);
+	/* Behind its brace, which jw_object() has opened. */
+	keep(job, line, gap.begin);
+	keep(job, ",", gap.comma);
+	keep(job, member + 1, strlen(member + 1));
+	keep(job, line + gap.end, len - gap.end);
+	keep(job, "\n", 1);
+	if ((!more || job->kept > KEEP) && (rc = flush(job)) != STATUS_OK)
+		return rc;
+	return d.action == ACTION_ALLOW ? STATUS_OK : STATUS_NO;
+}
+
 /* For shell programs that must look devices up as the rules want it. */
 static int
 print_setting(const struct job *job)
@@ -209,6 +288,22 @@ run_tests(const struct job *job, int argc, char **argv)
 	if (tests.errors == 0)
 		rc = ruletests_run(&tests, job->policy, now, job->coverage, job->strict);
 	ruletests_free(&tests);
+	return rc;
+}
+
+static int
+decide_all(struct job *job, int argc, char **argv)
+{
+	int	 rc;
+
+	if (argc > 0)
+		return record_each(argc, argv, stdin, decide, job);
+	if ((job->out = malloc(KEEP + RECORD_MAX + 16384)) == NULL)
+		err(EX_OSERR, NULL);
+	job->look = true;
+	rc = record_each_raw(STDIN_FILENO, decide_raw, decide, job);
+	rc = cli_worst(rc, flush(job));
+	free(job->out);
 	return rc;
 }
 
@@ -358,7 +453,7 @@ main(int argc, char **argv)
 		rc = check(&job, rules);
 	else {
 		job.watch = watch_new(rules, policy, conf_warn, NULL);
-		rc = record_each(argc - optind, argv + optind, stdin, decide, &job);
+		rc = decide_all(&job, argc - optind, argv + optind);
 		watch_free(job.watch);
 		policy = NULL;
 	}

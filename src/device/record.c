@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "base/cli.h"
 #include "base/text.h"
@@ -628,6 +629,120 @@ record_each(int argc, char **argv, FILE *in, record_fn fn, void *arg)
 			break;
 	}
 	return cli_worst(status, record_close(s));
+}
+
+/* Lines out of a descriptor, read in large pieces. */
+struct input {
+	int	 fd;
+	char	*buf;			/* RECORD_MAX + 1 bytes of a line, and a piece more */
+	size_t	 size, begin, end;
+	bool	 eof;
+};
+
+#define PIECE	65536
+
+/* Finds the next line: true with *len; -1 in *len at the end; false with errno
+ * when reading fails.  Of one longer than RECORD_MAX the rest is passed over. */
+static bool
+input_line(struct input *in, const char **line, ssize_t *len)
+{
+	char	*nl;
+	size_t	 n, seen = 0;
+	ssize_t	 got;
+	bool	 cut = false;
+
+	for (;;) {
+		n = in->end - in->begin;
+		nl = memchr(in->buf + in->begin + seen, '\n', n - seen);
+		if (nl != NULL || in->eof)
+			break;
+		if (n > RECORD_MAX) {
+			/* Only its length will be looked at. */
+			cut = true;
+			in->end = in->begin + (n = RECORD_MAX + 1);
+		}
+		seen = n;
+		memmove(in->buf, in->buf + in->begin, n);
+		in->begin = 0;
+		in->end = n;
+		while ((got = read(in->fd, in->buf + n, in->size - n)) == -1 && errno == EINTR)
+			;
+		if (got == -1)
+			return false;
+		in->eof = got == 0;
+		in->end += (size_t)got;
+	}
+	*line = in->buf + in->begin;
+	if (nl == NULL && n == 0)
+		*len = -1;
+	else
+		*len = nl != NULL ? nl - *line : (ssize_t)n;
+	in->begin = nl != NULL ? (size_t)(nl + 1 - in->buf) : in->end;
+	if (cut || *len > RECORD_MAX)
+		*len = RECORD_MAX + 1;
+	return true;
+}
+
+static int
+parsed(const char *line, size_t len, const char *where, record_fn fn, void *arg)
+{
+	char	 raw[256], why[256];
+	json_t	*rec;
+	int	 status;
+
+	if ((rec = record_parse(line, len, raw, sizeof(raw))) == NULL) {
+		/* jansson quotes the offending bytes as they are. */
+		warnx("%s: %s", where, text_safe(why, sizeof(why), raw, strlen(raw)));
+		return EX_DATAERR;
+	}
+	status = fn(rec, where, arg);
+	json_decref(rec);
+	return status;
+}
+
+static bool
+blank(const char *line, size_t len)
+{
+	size_t	 i;
+
+	for (i = 0; i < len; i++)
+		if (strchr(" \t\r", line[i]) == NULL || line[i] == '\0')
+			return false;
+	return true;
+}
+
+int
+record_each_raw(int fd, record_raw_fn raw, record_fn fn, void *arg)
+{
+	struct input		 in = { .fd = fd, .size = RECORD_MAX + 2 + PIECE };
+	unsigned long long	 number = 0;
+	const char		*line;
+	char			 where[40];
+	ssize_t			 len;
+	bool			 more, ok;
+	int			 status = STATUS_OK, rc;
+
+	if ((in.buf = malloc(in.size)) == NULL)
+		err(EX_OSERR, NULL);
+	while ((ok = input_line(&in, &line, &len)) && len != -1) {
+		number++;
+		more = memchr(in.buf + in.begin, '\n', in.end - in.begin) != NULL;
+		snprintf(where, sizeof(where), "<stdin>:%llu", number);
+		rc = (size_t)len <= RECORD_MAX ? raw(line, (size_t)len, more, where, arg) :
+		    RECORD_PARSE;
+		if (rc == RECORD_PARSE && !blank(line, (size_t)len))
+			rc = parsed(line, (size_t)len, where, fn, arg);
+		if (rc != RECORD_PARSE)
+			status = cli_worst(status, rc);
+		if (ferror(stdout))
+			break;
+	}
+	if (!ok) {
+		warn("<stdin>");
+		status = cli_worst(status, EX_IOERR);
+	}
+	free(in.buf);
+	return status;
 }
 
 int

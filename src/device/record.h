@@ -55,6 +55,19 @@ bool	 record_next(struct record_source *s, json_t **rec, char *where, char *why,
 int	 record_close(struct record_source *s);
 
 /*
+ * Called for each line as it stands, len bytes without its newline; more says
+ * that a whole line behind it has been read already, so that nobody waits for
+ * what this one prints.  Returns a status as a record_fn does, or RECORD_PARSE to
+ * have the line parsed and given to the record_fn.
+ */
+typedef int (*record_raw_fn)(const char *line, size_t len, bool more, const char *where,
+	    void *arg);
+#define RECORD_PARSE	(-1)
+
+/* As record_each() for the lines of a descriptor, with raw asked first. */
+int	 record_each_raw(int fd, record_raw_fn raw, record_fn fn, void *arg);
+
+/*
  * Reads one line into buf, which has room for RECORD_MAX + 2 bytes, without its
  * newline but with a NUL; the rest of a line longer than RECORD_MAX is passed
  * over.  Returns its length (RECORD_MAX + 1 for such a one); -1 at the end.
