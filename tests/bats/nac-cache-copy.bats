@@ -240,3 +240,10 @@ data.mdb"
 	run -0 nac-cache -d new import -q <a
 	nac-cache -d new export | cmp - a
 }
+
+@test "bench/store: every look-up of every peer is right" {
+	run -0 "$NAC_ROOT/bench/store" --devices 2000 --gets 50
+	assert_has "$output" "ratio                to plain LMDB: put "
+	[ -z "$(pkg-config --modversion sqlite3 2>/dev/null)" ] || assert_has "$output" "to SQLite WAL: put "
+	run -64 "$NAC_ROOT/bench/store" --devices 0
+}
