@@ -38,17 +38,16 @@ enum { BY_VLAN, BY_RULE, BY_SITE, BY_STATE, TABLES };
 /* What a CoA would be for: the client's last decision counts. */
 enum owed { OWED_NOTHING, OWED_REAUTH, OWED_DISCONNECT };
 
-struct client {
-	uint64_t	 key;		/* 0: free */
-	uint64_t	 owed;
-};
+/* A client: the hash of its name, and enum owed in the two lowest bits.  A free
+ * slot is 0. */
+#define OWED	UINT64_C(3)
 
 struct replay {
 	const struct policy	*policy;
 	bool			 json, tty;
 	uint64_t		 lines, decisions, changed, bad, stumps, skipped;
 	struct table		 table[TABLES];
-	struct client		*client;
+	uint64_t		*client;
 	size_t			 nclients, size;
 	bool			 full;
 	int			 rc;
@@ -101,15 +100,15 @@ count(struct table *t, const char *key, bool changed)
 static void
 grow(struct replay *r)
 {
-	struct client	*old = r->client;
+	uint64_t	*old = r->client;
 	size_t		 n = r->size, i, k;
 
 	r->size = n > 0 ? n * 2 : 4096;
 	r->client = must(calloc(r->size, sizeof(*r->client)));
 	for (i = 0; i < n; i++) {
-		if (old[i].key == 0)
+		if (old[i] == 0)
 			continue;
-		for (k = old[i].key % r->size; r->client[k].key != 0; k = (k + 1) % r->size)
+		for (k = (old[i] >> 2) % r->size; r->client[k] != 0; k = (k + 1) % r->size)
 			;
 		r->client[k] = old[i];
 	}
@@ -120,23 +119,22 @@ grow(struct replay *r)
 static void
 owe(struct replay *r, const char *who, enum owed what)
 {
-	uint64_t	 key = hash(who) | 1;
+	uint64_t	 key = (hash(who) | (OWED + 1)) & ~OWED;
 	size_t		 i;
 
 	if (r->nclients * 4 >= r->size * 3)
 		grow(r);
-	for (i = key % r->size; r->client[i].key != 0 && r->client[i].key != key;
+	for (i = (key >> 2) % r->size; r->client[i] != 0 && (r->client[i] & ~OWED) != key;
 	    i = (i + 1) % r->size)
 		;
-	if (r->client[i].key == 0) {
+	if (r->client[i] == 0) {
 		if (r->nclients == REPLAY_CLIENTS) {
 			r->full = true;
 			return;
 		}
 		r->nclients++;
 	}
-	r->client[i].key = key;
-	r->client[i].owed = what;
+	r->client[i] = key | (uint64_t)what;
 }
 
 static const char *
@@ -394,8 +392,8 @@ sums(struct replay *r, FILE *out)
 	size_t			 i;
 
 	for (i = 0; i < r->size; i++)
-		if (r->client[i].key != 0)
-			owe_count[r->client[i].owed]++;
+		if (r->client[i] != 0)
+			owe_count[r->client[i] & OWED]++;
 	fprintf(out, "%s%llu decisions, %llu change; %zu%s clients; CoAs: %llu"
 	    " (%llu reauth, %llu disconnect)\n", r->changed > 0 ? "\n" : "",
 	    (unsigned long long)r->decisions, (unsigned long long)r->changed, r->nclients,

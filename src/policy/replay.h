@@ -14,7 +14,7 @@
  * with a decision; without names, standard input) and decides each line again by
  * p, at the time of its own decision.  Prints each decision that differs, as
  * text or as records, and then the sums.  Memory does not grow with the log: a
- * client takes 16 bytes, and past REPLAY_CLIENTS they are no longer told apart.
+ * client takes 8 to 24 bytes, and past REPLAY_CLIENTS they are no longer told apart.
  *
  * Returns 0 when nothing changed, 1 when something did; 65 when a file cannot be
  * read, or a line that is no stump of a killed writer (the others go on); 74.
