@@ -41,11 +41,12 @@ budget_open(struct budget *b, const struct settings *set, int64_t limit)
 	int		 fd;
 
 	b->limit = limit;
-	b->spent = &b->own;
-	atomic_init(&b->own, 0);
+	b->file = &b->own;
+	atomic_init(&b->own.spent, 0);
+	atomic_init(&b->own.quiet, 0);
 	/* The token cache says so when the directory is of no use. */
 	(void)mkdir(set->token_dir, 0700);
-	fd = limit == 0 ? -1 : open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	free(name);
 	if (fd == -1)
 		return;
@@ -56,15 +57,24 @@ budget_open(struct budget *b, const struct settings *set, int64_t limit)
 		map = mmap(NULL, sizeof(b->own), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	close(fd);
 	if (map != MAP_FAILED)
-		b->spent = map;
+		b->file = map;
 }
 
 void
 budget_close(struct budget *b)
 {
-	if (b->spent != NULL && b->spent != &b->own)
-		munmap(b->spent, sizeof(b->own));
-	b->spent = NULL;
+	if (b->file != NULL && b->file != &b->own)
+		munmap(b->file, sizeof(b->own));
+	b->file = NULL;
+}
+
+static int64_t
+clock_us(void)
+{
+	struct timespec	 ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
 /* A leaky bucket that holds one number, changed in one step: whoever is killed
@@ -72,16 +82,14 @@ budget_close(struct budget *b)
 int64_t
 budget_take(struct budget *b, unsigned n)
 {
-	struct timespec	 ts;
-	int64_t		 now, before, from, until, wait, burst, each;
+	int64_t	 now, before, from, until, wait, burst, each;
 
 	if (b->limit == 0)
 		return 0;
 	burst = b->limit / BURST > 0 ? b->limit / BURST : 1;
 	each = WINDOW_US / (b->limit > burst ? b->limit - burst : 1);
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	now = (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-	before = atomic_load(b->spent);
+	now = clock_us();
+	before = atomic_load(&b->file->spent);
 	do {
 		/* Nobody promises that far ahead: it is damage, or of an earlier boot. */
 		from = before < now || before > now + 3 * WINDOW_US ? now : before;
@@ -89,6 +97,25 @@ budget_take(struct budget *b, unsigned n)
 		wait = until - burst * each - now;
 		if (wait > WINDOW_US)
 			return -1;
-	} while (!atomic_compare_exchange_weak(b->spent, &before, until));
+	} while (!atomic_compare_exchange_weak(&b->file->spent, &before, until));
 	return wait > 0 ? (wait + 999) / 1000 : 0;
+}
+
+void
+budget_set_quiet(struct budget *b, int64_t ms)
+{
+	int64_t	 until = clock_us() + 1000 * (ms < BUDGET_QUIET ? ms : BUDGET_QUIET);
+	int64_t	 before = atomic_load(&b->file->quiet);
+
+	while (before < until || before > until + 2000 * (int64_t)BUDGET_QUIET)
+		if (atomic_compare_exchange_weak(&b->file->quiet, &before, until))
+			break;
+}
+
+int64_t
+budget_quiet(struct budget *b)
+{
+	int64_t	 left = atomic_load(&b->file->quiet) - clock_us();
+
+	return left <= 0 || left > 1000 * (int64_t)BUDGET_QUIET ? 0 : (left + 999) / 1000;
 }

@@ -16,10 +16,19 @@
 #define BUDGET_DEFAULT	1800	/* leaves a tenth for what else the application does */
 #define BUDGET_MAX	100000
 
+/* Longest time for which what one process was told keeps the others quiet, ms. */
+#define BUDGET_QUIET	600000
+
+/* What the file holds, in us of CLOCK_MONOTONIC. */
+struct budget_file {
+	_Atomic int64_t	 spent;		/* when all is paid for */
+	_Atomic int64_t	 quiet;		/* until when Graph wants to be left alone */
+};
+
 struct budget {
-	int64_t		 limit;		/* requests in any BUDGET_WINDOW; 0 = as many as one likes */
-	_Atomic int64_t	*spent;		/* us of CLOCK_MONOTONIC at which all is paid for */
-	_Atomic int64_t	 own;		/* instead of the file, where there is none */
+	int64_t			 limit;	/* requests in any BUDGET_WINDOW; 0 = no end */
+	struct budget_file	*file;
+	struct budget_file	 own;	/* instead of the file, where there is none */
 };
 
 /* Maps the file in token_dir; without one the budget is this process's alone. */
@@ -32,5 +41,10 @@ void	 budget_close(struct budget *b);
  * and it can be tried again in a second.
  */
 int64_t	 budget_take(struct budget *b, unsigned n);
+
+/* A Retry-After that one process has been given holds for all: notes that of ms
+ * milliseconds, and tells how many are left. */
+void	 budget_set_quiet(struct budget *b, int64_t ms);
+int64_t	 budget_quiet(struct budget *b);
 
 #endif

@@ -235,6 +235,7 @@ next_try(struct graph *g, const struct http_answer *a, int attempt)
 	if (wait <= 0)
 		return wire_clock() + wire_backoff(attempt);
 	g->not_before = wire_clock() + wait * 1000 + arc4random_uniform(JITTER + 1);
+	budget_set_quiet(&g->budget, wait * 1000);
 	return g->not_before;
 }
 
@@ -332,6 +333,9 @@ may_ask(struct graph *g, unsigned cost, bool probe, bool first, int64_t *end)
 	for (;;) {
 		if (!probe && is_away(g))
 			return false;
+		if ((wait = budget_quiet(&g->budget)) > 0 &&
+		    wire_clock() + wait > g->not_before)
+			g->not_before = wire_clock() + wait + arc4random_uniform(JITTER + 1);
 		if (!wait_until(g->not_before, *end)) {
 			graph_fail(g, EX_TEMPFAIL, "%s: has asked to be left alone for %lld s "
 			    "more", g->set->graph,

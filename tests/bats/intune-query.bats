@@ -680,3 +680,29 @@ state_of() { json_get "$1" .compliance.state; }
 	run -0 intune-query --budget 0 $A
 	run -64 --separate-stderr intune-query --budget -1 $A
 }
+
+@test "50 processes, no token, 200 throttled: one token request, nobody early, each answered once" {
+	emulator_control limit graph 0
+	emulator_control list | cut -f1 | sort | head -50 >"$BATS_TEST_TMPDIR/ids"
+	while read -r id; do
+		emulator_control fault "status:on=get,code=429,retry_after=1,times=4,device=$id"
+	done <"$BATS_TEST_TMPDIR/ids"
+	while read -r id; do
+		intune-query "$id" >"$BATS_TEST_TMPDIR/out.$id" 2>>"$BATS_TEST_TMPDIR/err" 3>&- &
+	done <"$BATS_TEST_TMPDIR/ids"
+	wait
+	assert_eq "$(cat "$BATS_TEST_TMPDIR/err")" ""
+	assert_eq "$(cat "$BATS_TEST_TMPDIR"/out.* | jq -r .compliance.device.id | sort)" "$(cat "$BATS_TEST_TMPDIR/ids")"
+	assert_eq "$(count token)" 1
+	emulator_control log >"$BATS_TEST_TMPDIR/log"
+	jq -s -e '[.[] | select(.kind == "get")] | group_by(.path)
+		| (map(map(select(.status == 429)) | length) | add) == 200
+		and all(.[]; . as $r | all(range(1; length); $r[. - 1].status != 429 or $r[.].ms - $r[. - 1].ms >= 1000))' \
+		"$BATS_TEST_TMPDIR/log"
+	assert_eq "$(emulator_control log | jq -r 'select(.kind == "get" and .status == 200) | .path' | sort | uniq -d)" ""
+}
+
+@test "killed at any moment it leaves every file whole" {
+	ROUNDS=10 run -0 "$NAC_ROOT/tests/soak-kill"
+	assert_has "$output" "everything whole"
+}

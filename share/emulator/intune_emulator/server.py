@@ -382,6 +382,7 @@ class Emulator:
             headers[name] = value
         self.total += 1
         handler.entry = {"n": self.total, "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+                         "ms": int(time.monotonic() * 1000),
                          "kind": kind, "method": handler.command, "path": path, "headers": headers}
         self.requests.append(handler.entry)
 
