@@ -14,6 +14,7 @@
 #include "intune/wire.h"
 
 #define CONNECT_TIMEOUT	10	/* seconds; a host that is there answers in one */
+#define STALL		20	/* seconds without a byte: nothing alive pauses as long */
 #define HEADERS_MAX	65536	/* bytes; Microsoft's answers have 2 KB */
 
 /* One request on its way. */
@@ -328,6 +329,8 @@ prepare(const struct http *http, struct transfer *t, struct incoming *in)
 	SET(CURLOPT_TIMEOUT, (long)set->timeout);
 	SET(CURLOPT_CONNECTTIMEOUT,
 	    (long)(set->timeout < CONNECT_TIMEOUT ? set->timeout : CONNECT_TIMEOUT));
+	SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
+	SET(CURLOPT_LOW_SPEED_TIME, (long)STALL);
 	SET(CURLOPT_USERAGENT, "intune-nac/" NAC_VERSION);
 	SET(CURLOPT_ERRORBUFFER, t->error);
 	SET(CURLOPT_PRIVATE, t);

@@ -706,3 +706,21 @@ state_of() { json_get "$1" .compliance.state; }
 	ROUNDS=10 run -0 "$NAC_ROOT/tests/soak-kill"
 	assert_has "$output" "everything whole"
 }
+
+@test "what is too large or too deep is refused with little memory: body, inflated gzip, headers, nesting" {
+	while read -r fault says; do
+		for id in $A PC-ALPHA; do
+			emulator_control clear-faults
+			emulator_control fault "$fault"
+			run -75 --separate-stderr prlimit --data=100000000 intune-query --deadline 0 "$id"
+			assert_eq "$output" ""
+			assert_has "$stderr" "$says"
+		done
+		run -75 --separate-stderr prlimit --data=100000000 intune-query --deadline 0 --all
+		assert_has "$(tail -1 <<<"$output")" '"complete":false'
+	done <<-E
+		huge:on=get+list,mb=120 larger than
+		headers:on=get+list,kb=90 larger than
+		deep:on=get+list depth
+	E
+}

@@ -21,6 +21,8 @@ KINDS = {
     "wrong-types": ("any", ("field",)),
     "slow": ("any", ("seconds", "part")),
     "huge": ("any", ("mb",)),
+    "headers": ("any", ("kb",)),
+    "deep": ("any", ("levels",)),
     "no-roles": ("token", ()),
     "no-ext-expires-in": ("token", ()),
     "string-expires-in": ("token", ()),

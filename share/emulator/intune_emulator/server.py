@@ -154,6 +154,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if "huge" in active:
             pad = b"x" * (active["huge"].number("mb", 50) << 20)
             body = b'{"@padding":"' + pad + b'",' + body[1:]
+        if "deep" in active:
+            n = active["deep"].number("levels", 100000)
+            body = b'{"@deep":' + b"[" * n + b"]" * n + b"," + body[1:]
+        if "headers" in active:
+            answer.headers = dict(answer.headers)
+            for n in range(active["headers"].number("kb", 100)):
+                answer.headers[f"X-Padding-{n}"] = "x" * 1000
         if "html" in active:
             answer, body, mime = Answer(200, {}), HTML, "text/html; charset=utf-8"
         if "garbage" in active:
