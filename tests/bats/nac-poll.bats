@@ -100,7 +100,7 @@ coas() { radius_coa_log "$dir" | grep -c . || :; }
 	assert_has "$output" "1 clients due, 1 answered, 0 change; CoA: none"
 	sed -i 's/^match-order .*/match-order sideways/' "$dir/site.rules"
 	run -78 --separate-stderr nac-poll
-	assert_one_line "$stderr"
+	assert_has "$stderr" "site.rules:14:13: "
 	assert_has "$stderr" "sideways"
 }
 
