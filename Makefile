@@ -88,7 +88,7 @@ $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(B)/libnac.a
 unit: $(UNITS) $(FUZZ:%=$(B)/tests/fuzz/%)	## unit tests, and the fuzz corpora replayed
 	@B=$(B) tests/run-unit
 bats: all $(B)/tests/unit/.dir	## bats tests, on the programs in BIN
-	@BIN="$(abspath $(BIN))" tests/run-bats $(BATS)
+	@B="$(B)" BIN="$(abspath $(BIN))" tests/run-bats $(BATS)
 $(B)/tests/unit/.dir:
 	@mkdir -p $(@D) && touch $@
 

@@ -78,13 +78,13 @@ libraries() {
 
 @test "a staged install followed by uninstall leaves no file" {
 	stage=$BATS_TEST_TMPDIR/stage
-	run -0 make -s -C "$NAC_ROOT" BIN="$(dirname "$(command -v certid)")" DESTDIR="$stage" PREFIX=/opt/nac install
+	run -0 make -s -C "$NAC_ROOT" B="$B" BIN="$(dirname "$(command -v certid)")" DESTDIR="$stage" PREFIX=/opt/nac install
 	for p in "${programs[@]}"; do [ -x "$stage/opt/nac/bin/$p" ]; done
 	[ -f "$stage/opt/nac/share/man/man1/certid.1" ]
 	[ -f "$stage/opt/nac/share/intune-nac/rules/default.rules" ]
 	[ -f "$stage/opt/nac/share/intune-nac/profiles/rfc5176.profile" ]
 	[ -f "$stage/opt/nac/share/intune-nac/freeradius/mods-available/nac" ]
-	run -0 make -s -C "$NAC_ROOT" BIN="$(dirname "$(command -v certid)")" DESTDIR="$stage" PREFIX=/opt/nac uninstall
+	run -0 make -s -C "$NAC_ROOT" B="$B" BIN="$(dirname "$(command -v certid)")" DESTDIR="$stage" PREFIX=/opt/nac uninstall
 	assert_eq "$(find "$stage" -type f 2>/dev/null)" ""
 }
 
