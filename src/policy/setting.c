@@ -55,7 +55,7 @@ setting_match_order(struct parser *p, const struct token *t)
 	static const char *const	 words[] = { "guid", "name", "mac" };
 	static const enum match		 means[] = { MATCH_GUID, MATCH_NAME, MATCH_MAC };
 	struct match_order		 order = p->pol->order;
-	size_t				 n = 0, i, k;
+	size_t				 n = 0, seen = 0, i, k;
 
 	parser_once(p, t, ONCE_ORDER);
 	order.by[0] = order.by[1] = order.by[2] = MATCH_NONE;
@@ -71,11 +71,13 @@ setting_match_order(struct parser *p, const struct token *t)
 			parser_fault(p, &p->t, "stands twice in match-order:");
 		else
 			order.by[n++] = means[i];
+		seen++;
 		parser_next(p);
 		if (p->t.kind == TOKEN_COMMA)
 			parser_next(p);
 	}
-	if (n == 0 && (p->t.kind == TOKEN_END || p->t.kind == TOKEN_EOF))
+	/* A wrong word has been named already. */
+	if (seen == 0 && (p->t.kind == TOKEN_END || p->t.kind == TOKEN_EOF))
 		return parser_expected(p, "guid, name or mac");
 	if (n > 0)
 		p->pol->order = order;
