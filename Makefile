@@ -12,7 +12,7 @@ WARN	 = -std=c11 -Wall -Wextra -Wshadow -Wformat=2 -Wstrict-prototypes \
 	   -Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wwrite-strings -Wvla -Wundef
 HARDEN	?= -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 CC_ALL	 = $(CC) -D_GNU_SOURCE -DNAC_SHARE='"$(PREFIX)/share/intune-nac"' -Isrc $(CPPFLAGS) $(WARN) $(WERROR) $(HARDEN) $(SAN) $(CFLAGS)
-LD_ALL	 = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SAN) $(LDFLAGS)
+LD_ALL	 = $(or $(STATIC_$*),-pie) -Wl,-z,relro,-z,now -Wl,--as-needed $(SAN) $(LDFLAGS)
 
 # One line a program: the libraries it may carry.  A bats test compares ldd.
 PKGS_certid		:= libcrypto
@@ -76,7 +76,7 @@ $(B)/%.o: %.c
 	$(Q)$(CC_ALL) -MMD -MP -c -o $@ $<
 $(BIN)/%: $(B)/src/%.o $(B)/libnac.a
 	@mkdir -p $(@D)
-	$(Q)$(CC_ALL) $(LD_ALL) $(STATIC_$*) -o $@ $^ $(call pkg,libs,$(PKGS_$*))
+	$(Q)$(CC_ALL) $(LD_ALL) -o $@ $^ $(call pkg,libs,$(PKGS_$*))
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libnac.a
 	$(Q)$(CC_ALL) $(LD_ALL) -o $@ $^ $(call pkg,libs,$(ALLPKGS))
 $(B)/bench/%: $(B)/bench/%.o $(B)/libnac.a
