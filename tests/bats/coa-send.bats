@@ -349,6 +349,27 @@ BAD=(short empty lies secret forged ma two-ma short-ma attribute proxy access cr
 	refute_has "$(<"$P/log")" BAD
 }
 
+@test "IPv6: FreeRADIUS on ::1 takes it and says yes, and no" {
+	grep -qs . /proc/net/if_inet6 || skip 'this machine has no IPv6'
+	mkdir "$T/six"
+	cp -R "$D/certs" "$T/six/"
+	freeradius_start "$T/six" /bin/true --coa6 --nak 02-00-00-00-00-05=503 --nak 02-00-00-00-00-06=501
+	nas "nas ::/0 profile rfc5176 secret-file $T/secret port $(radius_get "$T/six" COA_PORT)"
+	for i in 1 5 6; do record "${SESSION/127.0.0.1/::1}" | sed "s/00-01/00-0$i/"; done >"$T/in"
+	run -1 --separate-stderr send --jobs 1 <"$T/in"
+	freeradius_stop "$T/six"
+	assert_eq "$(jq -r '.coa | "\(.result) \(.error_cause)"' <<<"$output")" "ack null
+nak 503
+nak 501"
+	assert_has "$(head -n 1 <<<"$output" | jq -r .coa.nas)" "[::1]:"
+	assert_has "$(radius_coa_log "$T/six" | head -n 1)" "NAS-IPv6-Address = ::1"
+}
+
+@test "bench/coa loses nothing and sends nothing twice" {
+	run -0 "$NAC_ROOT/bench/coa" --sessions 300 --nas 20 --rounds 1
+	assert_has "$output" "x radclient"
+}
+
 @test "the NAS file: by network, by NAS-Identifier, to another address" {
 	peer ack
 	nas "nas 192.0.2.0/28 profile cisco secret-file $T/secret address 127.0.0.1 port $(<"$P/port")" \
