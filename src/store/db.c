@@ -595,8 +595,16 @@ db_walk(struct store *s, enum db db, db_fn fn, void *arg)
 enum store_rc
 store_copy(struct store *s, int fd)
 {
-	int	 rc = mdb_env_copyfd2(s->env, fd, MDB_CP_COMPACT);
+	int	 rc, tries;
 
+	/* It begins a transaction of its own: a writer may have made the store
+	 * larger than our map since we opened it. */
+	for (tries = 0; tries < 4; tries++) {
+		rc = mdb_env_copyfd2(s->env, fd, MDB_CP_COMPACT);
+		if (rc != MDB_MAP_RESIZED || mdb_env_set_mapsize(s->env, 0) != 0 ||
+		    lseek(fd, 0, SEEK_SET) == -1 || ftruncate(fd, 0) == -1)
+			break;
+	}
 	return rc == 0 ? STORE_FOUND : lmdb_fault(s, "copying", rc);
 }
 

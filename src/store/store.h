@@ -121,8 +121,8 @@ typedef void (*store_fault_fn)(const char *what, void *arg);
 enum store_rc store_check(struct store *s, store_fault_fn fn, void *arg,
 	    struct store_checked *n);
 
-/* Writes a compacted copy of data.mdb, as it is at this moment, to fd; writers and
- * readers go on meanwhile. */
+/* Writes a compacted copy of data.mdb, as it is at this moment, to fd, an empty
+ * file; writers and readers go on meanwhile. */
 enum store_rc store_copy(struct store *s, int fd);
 
 /* What LMDB says of itself. */
