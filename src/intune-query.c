@@ -40,9 +40,9 @@ static const char	 usage[] =
     "  -s, --source WORD          who is asked: graph, nac2 (GUID and MAC), or auto\n"
     "      --noncompliant         a record for each device NAC 2.0 lists as such\n"
     "      --window, --mdminfo    when it may be listed; NAC 2.0 about itself; as JSON\n"
-    "      --no-wired             do not ask for Ethernet addresses: much quicker;\n"
-    "      --inventory-age SPAN   list MAC addresses again after this (1h)\n"
+    "      --no-wired             no Ethernet addresses; --inventory-age SPAN: list again\n"
     "      --deadline SPAN        how long one request may be tried (60s)\n"
+    "      --directory            ask the directory, too: device.account_enabled\n"
     "  -j, --jobs N, --budget N   records at once (16); all processes' requests in 20 s\n"
     "  -u, --unordered            print as answered, not in the order of the input\n"
     SETTINGS_USAGE
@@ -52,7 +52,7 @@ static const char	 usage[] =
 
 enum { OPT_HELP = SETTING_LAST, OPT_VERSION, OPT_AGE, OPT_NO_WIRED, OPT_DEADLINE,
 	OPT_NONCOMPLIANT, OPT_WINDOW, OPT_MDMINFO, OPT_WIRED, OPT_SINCE, OPT_FULL,
-	OPT_BUDGET };
+	OPT_BUDGET, OPT_DIRECTORY };
 
 static const struct option	 options[] = {
 	{ "all", no_argument, NULL, 'a' },
@@ -68,6 +68,7 @@ static const struct option	 options[] = {
 	{ "inventory-age", required_argument, NULL, OPT_AGE },
 	{ "no-wired", no_argument, NULL, OPT_NO_WIRED },
 	{ "deadline", required_argument, NULL, OPT_DEADLINE },
+	{ "directory", no_argument, NULL, OPT_DIRECTORY },
 	{ "budget", required_argument, NULL, OPT_BUDGET },
 	{ "jobs", required_argument, NULL, 'j' },
 	{ "unordered", no_argument, NULL, 'u' },
@@ -123,6 +124,9 @@ take_option(struct request *r, int c, char *value)
 		return true;
 	case 'j':
 		return num_parse(value, 1, CREW_MAX, &r->jobs, &why) || wrong("jobs", value);
+	case OPT_DIRECTORY:
+		r->how.directory = r->tenant.directory = true;
+		return true;
 	case OPT_BUDGET:
 		return num_parse(value, 0, BUDGET_MAX, &r->how.budget, &why) || wrong("budget", value);
 	case 'u':

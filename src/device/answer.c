@@ -199,6 +199,8 @@ device_write(struct jsonw *w, const struct device *d, enum source source)
 	/* NAC 2.0 does not say. */
 	if (source != SOURCE_NAC2)
 		jw_bool(w, "encrypted", d->encrypted);
+	if (d->has_account)
+		jw_bool(w, "account_enabled", d->account_enabled);
 	if (d->last_sync != 0)
 		jw_time(w, "last_sync", d->last_sync);
 	if (d->enrolled != 0)

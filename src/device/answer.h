@@ -60,6 +60,8 @@ struct device {
 	char		 management_state[32];	/* managed, retirePending, wipeIssued, … */
 	char		 jailbroken[16];
 	bool		 encrypted;
+	bool		 has_account;		/* the directory was asked, and has it: */
+	bool		 account_enabled;	/* false: disabled by an administrator */
 	int64_t		 last_sync;		/* WHEN_NEVER when Graph says so, 0 not given */
 	int64_t		 enrolled;
 	int64_t		 grace_until;		/* WHEN_ALWAYS = no grace is running */

@@ -351,6 +351,8 @@ read_device(struct reader *r, struct device *d)
 	get_text(r, "management_state", d->management_state, sizeof(d->management_state));
 	get_text(r, "jailbroken", d->jailbroken, sizeof(d->jailbroken));
 	get_bool(r, "encrypted", &d->encrypted);
+	get_bool(r, "account_enabled", &d->account_enabled);
+	d->has_account = json_is_boolean(json_object_get(r->obj, "account_enabled"));
 	get_time(r, "last_sync", &d->last_sync);
 	get_time(r, "enrolled", &d->enrolled);
 	get_time(r, "grace_until", &d->grace_until);

@@ -61,6 +61,7 @@ open_one(struct queries *t, struct tenant_query *one, int section)
 	q->nac2 = nac2_new(&one->set, one->http, q->graph, how->deadline);
 	q->inventory = inventory_new(q->graph, how->age, !how->no_wired, one->set.verbose > 0);
 	q->order = how->order;
+	q->directory = how->directory;
 	q->newest = how->newest || how->order.newest;
 	q->verbose = one->set.verbose;
 }

@@ -17,7 +17,7 @@ struct queries_options {
 	struct match_order	 order;
 	enum query_source	 source;
 	bool			 has_source;	/* else what nac.conf says */
-	bool			 newest, no_wired;
+	bool			 newest, no_wired, directory;
 	int64_t			 age, deadline;	/* seconds */
 	int64_t			 budget;	/* requests, or BUDGET_DEFAULT */
 	unsigned		 jobs;		/* more than 1: crew_start() has been called */

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "base/when.h"
+#include "intune/directory.h"
 #include "intune/query.h"
 #include "intune/wire.h"
 
@@ -421,7 +422,8 @@ query_answer(struct query *q, const struct identity *id, const char *where,
 			return end;
 		if (c.n > 0) {
 			decide(q, &c, q->order.by[i], a);
-			return GRAPH_OK;
+			return q->directory && a->has_device ?
+			    directory_ask(q->graph, &a->device) : GRAPH_OK;
 		}
 	}
 	/* "No such device" takes somebody who has been asked. */

@@ -32,6 +32,7 @@ struct query {
 	bool			 nac2_off;	/* QUERY_AUTO: it does not answer; Graph does */
 	struct match_order	 order;
 	bool			 newest;	/* of several matches take the last to sync */
+	bool			 directory;	/* also ask it for accountEnabled */
 	int			 verbose;
 	bool			 warned;	/* that Graph ignored a filter */
 };

@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "base/when.h"
 #include "device/record.h"
+#include "intune/directory.h"
 #include "intune/progress.h"
 #include "intune/tenant.h"
 #include "intune/wire.h"
@@ -48,9 +49,10 @@ struct run {
 	int		 status;
 	char		*path;		/* of the state */
 	char		 why[640];	/* that the list is not whole; "" = it is */
-	/* The page at hand, when its Ethernet addresses are asked for. */
+	/* The page at hand, when more is asked for than the list shows. */
 	struct managed	*page;
 	size_t		 n, room;
+	size_t		*with_entra;	/* those of the page that the directory can know */
 };
 
 static void __attribute__((format(printf, 3, 4)))
@@ -206,7 +208,7 @@ take_device(struct run *r, const json_t *item)
 		r->foreign++;
 		return true;
 	}
-	if (!r->t->wired)
+	if (!r->t->wired && !r->t->directory)
 		return print_device(r, &m);
 	if (r->n == r->room) {
 		r->room = r->room == 0 ? 1024 : r->room * 2;
@@ -248,6 +250,51 @@ on_wired(size_t i, const json_t *body, void *arg)
 	return true;
 }
 
+static char *
+account_path(size_t i, void *arg)
+{
+	struct run	*r = arg;
+	char		*rest = directory_path(&r->page[r->with_entra[i]].device), *path = NULL;
+
+	if (asprintf(&path, "/%s", rest) == -1)
+		err(EX_OSERR, NULL);
+	free(rest);
+	return path;
+}
+
+static bool
+on_account(size_t i, const json_t *body, void *arg)
+{
+	struct run	*r = arg;
+
+	return directory_read(r->t->q->graph, body,
+	    &r->page[r->with_entra[i]].device);
+}
+
+/* Asks for what no list shows of the devices of a page.  Those for which it cannot be
+ * had are printed without; the list is not whole then. */
+static void
+complete_page(struct run *r)
+{
+	struct graph	*g = r->t->q->graph;
+	size_t		 i, n = 0;
+
+	if (r->t->wired && graph_batch(g, r->n, wired_path, on_wired, r) != GRAPH_OK)
+		not_whole(r, graph_status(g), "Ethernet addresses are missing: %s",
+		    graph_why(g));
+	if (!r->t->directory)
+		return;
+	if ((r->with_entra = calloc(r->n, sizeof(*r->with_entra))) == NULL)
+		err(EX_OSERR, NULL);
+	for (i = 0; i < r->n; i++)
+		if (r->page[i].device.has_entra_id)
+			r->with_entra[n++] = i;
+	if (graph_batch(g, n, account_path, on_account, r) != GRAPH_OK)
+		not_whole(r, graph_status(g), "what the directory knows is missing: %s",
+		    graph_why(g));
+	free(r->with_entra);
+}
+
 static bool
 on_page(struct page *page, void *arg)
 {
@@ -271,11 +318,8 @@ on_page(struct page *page, void *arg)
 	}
 	if (!good)
 		goto output;
-	/* Devices whose addresses cannot be had are printed without; the list is not
-	 * whole then. */
-	if (r->n > 0 && graph_batch(r->t->q->graph, r->n, wired_path, on_wired, r) != GRAPH_OK)
-		not_whole(r, graph_status(r->t->q->graph), "Ethernet addresses are missing: %s",
-		    graph_why(r->t->q->graph));
+	if (r->n > 0)
+		complete_page(r);
 	for (i = 0; i < r->n; i++)
 		if (!print_device(r, &r->page[i]))
 			goto output;

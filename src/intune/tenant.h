@@ -19,6 +19,7 @@ struct tenant {
 	struct query		*q;
 	const struct settings	*set;
 	bool			 wired;		/* also Ethernet addresses */
+	bool			 directory;	/* also whether the account is enabled */
 	int64_t			 since;		/* only what synced from then on; 0 = all */
 	bool			 since_last;	/* since the last whole run began */
 	int64_t			 full_every;	/* seconds after which it is all nonetheless */

@@ -48,7 +48,8 @@ same_facts(const struct answer *a, const struct answer *b)
 
 	return a->state == b->state && a->has_device == b->has_device &&
 	    d->has_id == e->has_id && guid_equal(&d->id, &e->id) &&
-	    d->encrypted == e->encrypted && d->grace_until == e->grace_until &&
+	    d->encrypted == e->encrypted && d->has_account == e->has_account &&
+	    d->account_enabled == e->account_enabled && d->grace_until == e->grace_until &&
 	    strcmp(d->name, e->name) == 0 && strcmp(d->serial, e->serial) == 0 &&
 	    strcmp(d->os, e->os) == 0 && strcmp(d->os_version, e->os_version) == 0 &&
 	    strcmp(d->owner, e->owner) == 0 && strcmp(d->user, e->user) == 0 &&

@@ -4,7 +4,9 @@
 
 enum flag {
 	HAS_DEVICE = 1, HAS_ID = 2, HAS_ENTRA = 4, HAS_WIFI = 8, HAS_ETHERNET = 16,
-	ENCRYPTED = 32, FLAGS_ALL = 63
+	ENCRYPTED = 32,
+	HAS_ACCOUNT = 64, ACCOUNT_ENABLED = 128,	/* not in what 0.1 wrote at first */
+	FLAGS_ALL = 255
 };
 
 /* The strings of a device in packed order.  Room for them is at most 256, so
@@ -94,7 +96,9 @@ pack_answer(unsigned char out[PACK_MAX], const struct answer *a)
 	if (a->has_device)
 		flags = (unsigned char)(HAS_DEVICE | (d->has_id ? HAS_ID : 0) |
 		    (d->has_entra_id ? HAS_ENTRA : 0) | (d->has_wifi_mac ? HAS_WIFI : 0) |
-		    (d->has_ethernet_mac ? HAS_ETHERNET : 0) | (d->encrypted ? ENCRYPTED : 0));
+		    (d->has_ethernet_mac ? HAS_ETHERNET : 0) | (d->encrypted ? ENCRYPTED : 0) |
+		    (d->has_account ? HAS_ACCOUNT : 0) |
+		    (d->has_account && d->account_enabled ? ACCOUNT_ENABLED : 0));
 	*p++ = PACK_VERSION;
 	*p++ = (unsigned char)a->state;
 	*p++ = (unsigned char)a->matched_by;
@@ -185,6 +189,10 @@ take_device(struct cursor *c, struct device *d, int flags)
 	size_t	 i;
 
 	d->encrypted = flags & ENCRYPTED;
+	d->has_account = flags & HAS_ACCOUNT;
+	d->account_enabled = flags & ACCOUNT_ENABLED;
+	if (d->account_enabled && !d->has_account && c->why == NULL)
+		c->why = "has a value that does not exist";
 	d->last_sync = take_int(c);
 	d->enrolled = take_int(c);
 	d->grace_until = take_int(c);

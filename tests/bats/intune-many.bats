@@ -164,3 +164,20 @@ setup() {
 		deep:on=get+list depth
 	E
 }
+
+@test "--directory says whether the account is enabled, of one and of all" {
+	emulator_control set PC-111 accountEnabled=false
+	run -0 --separate-stderr intune-query --directory PC-111 PC-112
+	assert_eq "$(jq -c .compliance.device.account_enabled <<<"$output" | xargs)" "false true"
+	assert_eq "$(jq -c .compliance.state <<<"$output" | sort -u)" '"compliant"'
+	assert_eq "$(nac-cache -d "$BATS_TEST_TMPDIR/s" put <<<"$output" >/dev/null &&
+		nac-cache -d "$BATS_TEST_TMPDIR/s" get PC-111 | jq -c .compliance.device.account_enabled)" false
+	run -0 --separate-stderr intune-query PC-111
+	assert_eq "$(jq -c .compliance.device.account_enabled <<<"$output")" null
+	run -0 --separate-stderr intune-query --all --directory --wired
+	assert_eq "$(jq -r 'select(.compliance.device.account_enabled == false) | .compliance.device.name' <<<"$output")" PC-111
+	emulator_control fault status:on=directory,code=403
+	run -77 --separate-stderr intune-query --directory PC-112
+	assert_eq "$output" ""
+	emulator_control unset PC-111 accountEnabled
+}
