@@ -148,15 +148,18 @@ setup() {
 }
 
 @test "what is too large or too deep is refused with little memory: body, inflated gzip, headers, nesting" {
+	# AddressSanitizer needs much memory of its own.
+	limit=(prlimit --data=100000000)
+	if ldd "$(command -v intune-query)" | grep -q libasan; then limit=(); fi
 	while read -r fault says; do
 		for id in $A PC-ALPHA; do
 			emulator_control clear-faults
 			emulator_control fault "$fault"
-			run -75 --separate-stderr prlimit --data=100000000 intune-query --deadline 0 "$id"
+			run -75 --separate-stderr "${limit[@]}" intune-query --deadline 0 "$id"
 			assert_eq "$output" ""
 			assert_has "$stderr" "$says"
 		done
-		run -75 --separate-stderr prlimit --data=100000000 intune-query --deadline 0 --all
+		run -75 --separate-stderr "${limit[@]}" intune-query --deadline 0 --all
 		assert_has "$(tail -1 <<<"$output")" '"complete":false'
 	done <<-E
 		huge:on=get+list,mb=120 larger than
