@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "base/when.h"
 #include "device/record.h"
+#include "device/words.h"
 
 /* What is being read, so that a fault can be named by its path. */
 struct reader {
@@ -110,49 +111,6 @@ get_word(struct reader *r, const char *key, const char *(*name)(int), int n)
 			return i;
 	fault(r, key, "is none of its words");
 	return 0;
-}
-
-/* The wrappers give the names of each enumeration one type. */
-static const char *
-eap_word(int i)
-{
-	return eap_name((enum eap)i);
-}
-
-static const char *
-found_word(int i)
-{
-	return found_name((enum found)i);
-}
-
-static const char *
-hint_word(int i)
-{
-	return hint_name((enum hint)i);
-}
-
-static const char *
-medium_word(int i)
-{
-	return medium_name((enum medium)i);
-}
-
-static const char *
-match_word(int i)
-{
-	return match_name((enum match)i);
-}
-
-static const char *
-space_word(int i)
-{
-	return id_space_name((enum id_space)i);
-}
-
-static const char *
-source_word(int i)
-{
-	return source_name((enum source)i);
 }
 
 /* Opens rec[path] as an object; false with ok as it should be when there is none. */

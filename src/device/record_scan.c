@@ -3,6 +3,7 @@
 
 #include "base/when.h"
 #include "device/record_scan.h"
+#include "device/words.h"
 
 #define DEPTH	16	/* of objects and arrays */
 #define KEYS	48	/* of one object */
@@ -287,48 +288,6 @@ fill(struct scan *c, const struct member *table, void *base)
 	struct fill	 f = { table, table, base };
 
 	return object(c, fill_member, &f);
-}
-
-static const char *
-eap_word(int i)
-{
-	return eap_name((enum eap)i);
-}
-
-static const char *
-found_word(int i)
-{
-	return found_name((enum found)i);
-}
-
-static const char *
-hint_word(int i)
-{
-	return hint_name((enum hint)i);
-}
-
-static const char *
-medium_word(int i)
-{
-	return medium_name((enum medium)i);
-}
-
-static const char *
-match_word(int i)
-{
-	return match_name((enum match)i);
-}
-
-static const char *
-space_word(int i)
-{
-	return id_space_name((enum id_space)i);
-}
-
-static const char *
-source_word(int i)
-{
-	return source_name((enum source)i);
 }
 
 /* One element of identity.guid or identity.name. */
