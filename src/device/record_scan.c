@@ -443,12 +443,22 @@ asked(struct scan *c, void *arg)
 	return array(c, one_asked, arg, ANSWER_ASKED);
 }
 
+/* That the directory was asked is a fact of its own. */
+static bool
+account(struct scan *c, void *arg)
+{
+	struct device	*d = arg;
+
+	return d->has_account = boolean(c, &d->account_enabled);
+}
+
 static const struct member	 device_table[] = {
 	HAS(device, id, KIND_GUID), HAS(device, entra_id, KIND_GUID), TEXT(device, name),
 	TEXT(device, serial), HAS(device, wifi_mac, KIND_MAC),
 	HAS(device, ethernet_mac, KIND_MAC), TEXT(device, os), TEXT(device, os_version),
 	TEXT(device, owner), TEXT(device, user), TEXT(device, model), TEXT(device, manufacturer),
 	TEXT(device, management_state), TEXT(device, jailbroken), BOOL(device, encrypted),
+	SPECIAL("account_enabled", account),
 	TIME(device, last_sync), TIME(device, enrolled), TIME(device, grace_until), END
 };
 

@@ -256,6 +256,15 @@ jailbreak(const struct answer *a)
 	return JAILBREAK_UNKNOWN;
 }
 
+/* Unknown where the directory was not asked, or has no such device. */
+static enum account
+account(const struct answer *a)
+{
+	if (!a->has_device || !a->device.has_account)
+		return ACCOUNT_UNKNOWN;
+	return a->device.account_enabled ? ACCOUNT_ENABLED : ACCOUNT_DISABLED;
+}
+
 /* Graph's operatingSystem is free text; these are the words seen in it. */
 static uint32_t
 client_bits(const struct answer *a)
@@ -326,6 +335,8 @@ eval_set(struct eval *e, enum field field)
 		return client_bits(a);
 	case FIELD_JAILBREAK:
 		return UINT32_C(1) << jailbreak(a);
+	case FIELD_ACCOUNT:
+		return UINT32_C(1) << account(a);
 	case FIELD_TRUST:
 		return UINT32_C(1) << (is_trusted(e) ? TRUST_YES : TRUST_NO);
 	case FIELD_WEEKDAY:

@@ -54,6 +54,10 @@ static const struct field_word	 jailbreak_words[] = {
 	{ "yes", BIT(JAILBREAK_YES) }, { "no", BIT(JAILBREAK_NO) },
 	{ "unknown", BIT(JAILBREAK_UNKNOWN) }, { NULL, 0 }
 };
+static const struct field_word	 account_words[] = {
+	{ "enabled", BIT(ACCOUNT_ENABLED) }, { "disabled", BIT(ACCOUNT_DISABLED) },
+	{ "unknown", BIT(ACCOUNT_UNKNOWN) }, { NULL, 0 }
+};
 static const struct field_word	 trust_words[] = {
 	{ "trusted", BIT(TRUST_YES) }, { "any", BIT(TRUST_YES) | BIT(TRUST_NO) }, { NULL, 0 }
 };
@@ -76,6 +80,8 @@ const struct field_info	 field_table[FIELD_COUNT] = {
 	[FIELD_CLIENT] = SET("client", ORIGIN_INTUNE, "compliance.device.os", client_words),
 	[FIELD_JAILBREAK] = SET("jailbreak", ORIGIN_INTUNE, "compliance.device.jailbroken",
 	    jailbreak_words),
+	[FIELD_ACCOUNT] = SET("account", ORIGIN_INTUNE, "compliance.device.account_enabled",
+	    account_words),
 	[FIELD_TRUST] = SET("trust", ORIGIN_RULES, "trusted by", trust_words),
 	[FIELD_WEEKDAY] = SET("weekday", ORIGIN_CLOCK, "now", weekday_words),
 	[FIELD_NAS_ID] = ONE("nas-id", KIND_TEXT, ORIGIN_REQUEST, "session.nas_id"),

@@ -21,7 +21,8 @@ enum kind {
 	KIND_NAMES,		/* one more object {value, found} of an array */
 	KIND_SPAN,		/* the time that so long ago was */
 	KIND_FLAG,		/* a word alone; the value is in the table */
-	KIND_TRUE
+	KIND_TRUE,
+	KIND_SWITCH		/* enabled or disabled: true or false */
 };
 
 /* The fields of nac-rules(5), and where their facts are in a record.  Any other
@@ -42,6 +43,7 @@ static const struct fact {
 	{ "model", KIND_TEXT, "compliance.device.model", NULL },
 	{ "manufacturer", KIND_TEXT, "compliance.device.manufacturer", NULL },
 	{ "device-user", KIND_TEXT, "compliance.device.user", NULL },
+	{ "account", KIND_SWITCH, "compliance.device.account_enabled", NULL },
 	{ "age", KIND_SPAN, "compliance.checked", NULL },
 	{ "sync-age", KIND_SPAN, "compliance.device.last_sync", NULL },
 	{ "enrolment-age", KIND_SPAN, "compliance.device.enrolled", NULL },
@@ -264,6 +266,13 @@ value(struct reader *r, json_t *rec, const struct fact *f, int64_t now)
 		free(s);
 		next(r);
 		put_time(rec, f, now - span);
+		return true;
+	}
+	if (f->kind == KIND_SWITCH) {
+		if (!at(r, "enabled") && !at(r, "disabled"))
+			return fault(r, "is neither enabled nor disabled:");
+		put(rec, f, json_boolean(at(r, "enabled")));
+		next(r);
 		return true;
 	}
 	bare = r->t.kind == TOKEN_WORD && f->name == NULL;

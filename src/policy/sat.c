@@ -349,6 +349,8 @@ in_world(const struct policy *p, const struct node *n, int world)
 		return (n->set >> MATCH_NONE & 1) != 0;
 	if (n->field == FIELD_JAILBREAK)
 		return (n->set >> JAILBREAK_UNKNOWN & 1) != 0;
+	if (n->field == FIELD_ACCOUNT)
+		return (n->set >> ACCOUNT_UNKNOWN & 1) != 0;
 	return 0;
 }
 

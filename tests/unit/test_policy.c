@@ -193,6 +193,7 @@ test_more_known(void)
 		{ "source is nac2", 0 }, { "client is macos", 1 }, { "client is desktop", 1 },
 		{ "client is mobile", 0 }, { "client in ios, android, other-mobile", 0 },
 		{ "jailbreak is no", 1 }, { "jailbreak is unknown", 0 }, { "jailbroken", 0 },
+		{ "account is unknown", 1 }, { "account in enabled, disabled", 0 },
 		{ "encrypted", 1 }, { "certificate", 1 }, { "app-hint", 0 },
 		{ "trust is trusted", 0 }, { "trust is not trusted", 1 }, { "trust is any", 1 },
 		{ "weekday is saturday", 1 }, { "weekday in monday..friday", 0 },
@@ -244,6 +245,10 @@ test_more_known(void)
 	CHECK(holds("jailbroken") == 1 && holds("jailbreak is yes") == 1);
 	strcpy(answer.device.jailbroken, "Unknown");
 	CHECK(holds("jailbroken") == 0 && holds("jailbreak is unknown") == 1);
+	answer.device.has_account = true;
+	CHECK(holds("account is disabled") == 1 && holds("account is not enabled") == 1);
+	answer.device.account_enabled = true;
+	CHECK(holds("account is enabled") == 1 && holds("account is disabled") == 0);
 	strcpy(answer.device.os_version, "beta");
 	CHECK(holds("os-version < 99") == 0 && holds("os-version >= 0") == 0);
 	strcpy(answer.device.os_version, "10.0.19045.3803");
@@ -266,7 +271,7 @@ test_unknown(void)
 		{ "managed", 0 }, { "random-mac", 0 }, { "retiring", 0 }, { "ambiguous", 0 },
 		{ "id-space in intune, entra", 0 }, { "source in graph, nac2, cache", 0 },
 		{ "client in mobile, desktop, other", 0 }, { "client is not mobile", 1 },
-		{ "jailbreak is unknown", 1 }, { "encrypted", 0 }, { "jailbroken", 0 },
+		{ "jailbreak is unknown", 1 }, { "account is unknown", 1 }, { "encrypted", 0 }, { "jailbroken", 0 },
 		{ "certificate", 0 }, { "app-hint", 0 }, { "trust is trusted", 0 },
 		{ "sync-age > 100d", 1 }, { "sync-age < 100d", 0 }, { "enrolment-age < 1d", 0 },
 		{ "mfa-age < 52w", 0 }, { "mfa-age > 52w", 1 }, { "sync-age in 0s..52w", 0 },
