@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "store/bytes.h"
 #include "store/store.h"
 
 #define DB_FORMAT	"intune-nac 1"
@@ -52,11 +53,6 @@ struct store {
 	char		 why[STORE_WHY];
 };
 
-struct bytes {
-	const unsigned char	*p;	/* valid until the transaction ends or writes */
-	size_t			 n;
-};
-
 /* The size of the map of a new writer: DB_MAP, but a test makes it small. */
 extern size_t	 db_map;
 
@@ -69,7 +65,7 @@ enum store_rc	 db_fault(struct store *s, int err, const char *fmt, ...)
 enum store_rc	 db_enter(struct store *s);
 void		 db_leave(struct store *s);
 
-/* One value. */
+/* One value.  It is valid until the transaction ends or writes, as all bytes here. */
 enum store_rc	 db_get(struct store *s, enum db db, const void *key, size_t klen,
 		    struct bytes *out);
 
