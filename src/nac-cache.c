@@ -40,9 +40,9 @@ static const char	 usage[] =
     "  backup DIR                     a copy, while others use the store\n"
     "options: -c, --config FILE   -d, --state-dir DIR   -j, --journal FILE\n"
     "         -m, --match-order WORDS   -h, --help   -V, --version\n"
-    "KEY or line: a record, GUID, MAC or name.  Exit: 0 done; 1 get: some not found,\n"
-    "check: faults, diff: differences; 64 usage, 65 bad record, 74 store or journal,\n"
-    "75 try again, 77 not permitted, 78 no store or a wrong one.\n";
+    "KEY or line: a record, GUID, MAC, serial:NUMBER or name.  Exit: 0 done; 1 get:\n"
+    "not found, check: faults, diff: differences; 64 usage, 65 bad record, 74 store or\n"
+    "journal, 75 try again, 77 not permitted, 78 no store or a wrong one.\n";
 
 enum { OPT_CHANGED = 256, OPT_CLIENTS, OPT_OLDER, OPT_SEEN, OPT_FROM_START, OPT_CLIENTS_OLDER };
 
@@ -106,7 +106,8 @@ get_one(json_t *rec, const char *where, void *arg)
 
 	if (!record_identity(rec, &id, why, sizeof(why)))
 		return bad_record(where, why);
-	if (id.nguid == 0 && id.nname == 0 && !id.has_mac && !id.ambiguous)
+	if (id.nguid == 0 && id.nname == 0 && !id.has_mac &&
+	    id.device_serial[0] == '\0' && !id.ambiguous)
 		return bad_record(where, "identity: holds no GUID, name or MAC to look up");
 	if ((rc = store_find(c->store, &id, &c->order, &a)) == STORE_ERROR)
 		return cache_fault(c);
@@ -407,7 +408,7 @@ take_option(struct request *r, int c)
 		break;
 	case 'm':
 		if (!match_order_parse(optarg, &r->c.order))
-			wrong("match-order", optarg, "is not some of: guid name mac");
+			wrong("match-order", optarg, "is not some of: guid name serial mac");
 		break;
 	case 'h': cli_help(usage);
 	case 'V': cli_version();

@@ -268,7 +268,7 @@ print_setting(const struct job *job)
 	if (strcmp(job->print, "stale-after") == 0)
 		printf("%llds", (long long)policy_stale_after(job->policy));
 	else
-		for (i = 0; i < 3 && order->by[i] != MATCH_NONE; i++)
+		for (i = 0; i < MATCH_KINDS && order->by[i] != MATCH_NONE; i++)
 			printf("%s%s", i > 0 ? " " : "", match_name(order->by[i]));
 	if (order->newest && strcmp(job->print, "match-order") == 0)
 		fputs(" newest", stdout);

@@ -1,3 +1,4 @@
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -22,7 +23,7 @@ static const struct {
 	[COMPLIANCE_AMBIGUOUS] = { "ambiguous", NULL },
 };
 
-static const char *const matches[] = { "none", "guid", "name", "mac" };
+static const char *const matches[] = { "none", "guid", "name", "mac", "serial" };
 static const char *const spaces[] = { "", "intune", "entra" };
 static const char *const sources[] = { "", "graph", "nac2", "cache" };
 
@@ -64,7 +65,7 @@ match_parse(const char *text, enum match *out)
 {
 	int	 i;
 
-	for (i = MATCH_NONE; i <= MATCH_MAC; i++)
+	for (i = MATCH_NONE; i < MATCH_COUNT; i++)
 		if (strcasecmp(text, matches[i]) == 0) {
 			*out = (enum match)i;
 			return true;
@@ -87,7 +88,7 @@ source_name(enum source source)
 bool
 match_order_parse(const char *text, struct match_order *out)
 {
-	struct match_order	 order = { { MATCH_NONE, MATCH_NONE, MATCH_NONE }, false };
+	struct match_order	 order = { { MATCH_NONE }, false };
 	char			 word[8];
 	size_t			 n = 0, len, i;
 
@@ -105,7 +106,7 @@ match_order_parse(const char *text, struct match_order *out)
 			order.newest = true;
 			continue;
 		}
-		if (n == 3 || order.newest)
+		if (n == MATCH_KINDS || order.newest)
 			return false;
 		if (!match_parse(word, &order.by[n]) || order.by[n] == MATCH_NONE)
 			return false;
@@ -158,6 +159,58 @@ device_fold_name(char *dst, size_t size, const char *name)
 		if (*p >= 'A' && *p <= 'Z')
 			*p = (char)(*p - 'A' + 'a');
 	return dst;
+}
+
+/* What DMI tables hold when nobody has filled them in, without what is neither
+ * letter nor digit. */
+static bool
+is_placeholder(const char *s)
+{
+	static const char *const	 words[] = {
+		"none", "null", "unknown", "undefined", "default", "defaultstring", "empty",
+		"invalid", "test", "tobefilled", "tobefilledbyoem", "filledbyoem",
+		"serialnumber", "noserialnumber", "systemserialnumber", "chassisserialnumber",
+		"baseboardserialnumber", "notspecified", "notavailable", "notapplicable",
+		"notdefined", "notprovided", "notset",
+	};
+	size_t				 i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(s, words[i]) == 0)
+			return true;
+	return false;
+}
+
+#define SERIAL_MIN	4	/* letters and digits; the shortest in use have five */
+
+bool
+device_fold_serial(char *dst, size_t size, const char *serial)
+{
+	char	 core[DEVICE_SERIAL];
+	size_t	 len, i, n = 0;
+	bool	 same = true, counts = true;
+
+	serial += strspn(serial, " \t");
+	len = strlen(serial);
+	while (len > 0 && (serial[len - 1] == ' ' || serial[len - 1] == '\t'))
+		len--;
+	if (len >= size || len >= sizeof(core))
+		return false;
+	for (i = 0; i < len; i++) {
+		dst[i] = serial[i];
+		if (dst[i] >= 'A' && dst[i] <= 'Z')
+			dst[i] = (char)(dst[i] - 'A' + 'a');
+		if (!isalnum((unsigned char)dst[i]) && (unsigned char)dst[i] < 0x80)
+			continue;
+		core[n] = dst[i];
+		same = same && core[n] == core[0];
+		/* 0123456789012 and the like. */
+		counts = counts && isdigit((unsigned char)core[n]) &&
+		    (n == 0 || core[n] == (core[n - 1] == '9' ? '0' : core[n - 1] + 1));
+		n++;
+	}
+	dst[len] = core[n] = '\0';
+	return n >= SERIAL_MIN && !same && !counts && !is_placeholder(core);
 }
 
 static void
@@ -221,6 +274,7 @@ answer_write(struct jsonw *w, const struct answer *a, int64_t now)
 	jw_str(w, "matched_by", match_name(a->matched_by));
 	jw_opt(w, "id_space", id_space_name(a->id_space));
 	jw_opt(w, "source", source_name(a->source));
+	jw_opt(w, "tenant", a->tenant);
 	if (a->checked != 0) {
 		jw_time(w, "checked", a->checked);
 		/* A clock that was set back must not make an answer look new. */

@@ -29,17 +29,22 @@ enum compliance {
 	COMPLIANCE_COUNT
 };
 
-enum match { MATCH_NONE, MATCH_GUID, MATCH_NAME, MATCH_MAC };
+/* The store keeps these as numbers: new ones go to the end. */
+enum match { MATCH_NONE, MATCH_GUID, MATCH_NAME, MATCH_MAC, MATCH_SERIAL, MATCH_COUNT };
+#define MATCH_KINDS	(MATCH_COUNT - 1)
 enum id_space { ID_SPACE_NONE, ID_SPACE_INTUNE, ID_SPACE_ENTRA };
 enum source { SOURCE_NONE, SOURCE_GRAPH, SOURCE_NAC2, SOURCE_CACHE };
 
 /* In which order the identifiers are tried; MATCH_NONE ends it early. */
 struct match_order {
-	enum match	 by[3];
+	enum match	 by[MATCH_KINDS];
 	bool		 newest;	/* of several devices take the last to sync */
 };
 
-#define MATCH_ORDER_DEFAULT	{ { MATCH_GUID, MATCH_NAME, MATCH_MAC }, false }
+/* A serial number is one request, and a MAC address may take a list of the tenant. */
+#define MATCH_ORDER_DEFAULT	{ { MATCH_GUID, MATCH_NAME, MATCH_SERIAL, MATCH_MAC }, false }
+
+#define DEVICE_SERIAL	128
 
 /* A managedDevice of Graph.  "" and false/0 where Intune gave nothing. */
 struct device {
@@ -50,7 +55,7 @@ struct device {
 	uint8_t		 wifi_mac[MAC_LEN];
 	uint8_t		 ethernet_mac[MAC_LEN];
 	char		 name[256];
-	char		 serial[128];
+	char		 serial[DEVICE_SERIAL];
 	char		 os[64];
 	char		 os_version[64];
 	char		 owner[32];		/* company, personal, unknown */
@@ -70,7 +75,7 @@ struct device {
 /* What was asked, so that "unregistered" can be filed under it. */
 struct asked {
 	enum match	 by;
-	char		 value[256];	/* canonical: lower-case GUID, aa:bb:…, lower-case name */
+	char		 value[256];	/* canonical: lower-case GUID, aa:bb:…, folded name or serial */
 };
 
 #define ANSWER_ASKED	10
@@ -81,6 +86,7 @@ struct answer {
 	enum id_space	 id_space;	/* for MATCH_GUID: in which space the GUID matched */
 	enum source	 source;
 	int64_t		 checked;	/* when Intune said so; 0 = never */
+	char		 tenant[256];	/* whose device, where there are several tenants; else "" */
 	size_t		 nasked;
 	struct asked	 asked[ANSWER_ASKED];
 	bool		 has_device;
@@ -103,7 +109,7 @@ bool	 match_parse(const char *text, enum match *out);
 const char *id_space_name(enum id_space space);
 const char *source_name(enum source source);
 
-/* Reads "guid name mac" (blanks or commas between, each word at most once, at
+/* Reads "guid name serial mac" (blanks or commas between, each word at most once, at
  * least one), and "newest" behind them.  Returns false and leaves *out alone when it is not that. */
 bool	 match_order_parse(const char *text, struct match_order *out);
 
@@ -114,6 +120,14 @@ bool	 device_is_wiping(const struct device *d);
 /* Folds a name to the form in which names are compared and filed: ASCII lower
  * case, cut to size.  Returns dst. */
 char	*device_fold_name(char *dst, size_t size, const char *name);
+
+/*
+ * Folds a device's serial number to the form in which they are compared and filed:
+ * without blanks around it, ASCII lower case.  Returns false, whatever dst holds
+ * then, for one that names no device: empty, too long for dst, or what makers
+ * leave in the firmware of many ("Default string", "0", "123456789").
+ */
+bool	 device_fold_serial(char *dst, size_t size, const char *serial);
 
 /* Writes the `compliance` member of nac-record(5); age is counted up to now, and
  * left out when that is 0. */

@@ -490,6 +490,7 @@ identity_write_fields(struct jsonw *w, const struct identity *id)
 		jw_str(w, "mac", mac_format(text, id->mac, MAC_COLON));
 		jw_bool(w, "mac_random", mac_is_random(id->mac));
 	}
+	jw_opt(w, "device_serial", id->device_serial);
 	if (id->ambiguous)
 		jw_bool(w, "ambiguous", true);
 	write_sans(w, "san_uri", id->san_uri, id->nsan_uri);

@@ -14,6 +14,7 @@
 #include "base/guid.h"
 #include "base/jsonw.h"
 #include "base/mac.h"
+#include "device/answer.h"
 
 #define IDENTITY_GUIDS	8	/* more different ones in one certificate is an attack */
 #define IDENTITY_NAMES	8
@@ -56,6 +57,7 @@ struct identity {
 	bool			 ambiguous;	/* the certificate names two different devices */
 	bool			 has_mac;
 	uint8_t			 mac[MAC_LEN];
+	char			 device_serial[DEVICE_SERIAL];	/* the hardware's; "" unknown */
 	/* The entries of the subjectAltName as they stand, for rules about them. */
 	char			 san_uri[IDENTITY_SANS][IDENTITY_TEXT];
 	char			 san_dns[IDENTITY_SANS][IDENTITY_TEXT];
@@ -65,7 +67,7 @@ struct identity {
 	char			 sid[IDENTITY_TEXT];	/* never identity: see identity of strong mapping */
 	char			 subject[1024];
 	char			 issuer[1024];
-	char			 serial[64];		/* lower-case hex */
+	char			 serial[64];		/* of the certificate: lower-case hex */
 	char			 sha256[65];		/* of the DER, lower-case hex; "" unknown */
 	int64_t			 not_before;		/* 0 unknown */
 	int64_t			 not_after;

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -242,6 +243,7 @@ record_identity(const json_t *rec, struct identity *out, char *why, size_t size)
 	get_bool(&r, "ambiguous", &ambiguous);
 	out->ambiguous = out->ambiguous || ambiguous;
 	out->has_mac = get_mac(&r, "mac", out->mac);
+	get_text(&r, "device_serial", out->device_serial, sizeof(out->device_serial));
 	each_text(&r, "san_uri", one_san_uri, out);
 	each_text(&r, "san_dns", one_san_dns, out);
 	get_text(&r, "template", out->template, sizeof(out->template));
@@ -322,10 +324,10 @@ one_asked(struct reader *r, void *arg)
 	struct answer	*a = arg;
 	struct asked	*q = &a->asked[a->nasked];
 
-	q->by = (enum match)get_word(r, "by", match_word, MATCH_MAC + 1);
+	q->by = (enum match)get_word(r, "by", match_word, MATCH_COUNT);
 	get_text(r, "value", q->value, sizeof(q->value));
 	if (q->by == MATCH_NONE || q->value[0] == '\0')
-		fault(r, "by", "must be guid, name or mac, with a value");
+		fault(r, "by", "must be guid, name, mac or serial, with a value");
 	else
 		a->nasked++;
 }
@@ -341,10 +343,11 @@ record_answer(const json_t *rec, struct answer *a, char *why, size_t size)
 		return r.ok;
 	if ((state = text_of(&r, "state")) != NULL && !compliance_parse(state, &a->state))
 		fault(&r, "state", "is no compliance state");
-	a->matched_by = (enum match)get_word(&r, "matched_by", match_word, MATCH_MAC + 1);
+	a->matched_by = (enum match)get_word(&r, "matched_by", match_word, MATCH_COUNT);
 	a->id_space = (enum id_space)get_word(&r, "id_space", space_word, ID_SPACE_ENTRA + 1);
 	a->source = (enum source)get_word(&r, "source", source_word, SOURCE_CACHE + 1);
 	get_time(&r, "checked", &a->checked);
+	get_text(&r, "tenant", a->tenant, sizeof(a->tenant));
 	each(&r, "asked", ANSWER_ASKED, one_asked, a);
 	if (enter(&dev, r.obj, "device", why, size)) {
 		a->has_device = true;
@@ -427,36 +430,48 @@ record_put_answer(json_t *rec, const struct answer *a, int64_t now)
 	merge(rec, &w);
 }
 
+/* UTF-8 without control bytes. */
+static bool
+is_plain(const char *text, size_t len)
+{
+	size_t	 i, n;
+
+	for (i = 0; i < len; i += n)
+		if ((n = text_utf8_len((const unsigned char *)text + i, len - i)) == 0 ||
+		    (unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+			return false;
+	return true;
+}
+
+/* A name has no colon, which Windows forbids and DNS does not know. */
+#define SERIAL_PREFIX	"serial:"
+
 static json_t *
 bare_identifier(const char *line, size_t len, char *why, size_t size)
 {
 	struct identity	 id;
 	struct guid	 g;
 	char		 text[IDENTITY_TEXT];
+	const char	*serial = text + sizeof(SERIAL_PREFIX) - 1;
 	json_t		*rec;
+	bool		 good = len < sizeof(text) && memchr(line, '\0', len) == NULL;
 
-	if (len >= sizeof(text) || memchr(line, '\0', len) != NULL) {
-		snprintf(why, size, "is neither a record nor a GUID, MAC or device name");
-		return NULL;
-	}
-	memcpy(text, line, len);
-	text[len] = '\0';
 	memset(&id, 0, sizeof(id));
+	snprintf(text, sizeof(text), "%.*s", good ? (int)len : 0, line);
 	if (guid_parse(text, &g))
 		identity_add_guid(&id, &g, FOUND_ARGUMENT, "");
 	else if (mac_parse(text, id.mac))
 		id.has_mac = true;
-	else {
-		size_t	 i, n;
-
-		for (i = 0; i < len; i += n)
-			if ((n = text_utf8_len((const unsigned char *)text + i, len - i)) == 0 ||
-			    (unsigned char)text[i] < 0x20 || text[i] == 0x7f) {
-				snprintf(why, size,
-				    "is neither a record nor a GUID, MAC or device name");
-				return NULL;
-			}
+	else if (good && (good = is_plain(text, len)) &&
+	    strncasecmp(text, SERIAL_PREFIX, sizeof(SERIAL_PREFIX) - 1) == 0)
+		good = *serial != '\0' &&
+		    text_copy(id.device_serial, sizeof(id.device_serial), serial);
+	else if (good)
 		identity_add_cn(&id, text, FOUND_ARGUMENT);
+	if (!good) {
+		snprintf(why, size, "is neither a record nor a GUID, MAC, serial:NUMBER or "
+		    "device name");
+		return NULL;
 	}
 	if ((rec = json_object()) == NULL)
 		err(EX_OSERR, NULL);

@@ -30,8 +30,8 @@
 typedef int (*record_fn)(json_t *rec, const char *where, void *arg);
 
 /*
- * Runs fn over argv[0..argc-1]; each is an identifier (GUID, MAC or device
- * name) or a record.  Without arguments, over the lines of in.  Empty lines are
+ * Runs fn over argv[0..argc-1]; each is an identifier (GUID, MAC, serial:
+ * and a device's serial number, or device name) or a record.  Without arguments, over the lines of in.  Empty lines are
  * passed over; a bad line gives one message and EX_DATAERR, and the others go
  * on.  Returns the largest status.
  */

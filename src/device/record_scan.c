@@ -422,7 +422,7 @@ state(struct scan *c, void *arg)
 }
 
 static const struct member	 asked_table[] = {
-	WORD(asked, by, match_word, MATCH_MAC + 1), TEXT(asked, value), END
+	WORD(asked, by, match_word, MATCH_COUNT), TEXT(asked, value), END
 };
 
 static bool
@@ -474,7 +474,7 @@ device(struct scan *c, void *arg)
 static const struct member	 identity_table[] = {
 	SPECIAL("guid", guids), SPECIAL("name", names), SPECIAL("ambiguous", ambiguous),
 	HAS(identity, mac, KIND_MAC), SPECIAL("san_uri", uris), SPECIAL("san_dns", dnses),
-	TEXT(identity, template), TEXT(identity, upn), TEXT(identity, sid),
+	TEXT(identity, device_serial), TEXT(identity, template), TEXT(identity, upn), TEXT(identity, sid),
 	TEXT(identity, subject), TEXT(identity, issuer), TEXT(identity, serial),
 	TEXT(identity, sha256), TIME(identity, not_before), TIME(identity, not_after),
 	WORD(identity, eap, eap_word, EAP_OTHER + 1), END
@@ -490,9 +490,10 @@ static const struct member	 session_table[] = {
 	WORD(session, hint, hint_word, HINT_BAD + 1), SPECIAL("app_hint", refuse), END
 };
 static const struct member	 answer_table[] = {
-	SPECIAL("state", state), WORD(answer, matched_by, match_word, MATCH_MAC + 1),
+	SPECIAL("state", state), WORD(answer, matched_by, match_word, MATCH_COUNT),
 	WORD(answer, id_space, space_word, ID_SPACE_ENTRA + 1),
 	WORD(answer, source, source_word, SOURCE_CACHE + 1), TIME(answer, checked),
+	TEXT(answer, tenant),
 	SPECIAL("asked", asked), SPECIAL("device", device), END
 };
 

@@ -65,7 +65,8 @@ answer_one(struct stream *s, struct work *w)
 	bool		 bad = w->rec == NULL ||
 			    !record_identity(w->rec, &id, w->why, sizeof(w->why));
 
-	if (!bad && id.nguid == 0 && id.nname == 0 && !id.has_mac && !id.ambiguous) {
+	if (!bad && id.nguid == 0 && id.nname == 0 && !id.has_mac &&
+	    id.device_serial[0] == '\0' && !id.ambiguous) {
 		text_copy(w->why, sizeof(w->why),
 		    "identity: holds no GUID, name or MAC to ask for");
 		bad = true;

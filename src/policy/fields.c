@@ -32,7 +32,7 @@ static const struct field_word	 medium_words[] = {
 };
 static const struct field_word	 matched_words[] = {
 	{ "none", BIT(MATCH_NONE) }, { "guid", BIT(MATCH_GUID) }, { "name", BIT(MATCH_NAME) },
-	{ "mac", BIT(MATCH_MAC) }, { NULL, 0 }
+	{ "mac", BIT(MATCH_MAC) }, { "serial", BIT(MATCH_SERIAL) }, { NULL, 0 }
 };
 static const struct field_word	 space_words[] = {
 	{ "intune", BIT(ID_SPACE_INTUNE) }, { "entra", BIT(ID_SPACE_ENTRA) }, { NULL, 0 }

@@ -52,21 +52,21 @@ one_of(struct parser *p, const char *const *words, size_t n, const char *expecte
 bool
 setting_match_order(struct parser *p, const struct token *t)
 {
-	static const char *const	 words[] = { "guid", "name", "mac" };
-	static const enum match		 means[] = { MATCH_GUID, MATCH_NAME, MATCH_MAC };
+	static const char *const	 words[] = { "guid", "name", "serial", "mac" };
+	static const enum match		 means[] = { MATCH_GUID, MATCH_NAME, MATCH_SERIAL, MATCH_MAC };
 	struct match_order		 order = p->pol->order;
 	size_t				 n = 0, seen = 0, i, k;
 
 	parser_once(p, t, ONCE_ORDER);
-	order.by[0] = order.by[1] = order.by[2] = MATCH_NONE;
+	memset(order.by, 0, sizeof(order.by));
 	while (p->t.kind == TOKEN_WORD) {
-		if (!at_any(p, words, 3, &i))
-			i = 3;
-		for (k = 0; i < 3 && k < n && order.by[k] != means[i]; k++)
+		if (!at_any(p, words, MATCH_KINDS, &i))
+			i = MATCH_KINDS;
+		for (k = 0; i < MATCH_KINDS && k < n && order.by[k] != means[i]; k++)
 			;
-		if (i == 3)
-			parser_near(p, &p->t, "is none of guid, name and mac:",
-			    parser_guess(p, &p->t, words, 3, false));
+		if (i == MATCH_KINDS)
+			parser_near(p, &p->t, "is none of guid, name, serial and mac:",
+			    parser_guess(p, &p->t, words, MATCH_KINDS, false));
 		else if (k < n)
 			parser_fault(p, &p->t, "stands twice in match-order:");
 		else
@@ -78,10 +78,10 @@ setting_match_order(struct parser *p, const struct token *t)
 	}
 	/* A wrong word has been named already. */
 	if (seen == 0 && (p->t.kind == TOKEN_END || p->t.kind == TOKEN_EOF))
-		return parser_expected(p, "guid, name or mac");
+		return parser_expected(p, "guid, name, serial or mac");
 	if (n > 0)
 		p->pol->order = order;
-	return parser_end(p, "guid, name, mac or the end of the line");
+	return parser_end(p, "guid, name, serial, mac or the end of the line");
 }
 
 /* `for STATE, ...` behind a stale limit. */

@@ -45,6 +45,8 @@ cache_identity_of(struct identity *id, const struct answer *a)
 		identity_add_name(id, a->asked[0].value, FOUND_ARGUMENT);
 	else if (a->asked[0].by == MATCH_MAC)
 		id->has_mac = mac_parse(a->asked[0].value, id->mac);
+	else if (a->asked[0].by == MATCH_SERIAL)
+		text_copy(id->device_serial, sizeof(id->device_serial), a->asked[0].value);
 }
 
 struct export {
@@ -428,13 +430,13 @@ cache_import(struct cache *c)
 static void
 sort_key(char out[300], const struct answer *a)
 {
-	char	 guid[GUID_TEXT];
+	static const char	 kinds[] = { '?', 'g', 'n', 'm', 's' };	/* by enum match */
+	char			 guid[GUID_TEXT];
 
 	if (a->nasked == 0)
 		snprintf(out, 300, "i:%s", guid_format(guid, &a->device.id));
 	else
-		snprintf(out, 300, "x:%c:%s", a->asked[0].by == MATCH_GUID ? 'g' :
-		    a->asked[0].by == MATCH_MAC ? 'm' : 'n', a->asked[0].value);
+		snprintf(out, 300, "x:%c:%s", kinds[a->asked[0].by], a->asked[0].value);
 }
 
 /* The next answer of an export; clients are passed over.  False at its end. */

@@ -17,7 +17,7 @@ check_key(struct store *s, const struct bytes *k, const struct bytes *v, const c
 	enum store_rc	 rc;
 
 	*what = NULL;
-	if (own.n < 3 || own.p[1] != ':' || strchr("enm", own.p[0]) == NULL ||
+	if (own.n < 3 || own.p[1] != ':' || strchr("enms", own.p[0]) == NULL ||
 	    v->n != 2 + GUID_LEN || memcmp(v->p, "i:", 2) != 0) {
 		*what = "is no key of a device";
 		return STORE_FOUND;
@@ -41,16 +41,18 @@ check_answer(struct store *s, const struct bytes *k, const struct bytes *v, cons
 		"is not found by its keys: the second is lost",
 		"is not found by its keys: the third is lost",
 		"is not found by its keys: the fourth is lost",
+		"is not found by its keys: the fifth is lost",
 	};
 	enum store_claim		 claim[STORE_CLAIMS];
 	struct answer			 a;
+	char				 serial[DEVICE_SERIAL];
 	size_t				 i;
 
 	if (!unpack_answer(v->p, v->n, &a, what))
 		return STORE_FOUND;
 	*what = NULL;
 	if (k->n >= 5 && k->p[0] == 'x' && k->p[1] == ':' && k->p[3] == ':' &&
-	    (k->p[2] == 'n' || (k->p[2] == 'g' && k->n == 4 + GUID_LEN) ||
+	    (k->p[2] == 'n' || k->p[2] == 's' || (k->p[2] == 'g' && k->n == 4 + GUID_LEN) ||
 	    (k->p[2] == 'm' && k->n == 4 + MAC_LEN)))
 		return STORE_FOUND;
 	if (!a.has_device || !a.device.has_id || k->n != 2 + GUID_LEN ||
@@ -60,6 +62,11 @@ check_answer(struct store *s, const struct bytes *k, const struct bytes *v, cons
 	}
 	if (store_claims(s, &a.device, claim) == STORE_ERROR)
 		return STORE_ERROR;
+	for (i = 0; i < STORE_CLAIMS && claim[i] != CLAIM_NONE; i++)
+		;
+	/* Who wrote version 1 filed no device under its serial number, the last claim. */
+	if (v->p[0] == 1 && i > 0 && device_fold_serial(serial, sizeof(serial), a.device.serial))
+		claim[i - 1] = CLAIM_FOUND;
 	for (i = 0; i < STORE_CLAIMS && *what == NULL; i++)
 		if (claim[i] == CLAIM_LOST)
 			*what = lost[i];

@@ -4,10 +4,11 @@
  *
  *	meta	"format" -> text, "cursor.NAME" -> a place in the journal
  *	dev	"i:" + 16 bytes of the Intune id -> packed answer
- *		"x:g:" + GUID, "x:n:" + folded name, "x:m:" + 6 bytes
+ *		"x:g:" + GUID, "x:n:" + folded name, "x:m:" + 6 bytes,
+ *		"x:s:" + folded serial number
  *		-> packed answer that names no stored device
  *	key	"e:" + 16 bytes of the Entra id, "n:" + folded name, "m:" + 6
- *		bytes -> key in dev (more than one: duplicates are kept sorted)
+ *		bytes, "s:" + folded serial number -> key in dev (more than one: duplicates are kept sorted)
  *		"v" + one of these: the same, but refuted, and not found
  *	client	id -> version, seen, place in the journal, JSON text
  */

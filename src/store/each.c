@@ -39,6 +39,10 @@ asked_of(struct answer *a, const unsigned char *key, size_t n)
 		q->by = MATCH_NAME;
 		memcpy(q->value, key + 4, n - 4);
 		q->value[n - 4] = '\0';
+	} else if (key[2] == 's' && n - 4 < DEVICE_SERIAL) {
+		q->by = MATCH_SERIAL;
+		memcpy(q->value, key + 4, n - 4);
+		q->value[n - 4] = '\0';
 	} else
 		a->nasked = 0;
 }

@@ -62,10 +62,18 @@ add_int(unsigned char *p, int64_t v)
 }
 
 static unsigned char *
+add_text(unsigned char *p, const char *s, size_t size)
+{
+	size_t	 n = strnlen(s, size - 1);
+
+	*p++ = (unsigned char)n;
+	return add(p, s, n);
+}
+
+static unsigned char *
 add_device(unsigned char *p, const struct device *d)
 {
-	const char	*s;
-	size_t		 i, n;
+	size_t	 i;
 
 	p = add_int(p, d->last_sync);
 	p = add_int(p, d->enrolled);
@@ -78,12 +86,8 @@ add_device(unsigned char *p, const struct device *d)
 		p = add(p, d->wifi_mac, MAC_LEN);
 	if (d->has_ethernet_mac)
 		p = add(p, d->ethernet_mac, MAC_LEN);
-	for (i = 0; i < NTEXTS; i++) {
-		s = (const char *)d + texts[i].at;
-		n = strnlen(s, texts[i].size - 1);
-		*p++ = (unsigned char)n;
-		p = add(p, s, n);
-	}
+	for (i = 0; i < NTEXTS; i++)
+		p = add_text(p, (const char *)d + texts[i].at, texts[i].size);
 	return p;
 }
 
@@ -108,6 +112,7 @@ pack_answer(unsigned char out[PACK_MAX], const struct answer *a)
 	p = add_int(p, a->checked);
 	if (a->has_device)
 		p = add_device(p, d);
+	p = add_text(p, a->tenant, sizeof(a->tenant));
 	return (size_t)(p - out);
 }
 
@@ -216,10 +221,10 @@ unpack_answer(const void *data, size_t len, struct answer *out, const char **why
 	int			 flags;
 
 	memset(out, 0, sizeof(*out));
-	if ((version = take(&c, 1)) != NULL && *version != PACK_VERSION)
+	if ((version = take(&c, 1)) != NULL && (*version < 1 || *version > PACK_VERSION))
 		c.why = "is of another version";
 	out->state = (enum compliance)take_small(&c, COMPLIANCE_COUNT);
-	out->matched_by = (enum match)take_small(&c, MATCH_MAC + 1);
+	out->matched_by = (enum match)take_small(&c, MATCH_COUNT);
 	out->id_space = (enum id_space)take_small(&c, ID_SPACE_ENTRA + 1);
 	out->source = (enum source)take_small(&c, SOURCE_CACHE + 1);
 	flags = take_small(&c, FLAGS_ALL + 1);
@@ -228,6 +233,8 @@ unpack_answer(const void *data, size_t len, struct answer *out, const char **why
 		take_device(&c, &out->device, flags);
 	else if (flags != 0 && c.why == NULL)
 		c.why = "has a value that does not exist";
+	if (c.why == NULL && *version > 1)
+		take_text(&c, out->tenant, sizeof(out->tenant));
 	if (c.why == NULL && c.left != 0)
 		c.why = "has bytes left over";
 	if (c.why == NULL)

@@ -12,9 +12,11 @@
 
 #include "device/answer.h"
 
-#define PACK_VERSION	1
+/* Version 1 has no tenant at its end; it is read, too.  Its devices are not filed
+ * under their serial number. */
+#define PACK_VERSION	2
 
-/* The longest packed answer: 96 bytes of fixed fields and ten strings. */
+/* The longest packed answer: 96 bytes of fixed fields and eleven strings. */
 #define PACK_MAX	4096
 
 /* Packs a, without its `asked`, into out.  Returns the length. */

@@ -13,8 +13,8 @@ struct key {
 	size_t		 n;
 };
 
-/* Secondary keys of one device: Entra id, name, two MACs. */
-#define DEVICE_KEYS	4
+/* Secondary keys of one device: Entra id, name, two MACs, serial number. */
+#define DEVICE_KEYS	STORE_CLAIMS
 
 /* One search through the identifiers of an identity. */
 struct search {
@@ -58,6 +58,18 @@ static struct key
 mac_key(const char *prefix, const uint8_t mac[MAC_LEN])
 {
 	return key_of(prefix, mac, MAC_LEN);
+}
+
+/* False when the serial number is none that a device is found by. */
+static bool
+serial_key(struct key *k, const char *prefix, const char *serial)
+{
+	char	 folded[DEVICE_SERIAL];
+
+	if (!device_fold_serial(folded, sizeof(folded), serial))
+		return false;
+	*k = key_of(prefix, folded, strlen(folded));
+	return true;
 }
 
 static bool
@@ -135,6 +147,7 @@ keys_of(const struct device *d, bool x, struct key keys[DEVICE_KEYS])
 		keys[n++] = mac_key(x ? "x:m:" : "m:", d->wifi_mac);
 	if (d->has_ethernet_mac && mac_is_usable(d->ethernet_mac))
 		keys[n++] = mac_key(x ? "x:m:" : "m:", d->ethernet_mac);
+	n += serial_key(&keys[n], x ? "x:s:" : "s:", d->serial);
 	return n;
 }
 
@@ -264,6 +277,7 @@ search_guid(struct search *q, const struct guid *g)
 static enum store_rc
 search_kind(struct search *q, const struct identity *id, enum match by, bool *any)
 {
+	struct key	 x, k;
 	enum store_rc	 rc = STORE_NOTFOUND;
 	size_t		 i;
 
@@ -283,6 +297,10 @@ search_kind(struct search *q, const struct identity *id, enum match by, bool *an
 		*any = true;
 		rc = search_key(q, mac_key("x:m:", id->mac), mac_key("m:", id->mac), by,
 		    ID_SPACE_NONE);
+	} else if (by == MATCH_SERIAL && serial_key(&k, "s:", id->device_serial) &&
+	    serial_key(&x, "x:s:", id->device_serial)) {
+		*any = true;
+		rc = search_key(q, x, k, by, ID_SPACE_NONE);
 	}
 	return rc;
 }
@@ -301,7 +319,7 @@ search_all(struct search *q, const struct identity *id, const struct match_order
 	enum store_rc	 rc;
 	size_t		 i;
 
-	for (i = 0; i < 3 && order->by[i] != MATCH_NONE; i++) {
+	for (i = 0; i < MATCH_KINDS && order->by[i] != MATCH_NONE; i++) {
 		if ((rc = search_kind(q, id, order->by[i], &any)) != STORE_NOTFOUND)
 			return rc;
 		if (any && !decided) {
@@ -500,7 +518,10 @@ asked_keys(const struct asked *q, struct key *x, struct key *devices, struct gui
 		*x = mac_key("x:m:", mac);
 		*devices = mac_key("m:", mac);
 		return true;
+	case MATCH_SERIAL:
+		return serial_key(x, "x:s:", q->value) && serial_key(devices, "s:", q->value);
 	case MATCH_NONE:
+	case MATCH_COUNT:
 		break;
 	}
 	return false;
@@ -546,6 +567,17 @@ found_nothing(const struct answer *a, size_t i)
 	    (a->matched_by == MATCH_GUID && i + 1 < a->nasked);
 }
 
+/* The same said of an identifier that has led nowhere. */
+static struct answer
+no_such(const struct answer *a)
+{
+	struct answer	 no = { .state = COMPLIANCE_UNREGISTERED, .source = a->source,
+			    .checked = a->checked };
+
+	text_copy(no.tenant, sizeof(no.tenant), a->tenant);
+	return no;
+}
+
 /*
  * Unregistered, ambiguous, or the rare answer whose device has no id: filed under
  * what was asked.
@@ -553,14 +585,12 @@ found_nothing(const struct answer *a, size_t i)
 static enum store_rc
 put_without_device(struct store *s, const struct answer *a, struct answer *before)
 {
-	struct answer	 bare = *a, no = { .state = COMPLIANCE_UNREGISTERED };
+	struct answer	 bare = *a, no = no_such(a);
 	struct key	 x, devices;
 	struct guid	 g;
 	enum store_rc	 rc, any = STORE_NOTFOUND;
 	size_t		 i;
 
-	no.checked = a->checked;
-	no.source = a->source;
 	if (a->state == COMPLIANCE_UNREGISTERED)
 		bare = no;
 	for (i = 0; i < a->nasked; i++) {
@@ -590,7 +620,10 @@ asked_by(const struct answer *a)
 		return 'n';
 	case MATCH_MAC:
 		return 'm';
+	case MATCH_SERIAL:
+		return 's';
 	case MATCH_NONE:
+	case MATCH_COUNT:
 		break;
 	}
 	return '\0';
@@ -631,12 +664,10 @@ static enum store_rc
 put_other_guids(struct store *s, const struct answer *a)
 {
 	const struct device	*d = &a->device;
-	struct answer		 no = { .state = COMPLIANCE_UNREGISTERED };
+	struct answer		 no = no_such(a);
 	struct guid		 g;
 	size_t			 i;
 
-	no.checked = a->checked;
-	no.source = a->source;
 	for (i = 0; i < a->nasked; i++) {
 		if (a->asked[i].by != MATCH_GUID || !guid_parse(a->asked[i].value, &g) ||
 		    guid_equal(&g, &d->id) || (d->has_entra_id && guid_equal(&g, &d->entra_id)))

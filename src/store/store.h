@@ -58,8 +58,8 @@ enum store_rc store_find(struct store *s, const struct identity *id,
 	    const struct match_order *order, struct answer *out);
 
 /*
- * Files an answer of Intune's: under its device, by its id, with Entra id, name
- * and MACs as further keys; what those keys were before is dropped.  Unregistered
+ * Files an answer of Intune's: under its device, by its id, with Entra id, name,
+ * MACs and serial number as further keys; what those keys were before is dropped.  Unregistered
  * or ambiguous is filed under everything that was asked: a stored device that was
  * asked for by its id becomes unregistered and keeps its facts.
  *
@@ -92,8 +92,8 @@ enum store_rc store_each(struct store *s, store_answer_fn fn, void *arg);
 enum store_rc store_prune(struct store *s, int64_t limit, size_t *devices, size_t *others);
 
 /*
- * Whether a stored device is found by its Entra id, name, Wi-Fi and Ethernet MAC,
- * in this order, those that it does not have (or that count for nothing) left
+ * Whether a stored device is found by its Entra id, name, Wi-Fi and Ethernet MAC
+ * and serial number, in this order, those that it does not have (or that count for nothing) left
  * out.  CLAIM_VOID: not by this one, as Intune has said otherwise since.
  */
 enum store_claim {
@@ -102,7 +102,7 @@ enum store_claim {
 	CLAIM_VOID,
 	CLAIM_LOST		/* damage: the key is not there */
 };
-#define STORE_CLAIMS	4
+#define STORE_CLAIMS	5
 enum store_rc store_claims(struct store *s, const struct device *d,
 	    enum store_claim claim[STORE_CLAIMS]);
 

@@ -143,6 +143,31 @@ nac-cache: {\"identity\":{\"mac\":\"zz\"}}: identity.mac: is no MAC address"
 	assert_has "$stderr" "--match-order"
 }
 
+@test "by serial number; and the match order as nac-decide prints it" {
+	{
+		answer 1 compliant 0 '.compliance.device.serial = "PF2ABC01"'
+		answer 2 noncompliant 0 '.compliance.device.serial = "PF2ABC02"'
+		answer 3 compliant 0 '.compliance.device.serial = "Default string"'
+		no serial pf2abc09
+	} | nac-cache put -q
+	run -0 nac-cache get serial:pf2abc02
+	assert_eq "$(json_get "$output" '.compliance | "\(.state) \(.matched_by) \(.device.name)"')" \
+		"noncompliant serial LAPTOP-2"
+	assert_eq "$(json_get "$output" .identity)" "$(jq . <<<'{"device_serial":"pf2abc02"}')"
+	assert_eq "$(nac-cache get SERIAL:PF2ABC09 | jq -r .compliance.state)" unregistered
+	run -1 nac-cache get 'serial:Default string' serial:PF2ABC03 PF2ABC01
+	assert_eq "$(jq -r .compliance.state <<<"$output" | xargs)" "pending pending pending"
+	rec=$(jq -cn --arg m "$(mac 1)" '{identity:{device_serial:"PF2ABC02",mac:$m}}')
+	assert_eq "$(nac-cache get "$rec" | jq -r .compliance.device.name)" LAPTOP-2
+	printf '%s\n' 'match-order mac serial' 'ambiguous newest' deny >"$BATS_TEST_TMPDIR/rules"
+	order=$(nac-decide -r "$BATS_TEST_TMPDIR/rules" --print match-order)
+	assert_eq "$order" "mac serial newest"
+	assert_eq "$(nac-cache -m "$order" get "$rec" | jq -r .compliance.device.name)" LAPTOP-1
+	run -0 nac-cache check
+	run -0 bash -c 'nac-cache export >a && nac-cache -d s2 import <a && nac-cache -d s2 export >b && cmp a b'
+	run -0 nac-cache diff a b
+}
+
 @test "renamed, re-enrolled, ambiguous and vanished devices are found as what they are" {
 	answer 1 compliant 50 | nac-cache put -q
 	answer 1 compliant 40 '.compliance.device.name="NEW"' | nac-cache put -q

@@ -208,6 +208,12 @@ nac-decide: bad:4:10: unknown label "Nobody"'
 	assert_eq "$output" "mac guid"
 	run -0 --separate-stderr nac-decide -r r --print stale-after
 	assert_eq "$output" 7200s
+	rules r 'match-order serial, mac' 'ambiguous newest' 'deny'
+	run -0 --separate-stderr nac-decide -r r --print match-order
+	assert_eq "$output" "serial mac newest"
+	rules r 'deny'
+	run -0 --separate-stderr nac-decide -r r --print match-order
+	assert_eq "$output" "guid name serial mac"
 	run -64 --separate-stderr nac-decide -r r --print colour
 	run -64 --separate-stderr nac-decide -r r --print match-order X
 	rules r 'deny if'

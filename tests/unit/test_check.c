@@ -76,11 +76,13 @@ ask_something(struct answer *a, int what)
 	g.b[15] = (uint8_t)(what % 5 + 1);
 	if (what % 4 == 0)
 		g.b[0] = 0xe0;
-	q->by = (enum match)(what % 3 + 1);
+	q->by = (enum match)(what / 15 % MATCH_KINDS + 1);
 	if (q->by == MATCH_GUID)
 		guid_format(q->value, &g);
 	else if (q->by == MATCH_NAME)
 		snprintf(q->value, sizeof(q->value), "laptop-%d", what % 5);
+	else if (q->by == MATCH_SERIAL)
+		snprintf(q->value, sizeof(q->value), "pf2abc%d", what % 5);
 	else
 		snprintf(q->value, sizeof(q->value), "00:1b:2c:00:00:%02x", what % 5);
 }
@@ -98,12 +100,14 @@ test_random(void)
 	for (i = 0; i < 2000; i++) {
 		a = device((int)(random() % 5), (int)(random() % 5), (int)(random() % 5),
 		    NOW + i / 4 + random() % 40);
+		snprintf(a.device.serial, sizeof(a.device.serial), "PF2ABC%d",
+		    (int)(random() % 5));
 		if (random() % 3 == 0) {
 			memset(&a.device, 0, sizeof(a.device));
 			a.has_device = false;
 			a.state = random() % 3 == 0 ? COMPLIANCE_AMBIGUOUS : COMPLIANCE_UNREGISTERED;
 			a.matched_by = a.state == COMPLIANCE_AMBIGUOUS ?
-			    (enum match)(random() % 4) : MATCH_NONE;
+			    (enum match)(random() % MATCH_COUNT) : MATCH_NONE;
 			ask_something(&a, (int)(random() % 60));
 		}
 		if (random() % 2 == 0)
@@ -153,6 +157,33 @@ after(enum db db, const char *key, size_t klen, const char *val, size_t vlen, bo
 	return n;
 }
 
+/* A device that the first version of the program has filed: without its serial
+ * number for a key, which is no fault; later versions' is one. */
+static void
+test_first_version(void)
+{
+	struct store	*s = fresh();
+	struct answer	 a = device(1, 1, 1, NOW);
+	unsigned char	 packed[PACK_MAX];
+	size_t		 n;
+	struct raw	 key = { DB_KEY, "s:pf2abc01", NULL, 10, 0, true };
+	struct raw	 dev = { DB_DEV, "i:\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\2", packed, 18, 0, false };
+
+	snprintf(a.device.serial, sizeof(a.device.serial), "PF2ABC01");
+	CHECK(store_put(s, &a, NULL) == STORE_FOUND && faults(s) == 0);
+	CHECK(store_transact(s, put_raw, &key) == STORE_FOUND && faults(s) == 1);
+	CHECK_STR(said, "\"i:00000000-0000-0000-0000-000000000002\" is not found by its keys: "
+	    "the fourth is lost\n");
+	n = pack_answer(packed, &a);
+	packed[0] = 1;
+	dev.vlen = n - 1;
+	CHECK(store_transact(s, put_raw, &dev) == STORE_FOUND && faults(s) == 0);
+	a.checked++;
+	CHECK(store_put(s, &a, NULL) == STORE_FOUND && faults(s) == 0);
+	CHECK(store_transact(s, put_raw, &key) == STORE_FOUND && faults(s) == 1);
+	store_close(s);
+}
+
 #define ID(n)	"i:\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0" n
 
 static void
@@ -191,6 +222,7 @@ main(void)
 	if (mkdtemp(dir) == NULL)
 		return 1;
 	test_random();
+	test_first_version();
 	test_faults();
 	snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
 	CHECK(system(cmd) == 0);

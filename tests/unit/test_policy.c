@@ -333,7 +333,7 @@ test_words(void)
 		snprintf(text, sizeof(text), "medium is %s", medium_name(session.medium));
 		CHECK(holds(text) == 1);
 	}
-	for (i = MATCH_NONE; i <= MATCH_MAC; i++) {
+	for (i = MATCH_NONE; i < MATCH_COUNT; i++) {
 		answer.matched_by = (enum match)i;
 		snprintf(text, sizeof(text), "matched is %s", match_name(answer.matched_by));
 		CHECK(holds(text) == 1);
@@ -545,7 +545,8 @@ test_settings(void)
 
 	p = good("allow");
 	o = policy_match_order(p);
-	CHECK(o->by[0] == MATCH_GUID && o->by[1] == MATCH_NAME && o->by[2] == MATCH_MAC);
+	CHECK(o->by[0] == MATCH_GUID && o->by[1] == MATCH_NAME &&
+	    o->by[2] == MATCH_SERIAL && o->by[3] == MATCH_MAC);
 	CHECK(policy_stale_after(p) == 86400);
 	policy_free(p);
 	p = good("\xef\xbb\xbfmatch-order mac, name\nstale-after 1h30m\nno-match allow\n");
@@ -828,14 +829,14 @@ test_errors(void)
 		{ "", "t:1:1: no rule in the whole file\n" },
 		{ "# nothing\nlabel A when managed\n", "t:3:1: no rule in the whole file\n" },
 		/* settings */
-		{ "match-order\nallow", "t:1:12: expected guid, name or mac, not the end of the line\n" },
+		{ "match-order\nallow", "t:1:12: expected guid, name, serial or mac, not the end of the line\n" },
 		{ "match-order guid guidd mac mac\nallow",
-		  "t:1:18: is none of guid, name and mac: \"guidd\" (did you mean \"guid\"?)\n"
+		  "t:1:18: is none of guid, name, serial and mac: \"guidd\" (did you mean \"guid\"?)\n"
 		  "t:1:28: stands twice in match-order: \"mac\"\n" },
 		{ "match-order mac\nmatch-order mac\nallow",
 		  "t:2:1: this setting is given twice: \"match-order\"\n" },
 		{ "match-order mac = 3\nallow",
-		  "t:1:17: expected guid, name, mac or the end of the line, not \"=\"\n" },
+		  "t:1:17: expected guid, name, serial, mac or the end of the line, not \"=\"\n" },
 		{ "stale-after soon\nallow", "t:1:13: is no span of time (try 24h): \"soon\"\n" },
 		{ "stale-after 0s\nallow", "t:1:13: is no span of time (try 24h): \"0s\"\n" },
 		{ "stale-after\nallow",

@@ -46,7 +46,7 @@ test_refused(void)
 	    "compliance.state: is no compliance state");
 	CHECK_STR(refused("{\"compliance\":{\"device\":[]}}"), "device: must be an object");
 	CHECK_STR(refused("{\"compliance\":{\"asked\":[{\"by\":\"guid\"}]}}"),
-	    "asked.by: must be guid, name or mac, with a value");
+	    "asked.by: must be guid, name, mac or serial, with a value");
 	CHECK(strstr(refused("{\"a\":1,\"a\":2}"), "duplicate") != NULL);
 	CHECK(strstr(refused("{\"a\":\"\\u0000\"}"), "column") != NULL);
 	CHECK(strstr(refused("{\"a\":1}x"), "column") != NULL);
@@ -93,6 +93,7 @@ test_round_trip(void)
 	a.nasked = 1;
 	a.asked[0].by = MATCH_MAC;
 	text_copy(a.asked[0].value, sizeof(a.asked[0].value), "0a:1b:2c:3d:4e:5f");
+	text_copy(a.tenant, sizeof(a.tenant), "north.example");
 	a.has_device = a.device.has_id = a.device.has_wifi_mac = true;
 	a.device.wifi_mac[0] = 0x0a;
 	text_copy(a.device.name, sizeof(a.device.name), "Anna \"the\\boss\"\n");
@@ -155,16 +156,65 @@ test_words(void)
 	CHECK(order.by[0] == MATCH_MAC && order.by[1] == MATCH_NAME && order.by[2] == MATCH_GUID);
 	CHECK(match_order_parse("guid", &order) && order.by[1] == MATCH_NONE);
 	CHECK(!match_order_parse("", &order) && !match_order_parse("guid guid", &order));
-	CHECK(!match_order_parse("none", &order) && !match_order_parse("serial", &order));
+	CHECK(!match_order_parse("none", &order) && !match_order_parse("serials", &order));
+	CHECK(match_order_parse("serial mac name guid newest", &order) && order.newest &&
+	    order.by[0] == MATCH_SERIAL && order.by[3] == MATCH_GUID);
+	CHECK(!match_order_parse("serial mac name guid serial", &order));
 	CHECK(compliance_parse("inGracePeriod", &state) && state == COMPLIANCE_GRACE);
 	CHECK(compliance_parse("configManager", &state) && state == COMPLIANCE_CONFIGMANAGER);
 	CHECK(!compliance_parse("", &state) && !compliance_parse("ok", &state));
 	CHECK(device_is_wiping(&d) && !device_is_retiring(&d));
 }
 
+static void
+test_serials(void)
+{
+	static const char *const	 none[] = {
+		"", " ", "0", "00000000", "N/A", "None", "default string", "Default-String",
+		"To be filled by O.E.M.", "TO BE FILLED BY O.E.M", "System Serial Number",
+		"Not Specified", "XXXXXXXX", "........", "123456789", "1234567890",
+		"01234567890123456789", "unknown", "ab1",
+	};
+	char				 text[DEVICE_SERIAL], long_one[DEVICE_SERIAL + 8];
+	struct identity			 id;
+	char				 why[256] = "";
+	json_t				*rec;
+	size_t				 i;
+
+	for (i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+		if (!CHECK(!device_fold_serial(text, sizeof(text), none[i])))
+			printf("# %s\n", none[i]);
+	CHECK(device_fold_serial(text, sizeof(text), " C02XK1ZZJGH5\t"));
+	CHECK_STR(text, "c02xk1zzjgh5");
+	CHECK(device_fold_serial(text, sizeof(text), "VMware-56 4d 1c 22-ee"));
+	CHECK(device_fold_serial(text, sizeof(text), "12346"));
+	memset(long_one, 'x', sizeof(long_one));
+	long_one[0] = 'y';
+	long_one[DEVICE_SERIAL - 1] = '\0';
+	CHECK(device_fold_serial(text, sizeof(text), long_one));
+	CHECK(!device_fold_serial(text, sizeof(text) - 1, long_one));
+	long_one[DEVICE_SERIAL - 1] = 'x';
+	long_one[DEVICE_SERIAL] = '\0';
+	CHECK(!device_fold_serial(text, sizeof(text), long_one));
+
+	/* A word by itself is a name; the certificate's serial number is another thing. */
+	rec = record_parse("Serial:PF2ABC01", 15, why, sizeof(why));
+	CHECK(record_identity(rec, &id, why, sizeof(why)) && id.nname == 0 &&
+	    id.serial[0] == '\0');
+	CHECK_STR(id.device_serial, "PF2ABC01");
+	json_decref(rec);
+	rec = record_parse("PF2ABC01", 8, why, sizeof(why));
+	CHECK(record_identity(rec, &id, why, sizeof(why)) && id.nname == 1 &&
+	    id.device_serial[0] == '\0');
+	json_decref(rec);
+	CHECK(record_parse("serial:", 7, why, sizeof(why)) == NULL);
+	CHECK(record_parse("serial:a\x01z", 10, why, sizeof(why)) == NULL);
+}
+
 int
 main(void)
 {
+	test_serials();
 	test_refused();
 	test_bare();
 	test_round_trip();

@@ -113,6 +113,13 @@ look(struct store *s, struct identity id)
 	return a.state;
 }
 
+static void
+ignore_fault(const char *what, void *arg)
+{
+	(void)arg;
+	printf("# %s\n", what);
+}
+
 /* A store in a folder of its own. */
 static struct store *
 fresh(void)
@@ -160,6 +167,16 @@ test_pack(void)
 	bad[1] = 0;
 	bad[5] = 2;		/* an id without a device */
 	CHECK(!unpack_answer(bad, 14, &b, &why));
+	/* What the first version wrote: the same without a tenant. */
+	memcpy(bad, buf, n);
+	bad[0] = 1;
+	CHECK(bad[n - 1] == 0 && unpack_answer(bad, n - 1, &b, &why));
+	CHECK(memcmp(&a.device, &b.device, sizeof(a.device)) == 0);
+	CHECK(!unpack_answer(bad, n, &b, &why));
+	snprintf(a.tenant, sizeof(a.tenant), "north");
+	n = pack_answer(buf, &a);
+	CHECK(unpack_answer(buf, n, &b, &why));
+	CHECK_STR(b.tenant, "north");
 	CHECK(unpack_int((const unsigned char *)"\xff\xff\xff\xff\xff\xff\xff\xff") == -1);
 }
 
@@ -202,6 +219,63 @@ test_find(void)
 	CHECK(look(s, id) == COMPLIANCE_PENDING);
 	id.ambiguous = true;
 	CHECK(look(s, id) == COMPLIANCE_AMBIGUOUS);
+	store_close(s);
+}
+
+static struct identity
+by_serial(const char *serial)
+{
+	struct identity	 id;
+
+	memset(&id, 0, sizeof(id));
+	snprintf(id.device_serial, sizeof(id.device_serial), "%s", serial);
+	return id;
+}
+
+static void
+test_serial(void)
+{
+	struct store		*s = fresh();
+	struct answer		 a = device(1, COMPLIANCE_COMPLIANT, NOW), b, no, out;
+	struct identity		 id = by_serial(" pf2abc01");
+	struct store_checked	 n;
+
+	snprintf(a.device.serial, sizeof(a.device.serial), "PF2ABC01");
+	CHECK(store_put(s, &a, NULL) == STORE_FOUND);
+	CHECK(store_find(s, &id, &order, &out) == STORE_FOUND && out.matched_by == MATCH_SERIAL);
+	CHECK_STR(out.device.name, "LAPTOP-1");
+	CHECK(look(s, by_serial("PF2ABC0")) == COMPLIANCE_PENDING);
+	/* A serial number is no name, and a certificate's is no device's. */
+	CHECK(look(s, by_name("PF2ABC01")) == COMPLIANCE_PENDING);
+	memset(&id, 0, sizeof(id));
+	snprintf(id.serial, sizeof(id.serial), "pf2abc01");
+	CHECK(look(s, id) == COMPLIANCE_PENDING);
+	/* A second device with it, until Intune names one of them. */
+	b = device(2, COMPLIANCE_NONCOMPLIANT, NOW + 1);
+	snprintf(b.device.serial, sizeof(b.device.serial), "pf2abc01");
+	store_put(s, &b, NULL);
+	CHECK(look(s, by_serial("PF2ABC01")) == COMPLIANCE_AMBIGUOUS);
+	b.matched_by = MATCH_SERIAL;
+	b.checked += 1;
+	ask(&b, MATCH_SERIAL, "pf2abc01");
+	store_put(s, &b, NULL);
+	CHECK(look(s, by_serial("PF2ABC01")) == COMPLIANCE_NONCOMPLIANT);
+	/* "No such device" is filed under it, and undone by a device that has it. */
+	no = state_answer(COMPLIANCE_UNREGISTERED, NOW + 5);
+	ask(&no, MATCH_SERIAL, "pf9zzz99");
+	CHECK(store_put(s, &no, NULL) == STORE_FOUND);
+	CHECK(look(s, by_serial("PF9ZZZ99")) == COMPLIANCE_UNREGISTERED);
+	a = device(3, COMPLIANCE_COMPLIANT, NOW + 6);
+	snprintf(a.device.serial, sizeof(a.device.serial), "PF9ZZZ99");
+	store_put(s, &a, NULL);
+	CHECK(look(s, by_serial("PF9ZZZ99")) == COMPLIANCE_COMPLIANT);
+	/* What many devices have names none. */
+	snprintf(a.device.serial, sizeof(a.device.serial), "Default string");
+	a.checked++;
+	store_put(s, &a, NULL);
+	CHECK(look(s, by_serial("Default string")) == COMPLIANCE_PENDING);
+	CHECK(look(s, by_serial("PF9ZZZ99")) == COMPLIANCE_PENDING);
+	CHECK(store_check(s, ignore_fault, NULL, &n) == STORE_FOUND && n.faults == 0);
 	store_close(s);
 }
 
@@ -798,6 +872,7 @@ main(void)
 		return 1;
 	test_pack();
 	test_find();
+	test_serial();
 	test_order();
 	test_moved_keys();
 	test_ambiguous();
