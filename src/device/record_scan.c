@@ -486,8 +486,9 @@ static const struct member	 session_table[] = {
 	TEXT(session, nas_port_type), TEXT(session, acct_session_id),
 	TEXT(session, acct_multi_session_id), TEXT(session, calling), TEXT(session, called),
 	TEXT(session, ssid), TEXT(session, framed_ip), TEXT(session, cui),
-	TEXT(session, audit_session_id), SPECIAL("groups", groups), TIME(session, mfa),
-	WORD(session, hint, hint_word, HINT_BAD + 1), SPECIAL("app_hint", refuse), END
+	TEXT(session, audit_session_id), TEXT(session, vendor), SPECIAL("groups", groups),
+	TIME(session, mfa), WORD(session, hint, hint_word, HINT_BAD + 1),
+	SPECIAL("app_hint", refuse), END
 };
 static const struct member	 answer_table[] = {
 	SPECIAL("state", state), WORD(answer, matched_by, match_word, MATCH_COUNT),

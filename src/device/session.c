@@ -65,6 +65,7 @@ session_write(struct jsonw *w, const struct session *s)
 	jw_opt(w, "framed_ip", s->framed_ip);
 	jw_opt(w, "cui", s->cui);
 	jw_opt(w, "audit_session_id", s->audit_session_id);
+	jw_opt(w, "vendor", s->vendor);
 	if (s->ngroup > 0) {
 		jw_array(w, "groups");
 		for (i = 0; i < s->ngroup; i++)

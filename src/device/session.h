@@ -15,6 +15,7 @@
 #define SESSION_GROUPS	16	/* that the RADIUS server hands over; more are left out */
 #define SESSION_GROUP	128
 #define SESSION_HINT	128
+#define SESSION_VENDOR	16
 
 enum medium { MEDIUM_UNKNOWN, MEDIUM_WIRED, MEDIUM_WIRELESS, MEDIUM_VPN };
 
@@ -40,6 +41,7 @@ struct session {
 	char		 framed_ip[46];
 	char		 cui[SESSION_TEXT];		/* Chargeable-User-Identity */
 	char		 audit_session_id[SESSION_TEXT];	/* of Cisco-AVPair */
+	char		 vendor[SESSION_VENDOR];	/* of the NAS, by its attributes */
 	size_t		 ngroup;
 	char		 group[SESSION_GROUPS][SESSION_GROUP];	/* the user's, from the server */
 	int64_t		 mfa;		/* the user's last MFA; 0 not known */

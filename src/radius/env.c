@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "base/when.h"
 #include "radius/env.h"
+#include "radius/vendor.h"
 
 #define ENV_VALUE	1024	/* no value is longer than the server's whole entry */
 
@@ -165,11 +166,22 @@ take_cui(struct env_reader *r, const char *value)
 	copy_once(r, "Chargeable-User-Identity", r->s->cui, sizeof(r->s->cui), value);
 }
 
+/* The name of an attribute that is not read may still say whose NAS it is. */
+static void
+take_vendor(struct env_reader *r, const char *name, size_t len)
+{
+	const char	*word = vendor_of(name, len);
+
+	if (word != NULL && vendor_is_better(r->s->vendor, word))
+		text_copy(r->s->vendor, sizeof(r->s->vendor), word);
+}
+
 static void
 take_avpair(struct env_reader *r, const char *value)
 {
 	static const char	 key[] = "audit-session-id=";
 
+	take_vendor(r, "Cisco-AVPair", sizeof("Cisco-AVPair") - 1);
 	if (strncasecmp(value, key, sizeof(key) - 1) == 0)
 		copy_once(r, "audit-session-id", r->s->audit_session_id,
 		    sizeof(r->s->audit_session_id), value + sizeof(key) - 1);
@@ -469,8 +481,10 @@ read_entry(struct env_reader *r, const char *entry)
 	if (eq == NULL)
 		return;
 	n = (size_t)(eq - entry);
-	if ((a = find(entry, n)) == NULL)
+	if ((a = find(entry, n)) == NULL) {
+		take_vendor(r, entry, n);
 		return;
+	}
 	if (strlen(entry) >= ENV_CUT)
 		fault = "is too long for the server's environment and not used";
 	else if (is_escaped_style(entry, n))
@@ -503,8 +517,10 @@ env_attribute(struct env_reader *r, const char *name, const char *value, size_t 
 	const struct attribute	*a;
 	size_t			 n = strlen(name);
 
-	if ((a = find(name, n)) == NULL)
+	if ((a = find(name, n)) == NULL) {
+		take_vendor(r, name, n);
 		return;
+	}
 	if (memchr(value, '\0', len) != NULL)
 		add_note(r, a->name, "holds a NUL byte and is not used");
 	else if (n + 1 + len >= ENV_CUT)

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "radius/lines.h"
 #include "radius/nas.h"
+#include "radius/vendor.h"
 
 /* "192.0.2.0/24", "2001:db8::/32", one address, or * for any. */
 static const char *
@@ -88,6 +89,12 @@ read_option(struct nas *nas, const char *key, const struct word *w, bool *known)
 		slot = &nas->id;
 		if (w->text[0] == '\0')
 			return "id is empty:";
+	} else if (strcmp(key, "vendor") == 0) {
+		if (nas->vendor[0] != '\0')
+			return "given twice: vendor";
+		if (!vendor_known(w->text))
+			return "expected " VENDOR_WORDS ", not";
+		text_copy(nas->vendor, sizeof(nas->vendor), w->text);
 	} else if (strcmp(key, "port") == 0) {
 		if (nas->port != 0)
 			return "given twice: port";
@@ -125,7 +132,7 @@ read_line(struct lines *l, struct nas *nas)
 		fault = read_option(nas, l->word[i].text, &l->word[i + 1], &known);
 		if (!known)
 			lines_wrong(l, &l->word[i],
-			    "expected profile, secret-file, address, port or id, not");
+			    "expected profile, secret-file, id, vendor, address or port, not");
 		else if (fault != NULL)
 			lines_wrong(l, &l->word[i + 1], fault);
 	}
@@ -252,7 +259,8 @@ nas_find(struct nas_file *file, const struct session *s)
 	for (i = 0; i < file->n; i++) {
 		nas = &file->nas[i];
 		if (in_prefix(nas, family, addr) &&
-		    (nas->id == NULL || fnmatch(nas->id, s->nas_id, 0) == 0))
+		    (nas->id == NULL || fnmatch(nas->id, s->nas_id, 0) == 0) &&
+		    (nas->vendor[0] == '\0' || strcmp(nas->vendor, s->vendor) == 0))
 			return nas;
 	}
 	return NULL;
@@ -266,6 +274,7 @@ nas_hidden(struct nas_file *file, size_t i)
 
 	for (above = file->nas; above < nas; above++)
 		if ((above->id == NULL || (nas->id != NULL && strcmp(above->id, nas->id) == 0)) &&
+		    (above->vendor[0] == '\0' || strcmp(above->vendor, nas->vendor) == 0) &&
 		    above->bits <= nas->bits && in_prefix(above, nas->family, nas->prefix))
 			return above;
 	return NULL;

@@ -28,6 +28,7 @@ struct nas {
 	uint8_t		 prefix[16];
 	unsigned	 bits;
 	char		*id;			/* a glob for NAS-Identifier, or NULL */
+	char		 vendor[SESSION_VENDOR];	/* "" for any */
 	char		 profile_name[PROFILE_NAME];
 	const struct profile *profile;		/* set by nas_profiles() */
 	char		*secret_file;

@@ -68,6 +68,7 @@ begin(struct session *s, const struct session *said)
 	TAKE(ssid);
 	TAKE(framed_ip);
 	TAKE(audit_session_id);
+	TAKE(vendor);
 }
 
 /* Whether what was kept of accounting is newer than this. */

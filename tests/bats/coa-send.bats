@@ -385,6 +385,48 @@ nak 501"
 	assert_eq "$(field nas)" 192.0.2.77:3799
 }
 
+@test "the NAS file: by vendor, as the NAS's own attributes tell it" {
+	nas "nas 192.0.2.0/28 profile juniper secret-file $T/secret" \
+	    "nas * id \"cx-*\" profile aruba-cx secret-file $T/secret" \
+	    "nas * vendor aruba profile aruba secret-file $T/secret" \
+	    "nas * vendor cisco profile cisco secret-file $T/secret" \
+	    "nas * profile rfc5176 secret-file $T/secret"
+	# Address, then identifier, then vendor, then the rest: what stands first counts.
+	while read -r ip id attribute want; do
+		r=$(env -i "NAS-IP-Address=$ip" "NAS-Identifier=$id" "$attribute" \
+		    Calling-Station-Id=02-00-00-00-00-01 "$(command -v radius-hook)" --record)
+		run -0 --separate-stderr coa-send -n "$r"
+		assert_eq "$(field profile)" "$want"
+	done <<-EOF
+	192.0.2.1 cx-1 Aruba-Essid-Name=x juniper
+	192.0.2.99 cx-1 Cisco-AVPair=x=y aruba-cx
+	192.0.2.99 ap-1 Aruba-Essid-Name=x aruba
+	192.0.2.99 sw-1 CISCO_AVPAIR="x=y" cisco
+	192.0.2.99 sw-1 Ruckus-SSID=x rfc5176
+	192.0.2.99 sw-1 User-Name=Aruba-x rfc5176
+	EOF
+	nas "nas * vendor arube profile aruba secret-file $T/secret" "nas * vendor cisco profile cisco secret-file $T/secret" \
+	    "nas 192.0.2.1 vendor cisco profile cisco secret-file $T/secret"
+	run -78 --separate-stderr coa-send -n "$(record)"
+	assert_has "$stderr" "$T/nas:1:14: expected aerohive, alcatel,"
+	sed -i 's/arube/aruba/' "$T/nas"
+	run -78 --separate-stderr coa-send --lint
+	assert_eq "$stderr" "coa-send: $T/nas:3: never used: line 2 takes all of it"
+}
+
+@test "the words for vendors are the beginnings of names in FreeRADIUS's dictionaries" {
+	grep -oP '^\t\{ "\K[A-Za-z0-9-]+(?=-",)' "$NAC_ROOT/src/radius/vendor.c" >"$T/prefixes"
+	[ "$(wc -l <"$T/prefixes")" -gt 20 ]
+	while read -r p; do
+		grep -qP "^ATTRIBUTE\s+$p-" /usr/share/freeradius/dictionary.* || { echo "$p"; false; }
+		# No attribute that is not a vendor's begins so.
+		run -1 grep -P "^ATTRIBUTE\s+$p-" /usr/share/freeradius/dictionary.rfc* /usr/share/freeradius/dictionary.freeradius*
+	done <"$T/prefixes"
+	for w in $(grep -oP '", "?\K[a-z0-9]+(?=" \})' "$NAC_ROOT/src/radius/vendor.c"); do
+		grep -qP "^(\.It )?.*\b$w\b" "$NAC_ROOT/man/nac-nas.5" || { echo "$w: not in nac-nas(5)"; false; }
+	done
+}
+
 @test "--dry-run says what would be sent, and sends nothing" {
 	peer ack
 	nas "nas * profile cisco secret-file $T/secret port $(<"$P/port")"
@@ -869,6 +911,7 @@ literal() {
 		assert_eq "$(field profile) $(field nas)" "$profile $where"
 	done <<-EOF
 	192.0.2.17 x cisco 192.0.2.17:1700
+	192.0.2.99 ap-9 juniper 192.0.2.99:3799
 	192.0.2.99 x juniper 192.0.2.99:3799
 	2001:db8:8::9 x aruba [2001:db8:8::9]:3799
 	10.0.0.1 ap-9 rfc5176 192.0.2.5:3799

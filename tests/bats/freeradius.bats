@@ -86,7 +86,8 @@ refused() {
 	for v in 1.2 1.3; do
 		flag=()
 		[ $v = 1.2 ] || flag=(--tls13)
-		run -0 eap_tls_run "$D" good "${flag[@]}" --mac 00:1b:2c:99:99:99 -- -N 87:s:Gi1/0/7
+		run -0 eap_tls_run "$D" good "${flag[@]}" --mac 00:1b:2c:99:99:99 -- -N 87:s:Gi1/0/7 \
+		    -N 26:x:000039e70506636f7270
 		assert_has "$output" "tls=$v"
 		assert_has "$output" "Tunnel-Type=VLAN"
 		assert_has "$output" "Tunnel-Medium-Type=IEEE-802"
@@ -99,6 +100,8 @@ refused() {
 		# All that a CoA needs.
 		assert_eq "$(last '.session | .user, .nas_ip, .nas_id, .nas_port, .nas_port_id, .ssid, .calling')" \
 		    $'host/good.example.test\n127.0.0.1\nap-1\n7\nGi1/0/7\ncorp-wifi\n00-1B-2C-99-99-99'
+		# By its Aruba-Essid-Name.
+		assert_eq "$(last .session.vendor)" aruba
 	done
 	assert_eq "$(wc -l <"$D/state/journal.ndjson")" 2
 }

@@ -15,6 +15,7 @@
 #include "radius/nas.h"
 #include "radius/packet.h"
 #include "radius/profile.h"
+#include "radius/vendor.h"
 
 #define SECRET	"testing123"
 #define NOW	1795249800	/* 2026-11-21T08:30:00Z */
@@ -495,7 +496,11 @@ test_nas_errors(void)
 	CHECK_STR(nas_fault("nas * profile a secret-file s"),
 	    "nas:1:29: secret-file is no absolute path: \"s\"");
 	CHECK_STR(nas_fault("nas * secret hush" REST), "nas:1:7: expected profile, "
-	    "secret-file, address, port or id, not \"secret\"");
+	    "secret-file, id, vendor, address or port, not \"secret\"");
+	CHECK_STR(nas_fault("nas *" REST " vendor Cisco"),
+	    "nas:1:43: expected " VENDOR_WORDS ", not \"Cisco\"");
+	CHECK_STR(nas_fault("nas *" REST " vendor hp vendor hp"),
+	    "nas:1:53: given twice: vendor \"hp\"");
 	CHECK_STR(nas_fault("nas *" REST " port 65536"), "nas:1:41: no port number: \"65536\"");
 	CHECK_STR(nas_fault("nas *" REST " address example.com"),
 	    "nas:1:44: is no numeric address: \"example.com\"");
@@ -514,18 +519,27 @@ test_nas_match(void)
 	    "nas 2001:db8:8000::/33 profile juniper secret-file /3\n"
 	    "nas 2001:db8::7 profile aruba secret-file /4 address 2001:db8::8\n"
 	    "nas * id wlc profile hostapd secret-file /5 address 127.0.0.1\n"
-	    "nas 0.0.0.0/0 profile rfc5176 secret-file /6\n";
-	static const struct { const char *ip, *id; size_t line; const char *where; } want[] = {
-		{ "192.0.2.17", "ap-1", 1, "192.0.2.17:1700" },
-		{ "192.0.2.32", "ap-1", 2, "192.0.2.32:9" },
-		{ "192.0.2.15", "sw-1", 6, "192.0.2.15:3799" },
-		{ "2001:db8:8000::1", "", 3, "[2001:db8:8000::1]:3799" },
-		{ "2001:0DB8:0::7", "", 4, "[2001:db8::8]:3799" },
-		{ "2001:db8::9", "", 0, NULL },
-		{ "2001:db8::9", "wlc", 5, "127.0.0.1:3799" },
-		{ "", "wlc", 5, "127.0.0.1:3799" },
-		{ "", "", 0, NULL },
-		{ "nonsense", "", 0, NULL },
+	    "nas * vendor aruba id \"cx-*\" profile aruba-cx secret-file /6\n"
+	    "nas * vendor aruba profile aruba secret-file /7\n"
+	    "nas 0.0.0.0/0 profile rfc5176 secret-file /8\n";
+	static const struct {
+		const char *ip, *id; size_t line; const char *where, *vendor;
+	} want[] = {
+		{ "192.0.2.17", "ap-1", 1, "192.0.2.17:1700", "" },
+		{ "192.0.2.32", "ap-1", 2, "192.0.2.32:9", "" },
+		{ "192.0.2.15", "sw-1", 8, "192.0.2.15:3799", "" },
+		{ "192.0.2.15", "sw-1", 7, "192.0.2.15:3799", "aruba" },
+		{ "192.0.2.15", "cx-1", 6, "192.0.2.15:3799", "aruba" },
+		{ "192.0.2.15", "cx-1", 8, "192.0.2.15:3799", "cisco" },
+		{ "192.0.2.15", "wlc", 5, "127.0.0.1:3799", "aruba" },
+		{ "192.0.2.17", "cx-1", 1, "192.0.2.17:1700", "aruba" },
+		{ "2001:db8:8000::1", "", 3, "[2001:db8:8000::1]:3799", "" },
+		{ "2001:0DB8:0::7", "", 4, "[2001:db8::8]:3799", "" },
+		{ "2001:db8::9", "", 0, NULL, "" },
+		{ "2001:db8::9", "wlc", 5, "127.0.0.1:3799", "" },
+		{ "", "wlc", 5, "127.0.0.1:3799", "" },
+		{ "", "", 0, NULL, "" },
+		{ "nonsense", "", 0, NULL, "" },
 	};
 	struct sockaddr_storage	 ss;
 	char			*t = copy(text), where[NAS_ADDRESS];
@@ -538,11 +552,12 @@ test_nas_match(void)
 	free(t);
 	if (!CHECK(f != NULL && nas_profiles(f, "share/profiles", dict, keep, NULL)))
 		return;
-	CHECK(f->nprofile == 6);
+	CHECK(f->nprofile == 7);
 	for (i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
 		memset(&s, 0, sizeof(s));
 		strcpy(s.nas_ip, want[i].ip);
 		strcpy(s.nas_id, want[i].id);
+		strcpy(s.vendor, want[i].vendor);
 		nas = nas_find(f, &s);
 		if (!CHECK((nas == NULL ? 0 : nas->line) == want[i].line) || nas == NULL)
 			continue;

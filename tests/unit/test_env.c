@@ -340,6 +340,28 @@ test_rest(void)
 	CHECK_STR(s.nas_port, "1");
 }
 
+/* Whose NAS it is: many speak Cisco's attributes beside their own. */
+static void
+test_vendor(void)
+{
+	READ("User-Name=x", "MS-RAS-Vendor=11", "Ciscoish=1", "HPish-x=1", "=1");
+	CHECK_STR(s.vendor, "");
+	READ("Cisco-AVPair=audit-session-id=1");
+	CHECK_STR(s.vendor, "cisco");
+	READ("CISCO_AVPAIR=\"service-type=Framed\"", "MERAKI_DEVICE_NAME=\"ap\"");
+	CHECK_STR(s.vendor, "meraki");
+	READ("Meraki-Device-Name=ap", "Cisco-AVPair=audit-session-id=1");
+	CHECK_STR(s.vendor, "meraki");
+	READ("Airespace-Wlan-Id=7");
+	CHECK_STR(s.vendor, "cisco");
+	READ("Ruckus-SSID=x", "Aruba-Essid-Name=y");
+	CHECK_STR(s.vendor, "ruckus");
+	READ("HP_CAPABILITY_ADVERT=0x01");
+	CHECK_STR(s.vendor, "hp");
+	READ("Fabric-Attach-VLAN-ISID=1");
+	CHECK_STR(s.vendor, "avaya");
+}
+
 static void
 test_asn1_time(void)
 {
@@ -387,6 +409,7 @@ main(void)
 	test_certificate();
 	test_user_is_no_identity();
 	test_rest();
+	test_vendor();
 	test_asn1_time();
 	test_local();
 	return check_done();

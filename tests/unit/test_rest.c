@@ -40,6 +40,11 @@ check_read(void)
 	CHECK_STR(mac_format(mac, id.mac, MAC_COLON), "00:1b:2c:3d:4e:01");
 	CHECK(s.seen == 1700000000);
 	CHECK(q.acct == REST_ACCT_NONE);
+	CHECK_STR(s.vendor, "");
+
+	read_body("{\"Aruba-Essid-Name\":{\"type\":\"string\",\"value\":[\"corp\"]},"
+	    "\"Cisco-AVPair\":[\"audit-session-id=1\"]}", true);
+	CHECK_STR(s.vendor, "aruba");
 
 	/* Two devices are none, and what was there before is gone. */
 	read_body("{\"Calling-Station-Id\":[\"00-1B-2C-3D-4E-01\",\"00-1B-2C-3D-4E-02\"]}", true);
