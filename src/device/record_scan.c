@@ -1,6 +1,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/scan.h"
 #include "base/when.h"
 #include "device/record_scan.h"
 #include "device/words.h"
@@ -8,17 +9,6 @@
 #define DEPTH	16	/* of objects and arrays */
 #define KEYS	48	/* of one object */
 #define SHORT	64	/* a time, a MAC address, a GUID, a word */
-
-struct scan {
-	const char	*p, *end;
-	int		 depth;
-};
-
-/* A string, without its quotes. */
-struct str {
-	const char	*s;
-	size_t		 len;
-};
 
 enum kind { KIND_TEXT, KIND_BOOL, KIND_TIME, KIND_MAC, KIND_GUID, KIND_WORD, KIND_SPECIAL };
 
@@ -43,61 +33,6 @@ struct member {
 
 static bool	 skip(struct scan *);
 
-static bool
-eat(struct scan *c, char wanted)
-{
-	if (c->p == c->end || *c->p != wanted)
-		return false;
-	c->p++;
-	return true;
-}
-
-/* Nothing that needs an escape or is not ASCII. */
-static bool
-string(struct scan *c, struct str *out)
-{
-	const char	*p;
-
-	if (!eat(c, '"'))
-		return false;
-	for (p = c->p; p < c->end && *p != '"'; p++)
-		if ((unsigned char)*p < ' ' || (unsigned char)*p >= 0x7f || *p == '\\')
-			return false;
-	if (p == c->end)
-		return false;
-	out->s = c->p;
-	out->len = (size_t)(p - c->p);
-	c->p = p + 1;
-	return true;
-}
-
-static bool
-literal(struct scan *c, const char *word)
-{
-	size_t	 n = strlen(word);
-
-	if ((size_t)(c->end - c->p) < n || memcmp(c->p, word, n) != 0)
-		return false;
-	c->p += n;
-	return true;
-}
-
-/* Whole numbers of at most 15 digits: they come out of jansson as they went in. */
-static bool
-number(struct scan *c)
-{
-	const char	*digits;
-
-	if (c->p < c->end && *c->p == '-')
-		c->p++;
-	for (digits = c->p; c->p < c->end && *c->p >= '0' && *c->p <= '9'; c->p++)
-		;
-	if (c->p == digits || c->p - digits > 15 ||
-	    (*digits == '0' && (c->p - digits > 1 || digits[-1] == '-')))
-		return false;
-	return c->p < c->end && strchr(",]}", *c->p) != NULL;
-}
-
 /* Goes through an object; one() reads the value of each key.  Two keys that might
  * be the same are jansson's to refuse. */
 static bool
@@ -106,10 +41,11 @@ object(struct scan *c, bool (*one)(struct scan *, const struct str *, void *), v
 	struct str	 key[KEYS];
 	size_t		 n, i;
 
-	if (!eat(c, '{') || ++c->depth > DEPTH)
+	if (!scan_eat(c, '{') || ++c->depth > DEPTH)
 		return false;
-	for (n = 0; !eat(c, '}'); n++) {
-		if (n == KEYS || (n > 0 && !eat(c, ',')) || !string(c, &key[n]) || !eat(c, ':'))
+	for (n = 0; !scan_eat(c, '}'); n++) {
+		if (n == KEYS || (n > 0 && !scan_eat(c, ',')) || !scan_string(c, &key[n]) ||
+		    !scan_eat(c, ':'))
 			return false;
 		for (i = 0; i < n; i++)
 			if (key[i].len == key[n].len &&
@@ -127,10 +63,10 @@ array(struct scan *c, bool (*one)(struct scan *, void *), void *arg, size_t max)
 {
 	size_t	 n;
 
-	if (!eat(c, '[') || ++c->depth > DEPTH)
+	if (!scan_eat(c, '[') || ++c->depth > DEPTH)
 		return false;
-	for (n = 0; !eat(c, ']'); n++)
-		if (n == max || (n > 0 && !eat(c, ',')) || !one(c, arg))
+	for (n = 0; !scan_eat(c, ']'); n++)
+		if (n == max || (n > 0 && !scan_eat(c, ',')) || !one(c, arg))
 			return false;
 	c->depth--;
 	return true;
@@ -161,26 +97,20 @@ skip(struct scan *c)
 		return false;
 	switch (*c->p) {
 	case '"':
-		return string(c, &s);
+		return scan_string(c, &s);
 	case '{':
 		return object(c, skip_member, NULL);
 	case '[':
 		return array(c, skip_element, NULL, SIZE_MAX);
 	case 't':
-		return literal(c, "true");
+		return scan_literal(c, "true");
 	case 'f':
-		return literal(c, "false");
+		return scan_literal(c, "false");
 	case 'n':
-		return literal(c, "null");
+		return scan_literal(c, "null");
 	default:
-		return number(c);
+		return scan_number(c);
 	}
-}
-
-static bool
-is(const struct str *s, const char *text)
-{
-	return strlen(text) == s->len && memcmp(text, s->s, s->len) == 0;
 }
 
 static bool
@@ -199,7 +129,7 @@ word(const struct str *s, const char *(*name)(int), int n, int *out)
 	int	 i;
 
 	for (i = 0; i < n; i++)
-		if (is(s, name(i))) {
+		if (scan_is(s, name(i))) {
 			*out = i;
 			return true;
 		}
@@ -209,9 +139,9 @@ word(const struct str *s, const char *(*name)(int), int n, int *out)
 static bool
 boolean(struct scan *c, bool *out)
 {
-	if (literal(c, "true"))
+	if (scan_literal(c, "true"))
 		*out = true;
-	else if (literal(c, "false"))
+	else if (scan_literal(c, "false"))
 		*out = false;
 	else
 		return false;
@@ -235,7 +165,7 @@ member(struct scan *c, const struct member *m, char *base)
 		memcpy(base + m->at, &flag, sizeof(flag));
 		return true;
 	}
-	if (!string(c, &s))
+	if (!scan_string(c, &s))
 		return false;
 	if (m->kind == KIND_TEXT)
 		return copy(base + m->at, m->size, &s);
@@ -270,11 +200,11 @@ fill_member(struct scan *c, const struct str *key, void *arg)
 	const struct member	*m;
 
 	for (m = f->next; m->key != NULL; m++)
-		if (is(key, m->key))
+		if (scan_is(key, m->key))
 			break;
 	if (m->key == NULL)
 		for (m = f->table; m->key != NULL; m++)
-			if (is(key, m->key))
+			if (scan_is(key, m->key))
 				break;
 	if (m->key == NULL)
 		return skip(c);
@@ -355,7 +285,7 @@ one_uri(struct scan *c, void *arg)
 {
 	struct str	 s;
 
-	if (!string(c, &s))
+	if (!scan_string(c, &s))
 		return false;
 	identity_add_san(arg, FOUND_SAN_URI, s.s, s.len);
 	return true;
@@ -366,7 +296,7 @@ one_dns(struct scan *c, void *arg)
 {
 	struct str	 s;
 
-	if (!string(c, &s))
+	if (!scan_string(c, &s))
 		return false;
 	identity_add_san(arg, FOUND_SAN_DNS, s.s, s.len);
 	return true;
@@ -390,7 +320,7 @@ one_group(struct scan *c, void *arg)
 	struct str	 s;
 	char		 text[SESSION_GROUP];
 
-	if (!string(c, &s) || !copy(text, sizeof(text), &s))
+	if (!scan_string(c, &s) || !copy(text, sizeof(text), &s))
 		return false;
 	session_add_group(arg, text);
 	return true;
@@ -417,7 +347,7 @@ state(struct scan *c, void *arg)
 	struct str	 s;
 	char		 text[SHORT];
 
-	return string(c, &s) && copy(text, sizeof(text), &s) &&
+	return scan_string(c, &s) && copy(text, sizeof(text), &s) &&
 	    compliance_parse(text, &((struct answer *)arg)->state);
 }
 
@@ -511,13 +441,13 @@ top_member(struct scan *c, const struct str *key, void *arg)
 {
 	struct top	*t = arg;
 
-	if (is(key, "identity"))
+	if (scan_is(key, "identity"))
 		return fill(c, identity_table, t->id);
-	if (is(key, "session"))
+	if (scan_is(key, "session"))
 		return fill(c, session_table, t->s);
-	if (is(key, "compliance"))
+	if (scan_is(key, "compliance"))
 		return fill(c, answer_table, t->a);
-	if (!is(key, "decision"))
+	if (!scan_is(key, "decision"))
 		return skip(c);
 	t->gap->begin = (size_t)(key->s - 1 - t->line);
 	if (!skip(c))
