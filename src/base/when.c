@@ -73,36 +73,59 @@ offset(const char **s, int *out)
 	return true;
 }
 
-bool
-when_parse(const char *s, int64_t *out)
+/* Reads a time and returns what stands behind it; NULL when it is none. */
+static const char *
+parse(const char *s, int64_t *out)
 {
 	int	 y, mo, d, h, mi, sec, off, n;
 
 	if ((y = digits(&s, 4)) < 0 || !expect(&s, '-') ||
 	    (mo = digits(&s, 2)) < 1 || mo > 12 || !expect(&s, '-') ||
 	    (d = digits(&s, 2)) < 1 || d > month_days(y, mo))
-		return false;
+		return NULL;
 	if (*s != 'T' && *s != 't' && *s != ' ')
-		return false;
+		return NULL;
 	s++;
 	if ((h = digits(&s, 2)) < 0 || h > 23 || !expect(&s, ':') ||
 	    (mi = digits(&s, 2)) < 0 || mi > 59 || !expect(&s, ':') ||
 	    (sec = digits(&s, 2)) < 0 || sec > 60)
-		return false;
+		return NULL;
 	if (*s == '.') {
 		for (s++, n = 0; isdigit((unsigned char)*s); s++)
 			n++;
 		if (n == 0 || n > 9)
-			return false;
+			return NULL;
 	}
-	if (!offset(&s, &off) || *s != '\0')
-		return false;
+	if (!offset(&s, &off))
+		return NULL;
 	if (y <= 1)
 		*out = WHEN_NEVER;
 	else if (y == 9999)
 		*out = WHEN_ALWAYS;
 	else
 		*out = days(y, mo, d) * 86400 + h * 3600 + mi * 60 + sec - off;
+	return s;
+}
+
+bool
+when_parse(const char *s, int64_t *out)
+{
+	int64_t	 t;
+
+	if ((s = parse(s, &t)) == NULL || *s != '\0')
+		return false;
+	*out = t;
+	return true;
+}
+
+bool
+when_scan(const char *s, size_t len, int64_t *out)
+{
+	int64_t	 t;
+
+	if (len == 0 || parse(s, &t) != s + len)
+		return false;
+	*out = t;
 	return true;
 }
 

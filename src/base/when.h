@@ -21,6 +21,10 @@
  */
 bool	 when_parse(const char *s, int64_t *out);
 
+/* The same for the first len bytes of s, behind which stands a byte that no time has
+ * (a quote): *out is set only for true. */
+bool	 when_scan(const char *s, size_t len, int64_t *out);
+
 /* Writes t as RFC 3339 in UTC and returns out; the sentinels as Graph does. */
 char	*when_format(char out[WHEN_TEXT], int64_t t);
 

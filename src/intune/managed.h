@@ -33,6 +33,22 @@ struct managed {
  */
 bool	 managed_parse(const json_t *o, struct managed *out, char *why, size_t size);
 
+/* Which property stood where in the device before: all of a list are written alike.
+ * Zero at first. */
+#define MANAGED_GUESSES	32
+struct managed_guess {
+	unsigned char	 property[MANAGED_GUESSES];
+};
+
+/*
+ * Reads one managedDevice straight out of text that begins with it, without a JSON
+ * library.  Returns how many of the len bytes it took, with *out as jansson and
+ * managed_parse() would have it; or 0 when it cannot vouch for that (an escape, a
+ * nested value, a fault): then those two must be asked.
+ */
+size_t	 managed_scan(const char *json, size_t len, struct managed_guess *guess,
+	    struct managed *out);
+
 /* Reads only id and one MAC address property, which may be absent. */
 bool	 managed_mac(const json_t *o, const char *property, struct guid *id, bool *has,
 	    uint8_t mac[MAC_LEN], char *why, size_t size);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "base/scan.h"
 #include "base/text.h"
 #include "intune/page.h"
 
@@ -19,11 +20,11 @@ blanks(const char *s, size_t at, size_t len)
 static size_t
 skip_string(const char *s, size_t at, size_t len)
 {
-	for (at++; at < len; at++) {
+	for (at++; (at = (size_t)(scan_plain(s + at, s + len) - s)) < len; at++) {
 		if (s[at] == '"')
 			return at + 1;
-		if (s[at] == '\\')
-			at++;
+		if (s[at] == '\\' && ++at == len)
+			break;
 	}
 	return len;
 }
@@ -36,15 +37,21 @@ skip_nested(const char *s, size_t at, size_t len)
 	int	 depth = 0;
 
 	while (at < len) {
-		if (s[at] == '"') {
+		switch (s[at]) {
+		case '"':
 			at = skip_string(s, at, len);
 			continue;
-		}
-		if (s[at] == '{' || s[at] == '[') {
+		case '{':
+		case '[':
 			if (++depth > PAGE_DEPTH)
 				return len;
-		} else if ((s[at] == '}' || s[at] == ']') && --depth == 0)
-			return at + 1;
+			break;
+		case '}':
+		case ']':
+			if (--depth == 0)
+				return at + 1;
+			break;
+		}
 		at++;
 	}
 	return len;
@@ -147,33 +154,67 @@ page_close(struct page *p)
 	memset(p, 0, sizeof(*p));
 }
 
-enum page_end
-page_item(struct page *p, json_t **out)
+/* Goes to the next item: PAGE_ITEM with p->at where it begins. */
+static enum page_end
+next(struct page *p)
 {
-	json_error_t	 je;
-	size_t		 from, to;
-
-	from = blanks(p->text, p->at, p->end);
-	if (from == p->end && p->first)
+	p->at = blanks(p->text, p->at, p->end);
+	if (p->at == p->end)
 		return PAGE_LAST;
 	if (!p->first) {
-		if (from == p->end)
-			return PAGE_LAST;
-		if (p->text[from] != ',') {
+		if (p->text[p->at] != ',') {
 			bad(p, "holds items without a comma between");
 			return PAGE_BAD;
 		}
-		from = blanks(p->text, from + 1, p->end);
+		p->at = blanks(p->text, p->at + 1, p->end);
 	}
 	p->first = false;
-	if (from == p->end || p->text[from] != '{') {
-		bad(p, "holds an item that is no object");
-		return PAGE_BAD;
-	}
-	to = skip_nested(p->text, from, p->end);
-	p->at = to;
-	if ((*out = json_loadb(p->text + from, to - from, JSON_REJECT_DUPLICATES, &je)) != NULL)
+	if (p->at < p->end && p->text[p->at] == '{')
+		return PAGE_ITEM;
+	bad(p, "holds an item that is no object");
+	return PAGE_BAD;
+}
+
+/* The item at p->at by jansson. */
+static enum page_end
+parse_item(struct page *p, json_t **out)
+{
+	json_error_t	 je;
+	size_t		 from = p->at;
+
+	p->at = skip_nested(p->text, from, p->end);
+	*out = json_loadb(p->text + from, p->at - from, JSON_REJECT_DUPLICATES, &je);
+	if (*out != NULL)
 		return PAGE_ITEM;
 	bad(p, je.text);
 	return PAGE_BAD;
+}
+
+enum page_end
+page_item(struct page *p, json_t **out)
+{
+	enum page_end	 end = next(p);
+
+	return end == PAGE_ITEM ? parse_item(p, out) : end;
+}
+
+enum page_end
+page_device(struct page *p, struct managed *out)
+{
+	enum page_end	 end = next(p);
+	json_t		*o;
+	size_t		 n;
+
+	if (end != PAGE_ITEM)
+		return end;
+	if ((n = managed_scan(p->text + p->at, p->end - p->at, &p->guess, out)) > 0) {
+		p->at += n;
+		return PAGE_ITEM;
+	}
+	if (parse_item(p, &o) == PAGE_BAD)
+		return PAGE_BAD;
+	if (!managed_parse(o, out, p->why, sizeof(p->why)))
+		end = PAGE_ODD;
+	json_decref(o);
+	return end;
 }

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "intune/managed.h"
+
 /* Levels of nesting that are followed; a page of devices has four. */
 #define PAGE_DEPTH	64
 
@@ -19,10 +21,11 @@ struct page {
 	const char	*next;		/* @odata.nextLink in head, NULL on the last one */
 	size_t		 at, end;	/* where the next item may begin; the bracket behind them */
 	bool		 first;
+	struct managed_guess guess;
 	char		 why[128];	/* of the last failure */
 };
 
-enum page_end { PAGE_ITEM, PAGE_LAST, PAGE_BAD };
+enum page_end { PAGE_ITEM, PAGE_ODD, PAGE_LAST, PAGE_BAD };
 
 /*
  * Takes over text, which page_close() frees also after a failure.  Returns true
@@ -36,5 +39,9 @@ void	 page_close(struct page *page);
 /* The next item in *out, for the caller to release; PAGE_LAST behind the last one;
  * PAGE_BAD with why for one that is no JSON object. */
 enum page_end page_item(struct page *page, json_t **out);
+
+/* The same for a list of devices, without a tree where that can be.  PAGE_ODD for an
+ * object that managed_parse() does not take, with its reason in page->why. */
+enum page_end page_device(struct page *page, struct managed *out);
 
 #endif

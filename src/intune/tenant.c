@@ -188,34 +188,25 @@ print_device(struct run *r, const struct managed *m)
 /* One device of a page: what is to be printed is printed, or kept for its
  * Ethernet address. */
 static bool
-take_device(struct run *r, const json_t *item)
+take_device(struct run *r, const struct managed *m)
 {
-	struct managed	 m;
-	char		 why[128];
-
-	if (!managed_parse(item, &m, why, sizeof(why))) {
-		progress_clear(&r->progress);
-		warnx("--all: %s: left out", why);
-		r->left_out++;
-		return true;
-	}
-	if (!add_id(&r->ids, &m.device.id)) {
+	if (!add_id(&r->ids, &m->device.id)) {
 		r->twice++;
 		return true;
 	}
 	/* Graph answers a filter that it does not take with everybody. */
-	if (r->since != 0 && m.device.last_sync < r->since) {
+	if (r->since != 0 && m->device.last_sync < r->since) {
 		r->foreign++;
 		return true;
 	}
 	if (!r->t->wired && !r->t->directory)
-		return print_device(r, &m);
+		return print_device(r, m);
 	if (r->n == r->room) {
 		r->room = r->room == 0 ? 1024 : r->room * 2;
 		if ((r->page = reallocarray(r->page, r->room, sizeof(*r->page))) == NULL)
 			err(EX_OSERR, NULL);
 	}
-	r->page[r->n++] = m;
+	r->page[r->n++] = *m;
 	return true;
 }
 
@@ -295,14 +286,38 @@ complete_page(struct run *r)
 	free(r->with_entra);
 }
 
+/* The devices of a page.  False when there is no going on. */
+static bool
+take_page(struct run *r, struct page *page)
+{
+	struct managed	 m;
+	enum page_end	 end;
+	bool		 good = true;
+
+	while (good && (end = page_device(page, &m)) != PAGE_LAST) {
+		if (end == PAGE_BAD) {
+			graph_fail(r->t->q->graph, EX_TEMPFAIL, "%s: a page %s",
+			    graph_host(r->t->q->graph), page->why);
+			return false;
+		}
+		if (end == PAGE_ITEM) {
+			good = take_device(r, &m);
+			continue;
+		}
+		progress_clear(&r->progress);
+		warnx("--all: %s: left out", page->why);
+		r->left_out++;
+	}
+	if (!good)
+		graph_fail(r->t->q->graph, EX_IOERR, "the list is cut short");
+	return good;
+}
+
 static bool
 on_page(struct page *page, void *arg)
 {
 	struct run	*r = arg;
-	json_t		*o;
 	size_t		 i;
-	int		 got;
-	bool		 good = true;
 
 	/* Seen as the number in the page, by OData the number in the list: at the end
 	 * there must be no fewer than any page has said. */
@@ -310,14 +325,8 @@ on_page(struct page *page, void *arg)
 	if ((int64_t)i > r->announced)
 		r->announced = (int64_t)i;
 	r->n = 0;
-	while (good && (got = graph_next(r->t->q->graph, page, &o)) != 0) {
-		if (got == -1)
-			return false;
-		good = take_device(r, o);
-		json_decref(o);
-	}
-	if (!good)
-		goto output;
+	if (!take_page(r, page))
+		return false;
 	if (r->n > 0)
 		complete_page(r);
 	for (i = 0; i < r->n; i++)

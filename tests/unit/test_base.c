@@ -84,6 +84,8 @@ test_when(void)
 	CHECK(!when_parse("2023-02-29T00:00:00Z", &t));
 	CHECK(!when_parse("2026-11-21", &t) && !when_parse("2026-11-21T08:30:00", &t));
 	CHECK(!when_parse("2026-11-21T08:30:00.Z", &t) && !when_parse("", &t));
+	CHECK(when_scan("2026-11-21T08:30:00Z\"", 20, &t) && t == 1795249800);
+	CHECK(!when_scan("2026-11-21T08:30:00Z\"", 21, &t) && !when_scan("\"", 0, &t));
 	CHECK(when_span("2h", &t) && t == 7200);
 	CHECK(when_span("1h30m", &t) && t == 5400);
 	CHECK(when_span("90", &t) && t == 90);

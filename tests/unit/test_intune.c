@@ -280,6 +280,47 @@ test_managed_bad(void)
 	CHECK(parse(text, &m, why) && m.device.name[0] == '\0');
 }
 
+/* What the quick reader must take for --all to be quick, and what it must leave to
+ * the careful one; that both say the same is fuzz_managed's to see. */
+static void
+test_managed_scan(void)
+{
+	static const char *const	 plain[] = {
+		"{" ID ",\"complianceState\":\"compliant\"}",
+		"{" ID ",\"complianceState\":\"inGracePeriod\",\"model\":null,\"isEncrypted\":false,"
+		"\"deviceName\":\"J\xc3\xb6rg\",\"wiFiMacAddress\":\"\",\"osVersion\":\"10.0\","
+		"\"lastSyncDateTime\":\"2026-11-18T11:06:40.1234567Z\",\"list\":[],\"n\":7}",
+		"{ " ID " ,\n\"complianceState\" : \"error\" }",
+	};
+	static const char *const	 careful[] = {
+		"", "{", "{}", "[]", "{" ID "}", "{\"complianceState\":\"compliant\"}",
+		"{" ID ",\"complianceState\":\"compliant\"", "{" ID ",\"complianceState\":\"new\"}",
+		"{" ID ",\"complianceState\":\"compliant\",}",
+		"{" ID ",\"complianceState\":\"compliant\"," ID "}",
+		"{" ID ",\"complianceState\":\"compliant\",\"x\":1,\"x\":2}",
+		"{" ID ",\"complianceState\":\"compliant\",\"deviceName\":\"\\u0041\"}",
+		"{" ID ",\"complianceState\":\"compliant\",\"deviceName\":\"\xc3\"}",
+		"{" ID ",\"complianceState\":\"compliant\",\"x\":{\"y\":1}}",
+		"{" ID ",\"complianceState\":\"compliant\",\"model\":7}",
+		"{" ID ",\"complianceState\":\"compliant\",\"lastSyncDateTime\":\"today\"}",
+	};
+	struct managed_guess		 guess = { { 0 } };
+	struct managed			 m;
+	size_t				 i;
+	char				 behind[512];
+
+	for (i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
+		snprintf(behind, sizeof(behind), "%s,{", plain[i]);
+		if (!CHECK(managed_scan(behind, strlen(behind), &guess, &m) == strlen(plain[i])))
+			printf("# %s\n", plain[i]);
+	}
+	CHECK_STR(m.device.name, "");
+	CHECK(m.state == COMPLIANCE_ERROR && m.device.has_id);
+	for (i = 0; i < sizeof(careful) / sizeof(careful[0]); i++)
+		if (!CHECK(managed_scan(careful[i], strlen(careful[i]), &guess, &m) == 0))
+			printf("# %s\n", careful[i]);
+}
+
 /* How many items a page has; -1 for what is no page, -2 for one that goes bad. */
 static int
 page(const char *text, bool *last)
@@ -450,6 +491,7 @@ main(void)
 	test_claims();
 	test_managed_good();
 	test_managed_bad();
+	test_managed_scan();
 	test_page();
 	return check_done();
 }
