@@ -44,7 +44,7 @@ ALLPKGS	:= libcurl libssl libcrypto jansson lmdb radcli expat
 ASAN	:= B=build-asan BIN=build-asan/bin HARDEN= CFLAGS='-O1 -g -fno-omit-frame-pointer' \
 	   SAN='-fsanitize=address,undefined -fno-sanitize-recover=all'
 SHELLS	:= $(filter-out %.c,$(wildcard $(SCRIPTS:%=bin/%) tests/run-* tests/lib/*.bash tests/bats/*.bats \
-	   tests/bats/*.bash tests/quickstart tests/soak-kill $(filter-out %.c,$(wildcard bench/*)) .ci/run share/deps share/hostapd/nac-*))
+	   tests/bats/*.bash tests/quickstart tests/soak tests/soak-kill $(filter-out %.c,$(wildcard bench/*)) .ci/run share/deps share/hostapd/nac-*))
 
 # What is installed: "mode file destination" for each, under PREFIX.
 PUT	 = $(foreach f,$(2),$(1) $(f) $(3)/$(notdir $(f)))
@@ -62,7 +62,7 @@ INSTALL	 = $(call PUT,755,$(TOOLS:%=$(BIN)/%) $(SCRIPTS:%=bin/%) share/emulator/
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check unit bats asan lint fuzz bench property soak soak-kill quickstart \
+.PHONY: all check unit bats asan lint fuzz bench property soak soak-logins soak-kill quickstart \
 	deps deps-quick install uninstall clean help werror objects \
 	asan-build asan-unit asan-bats
 
@@ -119,7 +119,9 @@ soak-kill: all	## kill intune-query 200 times at random: all files stay whole
 	@BIN="$(abspath $(BIN))" ROUNDS=$${ROUNDS:-200} tests/soak-kill
 bench: all	## the benchmarks; each prints a ratio against a named peer
 	@for b in bench/*; do [ -x $$b ] || continue; BIN="$(abspath $(BIN))" $$b || exit 1; done
-soak: all	## 10,000 logins, 32 at a time, through FreeRADIUS and radius-hook: none may be wrong
+soak: all	## RATE (50) logins a second for SPAN (7200) seconds, with changes, faults and restarts
+	@BIN="$(abspath $(BIN))" tests/soak
+soak-logins: all	## 10,000 logins, 32 at a time, through FreeRADIUS and radius-hook: none may be wrong
 	@BIN="$(abspath $(BIN))" bench/radius --count 10000 --nothing 0
 deps:		## install missing Debian packages (apt-get, sudo when not root)
 	@[ -n "$(NODEPS)" ] || share/deps $(DEPS) $(DEPS_QUICK) $(DEPS_CHECK)
