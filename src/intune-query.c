@@ -31,11 +31,11 @@
 
 static const char	 usage[] =
     "usage: intune-query [options] [ID ...]\n"
-    "Adds `compliance` to each record; ID or line: a record, GUID, MAC or name.\n"
+    "Adds `compliance` to each record; ID or line: record, GUID, MAC, serial:NO or name.\n"
     "  -a, --all                  the whole tenant, a record for each device\n"
     "      --wired                with --all: ask for Ethernet addresses, too\n"
     "      --since TIME|last      only what synced since; all the same --full-every SPAN\n"
-    "  -m, --match-order WORDS    which identifiers, in this order (guid name mac)\n"
+    "  -m, --match-order WORDS    which identifiers, in this order (guid name serial mac)\n"
     "  -n, --newest               of several matches the last to sync, not ambiguous\n"
     "  -s, --source WORD          who is asked: graph, nac2 (GUID and MAC), or auto\n"
     "      --noncompliant         a record for each device NAC 2.0 lists as such\n"

@@ -25,8 +25,9 @@ struct candidates {
 struct filter {
 	struct query		*q;
 	struct candidates	*c;
-	const struct guid	*entra;		/* one of these two */
+	const struct guid	*entra;		/* one of these three */
 	const char		*name;		/* folded */
+	const char		*serial;	/* folded */
 	size_t			 foreign;
 };
 
@@ -67,7 +68,7 @@ on_filtered(const json_t *item, void *arg)
 {
 	struct filter	*f = arg;
 	struct managed	 m;
-	char		 why[128], name[sizeof(m.device.name)];
+	char		 why[128], text[sizeof(m.device.name)];
 	bool		 same;
 
 	if (!managed_parse(item, &m, why, sizeof(why))) {
@@ -76,8 +77,11 @@ on_filtered(const json_t *item, void *arg)
 	}
 	if (f->entra != NULL)
 		same = m.device.has_entra_id && guid_equal(&m.device.entra_id, f->entra);
+	else if (f->serial != NULL)
+		same = device_fold_serial(text, sizeof(text), m.device.serial) &&
+		    strcmp(text, f->serial) == 0;
 	else
-		same = strcmp(device_fold_name(name, sizeof(name), m.device.name), f->name) == 0;
+		same = strcmp(device_fold_name(text, sizeof(text), m.device.name), f->name) == 0;
 	if (same)
 		candidate(f->c, &m);
 	else
@@ -123,7 +127,7 @@ filtered(struct filter *f, const char *property, const char *value)
 static enum graph_end
 by_guid(struct query *q, const struct identity *id, struct candidates *c, struct answer *a)
 {
-	struct filter	 f = { q, c, NULL, NULL, 0 };
+	struct filter	 f = { .q = q, .c = c };
 	struct managed	 m;
 	enum graph_end	 end;
 	char		 text[GUID_TEXT];
@@ -151,7 +155,7 @@ by_guid(struct query *q, const struct identity *id, struct candidates *c, struct
 static enum graph_end
 by_name(struct query *q, const struct identity *id, struct candidates *c, struct answer *a)
 {
-	struct filter	 f = { q, c, NULL, NULL, 0 };
+	struct filter	 f = { .q = q, .c = c };
 	enum graph_end	 end;
 	char		 name[IDENTITY_TEXT];
 	size_t		 i;
@@ -163,6 +167,36 @@ by_name(struct query *q, const struct identity *id, struct candidates *c, struct
 			return end;
 	}
 	return GRAPH_OK;
+}
+
+/* As it is written; and, should Graph tell small letters from capitals, in those,
+ * which nearly all makers use. */
+static enum graph_end
+by_serial(struct query *q, const struct identity *id, struct candidates *c, struct answer *a)
+{
+	struct filter	 f = { .q = q, .c = c };
+	enum graph_end	 end;
+	const char	*given = id->device_serial + strspn(id->device_serial, " \t");
+	char		 folded[DEVICE_SERIAL], text[DEVICE_SERIAL], shown[TEXT_SHOWN], *p;
+
+	if (*given == '\0' || a->nasked == ANSWER_ASKED)
+		return GRAPH_OK;
+	if (!device_fold_serial(folded, sizeof(folded), given)) {
+		warnx("%s: \"%s\" is no device's own serial number: not asked", c->where,
+		    text_safe(shown, sizeof(shown), given, strlen(given)));
+		return GRAPH_OK;
+	}
+	asked(a, MATCH_SERIAL, folded);
+	f.serial = folded;
+	snprintf(text, sizeof(text), "%.*s", (int)strlen(folded), given);
+	end = filtered(&f, "serialNumber", text);
+	if (end != GRAPH_OK || c->n > 0)
+		return end;
+	for (p = text; *p != '\0'; p++)
+		if (*p >= 'a' && *p <= 'z')
+			*p = (char)(*p - 'a' + 'A');
+	return strncmp(text, given, strlen(text)) == 0 ? GRAPH_OK :
+	    filtered(&f, "serialNumber", text);
 }
 
 static bool
@@ -404,16 +438,20 @@ query_answer(struct query *q, const struct identity *id, const char *where,
 		a->checked = when_now();
 		return GRAPH_OK;
 	}
-	for (i = 0; i < 3 && q->order.by[i] != MATCH_NONE; i++) {
+	for (i = 0; i < MATCH_KINDS && q->order.by[i] != MATCH_NONE; i++) {
 		switch (q->order.by[i]) {
 		case MATCH_GUID:
 			end = q->source == QUERY_NAC2 ? nac2_by_guid(q, id, &c, a) :
 			    by_guid(q, id, &c, a);
 			break;
 		case MATCH_NAME:
-			/* NAC 2.0 takes no names. */
+			/* NAC 2.0 takes no names, and no serial numbers. */
 			if (q->source != QUERY_NAC2)
 				end = by_name(q, id, &c, a);
+			break;
+		case MATCH_SERIAL:
+			if (q->source != QUERY_NAC2)
+				end = by_serial(q, id, &c, a);
 			break;
 		default:
 			end = by_mac(q, id, &c, a);
@@ -427,9 +465,10 @@ query_answer(struct query *q, const struct identity *id, const char *where,
 		}
 	}
 	/* "No such device" takes somebody who has been asked. */
-	if (q->source == QUERY_NAC2 && a->nasked == 0 && id->nname > 0)
-		return graph_fail(q->graph, EX_DATAERR, "NAC 2.0 takes no names, and there is "
-		    "no GUID or MAC to ask it for");
+	if (q->source == QUERY_NAC2 && a->nasked == 0 &&
+	    (id->nname > 0 || id->device_serial[0] != '\0'))
+		return graph_fail(q->graph, EX_DATAERR, "NAC 2.0 takes no names or serial "
+		    "numbers, and there is no GUID or MAC to ask it for");
 	if (a->checked == 0)
 		a->checked = when_now();
 	return GRAPH_OK;

@@ -130,7 +130,7 @@ state_of() { json_get "$1" .compliance.state; }
 	assert_eq "$(json_get "$output" '.compliance | "\(.matched_by) \(.device.name)"')" "name PC-100"
 	run -0 intune-query --match-order 'mac name guid' "$rec"
 	assert_eq "$(json_get "$output" '.compliance | "\(.matched_by) \(.device.name)"')" "mac PC-101"
-	for words in '' 'guid guid' 'serial' 'guid name mac guid'; do
+	for words in '' 'guid guid' 'serials' 'guid name mac guid'; do
 		run -64 --separate-stderr intune-query -m "$words" "$rec"
 	done
 }
@@ -337,8 +337,8 @@ state_of() { json_get "$1" .compliance.state; }
 	run -0 --separate-stderr intune-query PC-ALPHA
 	assert_eq "$(json_get "$output" .compliance.device.id)" $A
 	assert_has "$stderr" "ignored a filter"
-	run -0 --separate-stderr intune-query Nobody $NONE
-	assert_eq "$(jq -r .compliance.state <<<"$output" | tr '\n' ' ')" "unregistered unregistered "
+	run -0 --separate-stderr intune-query Nobody $NONE serial:ZZ9NOBODY
+	assert_eq "$(jq -r .compliance.state <<<"$output" | tr '\n' ' ')" "unregistered unregistered unregistered "
 }
 
 @test "a nextLink to another host gets no token and no answer" {
@@ -601,5 +601,5 @@ state_of() { json_get "$1" .compliance.state; }
 		[ -n "$output" ]
 		n=$((n + 1))
 	done < <(sed -n 's/^\.Dl \$ //p' "$NAC_ROOT/man/intune-query.1")
-	[ $n -eq 6 ]
+	[ $n -eq 7 ]
 }

@@ -57,6 +57,8 @@ age() {
 	run -65 --separate-stderr intune-query -s nac2 LAPTOP-0001
 	assert_eq "$output" ""
 	assert_has "$stderr" "LAPTOP-0001: NAC 2.0 takes no names"
+	run -65 --separate-stderr intune-query -s nac2 serial:PF2ABC01
+	assert_has "$stderr" "serial:PF2ABC01: NAC 2.0 takes no names or serial numbers"
 	assert_eq "$(count nac2)" 2
 }
 
