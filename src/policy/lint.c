@@ -82,12 +82,15 @@ condition(struct linter *l, const struct node *n, const struct place *at)
 static void
 attributes(struct linter *l, const struct reply_attr *a, size_t n, const struct place *at)
 {
-	size_t	 i;
+	size_t	 i, k;
 
-	for (i = 0; l->names != NULL && i < n; i++)
-		if (!attrnames_has(l->names, a[i].name))
+	for (i = 0; l->names != NULL && i < n; i++) {
+		for (k = 0; k < i && strcmp(a[k].name, a[i].name) != 0; k++)
+			;
+		if (k == i && !attrnames_has(l->names, a[i].name))
 			warning(l, at, "the dictionary has no attribute \"%s\": FreeRADIUS "
 			    "would reject the client", a[i].name);
+	}
 }
 
 static void
