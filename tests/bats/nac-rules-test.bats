@@ -27,6 +27,8 @@ tests() {
 		run -0 --separate-stderr nac-decide -r "$rules" --test --coverage --strict "${rules%.rules}.tests"
 		refute_has "$output" "not ok"
 		[ "$(grep -c '^ok ' <<<"$output")" -gt 5 ]
+		run -0 --separate-stderr nac-decide -n --strict --dictionary /usr/share/freeradius/dictionary -r "$rules"
+		assert_eq "$stderr" ""
 	done
 }
 

@@ -222,6 +222,27 @@ state() { printf '{"compliance":{"state":"%s"}}' "$1"; }
 	gets "allow Onboarding 1" "$(state pending)"
 }
 
+@test "what others' editors say, in our lines" {
+	product 5
+	run -0 nac-decide -n --strict -r site/site.rules
+	t=2026-11-21T08:00:00Z
+	ok="\"state\":\"compliant\",\"device\":{\"last_sync\":\"$t\""
+	gets "deny Denied -" '{"identity":{"mac":"00:00:5e:00:54:07"}}'
+	gets "deny Leaving -" '{"compliance":{"state":"compliant","device":{"management_state":"wipeIssued"}}}'
+	gets "allow Grace minutes 740" "{\"compliance\":{\"state\":\"unknown\",\"device\":{\"enrolled\":\"$t\"}}}"
+	gets "allow Tills 20" '{"identity":{"issuer":"/CN=Store CA","subject":"/CN=t/OU=vlan20"},"session":{"ssid":"Tills","nas_id":"ap-7"}}'
+	gets "allow Berlin, wired 31" "{\"compliance\":{$ok}},\"session\":{\"nas_ip\":\"10.30.0.1\",\"medium\":\"wired\"}}"
+	gets "allow Berlin, Wi-Fi 32" "{\"compliance\":{$ok}},\"session\":{\"nas_id\":\"berlin-2\",\"medium\":\"wireless\"}}"
+	gets "allow Dormant 700" '{"compliance":{"state":"compliant","device":{"last_sync":"2026-11-17T08:00:00Z"}}}'
+	gets "allow Peers 70" "{\"compliance\":{$ok,\"os\":\"macOS\"}}}"
+	gets "allow Owned 750" "{\"compliance\":{$ok,\"owner\":\"company\"}}}"
+	gets "allow Compliant 751" "{\"compliance\":{$ok}}}"
+	gets "allow Non-compliant 1" "$(state noncompliant)"
+	gets "allow Unknown 2" "$(state pending)"
+	gets "allow Co-managed 752" "$(state configmanager)"
+	gets "deny - -" "$(state error)"
+}
+
 # shellcheck disable=SC2016 # $INCLUDE is a word of the dictionary
 @test "lint: warnings on standard error, --strict, --dictionary, folders" {
 	rules 'allow "x" with Foo-Bar 1, Class 2 if managed' 'allow if compliance is grace' 'no-match deny'
