@@ -102,6 +102,22 @@ is_over(const json_t *coa)
 	    json_integer_value(json_object_get(coa, "error_cause")) == 503);
 }
 
+/*
+ * Whether a result is only that somebody else waits for the answer, and that one
+ * has got it since: both are of the request that left at the same time.
+ */
+static bool
+is_answered(const json_t *old, const json_t *coa)
+{
+	const char	*before = json_string_value(json_object_get(old, "time"));
+	const char	*time = json_string_value(json_object_get(coa, "time"));
+	int64_t		 a, b;
+
+	return strcmp(json_string_value(json_object_get(coa, "result")), "owed") == 0 &&
+	    before != NULL && time != NULL && when_parse(before, &a) && when_parse(time, &b) &&
+	    a >= b;
+}
+
 /* Keeps the result of a CoA with the client, if it is still in that session. */
 static enum store_rc
 put_coa(struct store *s, const json_t *rec)
@@ -123,7 +139,8 @@ put_coa(struct store *s, const json_t *rec)
 		goto out;
 	a = bare_session(old);
 	b = bare_session(rec);
-	if (a == NULL || b == NULL || !json_equal(a, b))
+	if (a == NULL || b == NULL || !json_equal(a, b) ||
+	    is_answered(json_object_get(old, "coa"), coa))
 		goto out;
 	if (json_object_set(old, "coa", coa) == -1 || (is_over(coa) &&
 	    json_object_set_new(json_object_get(old, "session"), "ended", json_true()) == -1) ||
@@ -228,7 +245,7 @@ take_answer(struct item *it, char *why, size_t size)
 static bool
 has_result(const json_t *rec)
 {
-	static const char *const	 words[] = { "ack", "nak", "silent", "error" };
+	static const char *const	 words[] = { "ack", "nak", "silent", "owed", "error" };
 	const char			*s;
 	size_t				 i;
 

@@ -357,8 +357,15 @@ nac-cache: {\"identity\":{\"mac\":\"zz\"}}: identity.mac: is no MAC address"
 	assert_eq "$(client '[.coa.result,.session.ended]')" '[null,null]'
 	coa silent
 	assert_eq "$(client '[.coa.result,.session.ended,.decision.vlan]')" '["silent",null,"1"]'
-	coa nak 406
+	# Sent by somebody who still waits, and later what came of it; but not the other way.
+	coa owed '' 5
+	assert_eq "$(client '[.coa.result,.session.ended]')" '["owed",null]'
+	coa nak 406 5
 	assert_eq "$(client '[.coa.error_cause,.session.ended]')" '[406,null]'
+	coa owed '' 5
+	assert_eq "$(client '[.coa.error_cause,.session.ended]')" '[406,null]'
+	coa owed '' 9
+	assert_eq "$(client '[.coa.result,.session.ended]')" '["owed",null]'
 	coa nak 503
 	assert_eq "$(client '[.coa.error_cause,.session.ended]')" '[503,true]'
 	coa ack
@@ -392,7 +399,7 @@ nac-cache: {\"identity\":{\"mac\":\"zz\"}}: identity.mac: is no MAC address"
 	assert_eq "$output" ""
 	for ago in 100 700; do
 		jq -c --arg t "$(at -$ago)" 'select(.session.user=="host/1")|.compliance={"state":"noncompliant","checked":.session.seen}
-			|.coa={"result":"silent","time":$t}' sent | nac-cache put -q
+			|.coa={"result":("silent","owed"),"time":$t}' sent | nac-cache put -q
 		run -0 nac-cache due
 		if [ $ago = 100 ]; then assert_eq "$output" ""; else assert_eq "$(clients)" "host/1 "; fi
 	done
