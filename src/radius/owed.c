@@ -389,7 +389,7 @@ owed_each(struct owed *o, owed_fn fn, void *arg)
 				continue;
 			if ((rec = json_loads(e->record, 0, NULL)) == NULL)
 				err(EX_OSERR, NULL);
-			status = cli_worst(status, fn(rec, e->nas, e->time, arg));
+			status = cli_worst(status, fn(rec, e->want, e->nas, e->time, arg));
 			json_decref(rec);
 		}
 	return status;

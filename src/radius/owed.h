@@ -58,8 +58,8 @@ bool	 owed_end(struct owed *o, const char *key, const char *want, const char *ev
 	    char why[FILE_WHY]);
 
 /* Calls fn for each client with a request that nobody has answered: its record,
- * the NAS, the time.  Returns the largest status. */
-typedef int (*owed_fn)(json_t *rec, const char *nas, int64_t time, void *arg);
+ * the change, the NAS, the time.  Returns the largest status. */
+typedef int (*owed_fn)(json_t *rec, const char *want, const char *nas, int64_t time, void *arg);
 int	 owed_each(struct owed *o, owed_fn fn, void *arg);
 
 void	 owed_close(struct owed *o);

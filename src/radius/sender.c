@@ -434,6 +434,16 @@ change_key(const json_t *rec, const struct session *s, enum action action)
 	return text_of(list);
 }
 
+/* The action of a record that `coa-send --owed' has printed: the command line may
+ * have named it then. */
+static bool
+owed_action(const json_t *rec, enum action *out)
+{
+	const json_t	*repeat = json_object_get(json_object_get(rec, "coa"), "repeat");
+
+	return json_is_string(repeat) && action_parse(json_string_value(repeat), out);
+}
+
 /* What is to be done: the command line says, or the record, or else it is a reauth.
  * Returns false, with a reason in why if it is an error, when that is nothing. */
 static bool
@@ -444,7 +454,7 @@ wanted(const struct sender *s, const json_t *rec, enum action *out, char *why, s
 
 	why[0] = '\0';
 	*out = s->action;
-	if (s->action_given || coa == NULL || json_is_null(coa) ||
+	if (s->action_given || owed_action(rec, out) || coa == NULL || json_is_null(coa) ||
 	    (word != NULL && action_parse(word, out)))
 		return true;
 	if (word == NULL || strcmp(word, "none") != 0)
@@ -550,19 +560,23 @@ sender_take(json_t *rec, const char *where, void *arg)
 }
 
 int
-sender_print_owed(json_t *rec, const char *nas, int64_t time, void *arg)
+sender_print_owed(json_t *rec, const char *want, const char *nas, int64_t time, void *arg)
 {
 	struct jsonw	 w;
 	char		 buf[RECORD_TEXT];
+	json_t		*list = json_loads(want, 0, NULL);
 
 	(void)arg;
 	jw_init(&w, buf, sizeof(buf));
 	jw_object(&w, NULL);
 	jw_str(&w, "result", "owed");
+	/* change_key() puts it first. */
+	jw_opt(&w, "repeat", json_string_value(json_array_get(list, 0)));
 	jw_str(&w, "nas", nas);
 	jw_time(&w, "time", time);
 	jw_end_object(&w);
 	record_set(rec, "coa", jw_done(&w));
+	json_decref(list);
 	return record_print(rec, stdout);
 }
 

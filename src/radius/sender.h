@@ -55,7 +55,8 @@ void	 sender_start(struct sender *s);
 int	 sender_take(json_t *rec, const char *where, void *arg);
 
 /* Prints a record that is owed, with what is known; owed_each()'s function. */
-int	 sender_print_owed(json_t *rec, const char *nas, int64_t time, void *arg);
+int	 sender_print_owed(json_t *rec, const char *want, const char *nas, int64_t time,
+	    void *arg);
 
 void	 sender_stop(struct sender *s);
 

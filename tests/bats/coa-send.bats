@@ -756,6 +756,10 @@ client() {
 	assert_eq "$(wc -l <"$P/log")" 5
 	assert_eq "$(jq -r .coa.result <<<"$output" | sort | uniq -c | tr -s ' ')" " 2 ack
  3 owed"
+	# Another process may still be waiting: not before the window has passed.
+	# shellcheck disable=SC2016
+	run -75 --separate-stderr bash -c 'coa-send --journal "$1" --owed | coa-send --journal "$1"' x "$j"
+	assert_eq "$(wc -l <"$P/log")" 5
 	# The administrator says: now.
 	peer ack
 	# shellcheck disable=SC2016
@@ -770,6 +774,54 @@ client() {
 	assert_eq "$(wc -l <"$P/log")" 2
 	run -0 --separate-stderr coa-send --journal "$j" --owed
 	assert_eq "$(jq -r .session.acct_session_id <<<"$output")" S9
+}
+
+# sent_ids: the Acct-Session-Id of each packet that the peer has seen, in hex
+sent_ids() {
+	grep -oE '2c[0-9a-f]{2}53(3[0-9])+' "$P/log" | sort
+}
+
+@test "killed at any moment, six times: nothing is sent twice, and the rest is owed or sent by the next run" {
+	peer ack
+	j=$T/journal
+	for i in {1..400}; do client "$i"; done >"$T/in"
+	for i in 1 2 3 4 5 6; do
+		# At a rate, so that there is something to interrupt.
+		coa-send --timeout 60 --tries 1 --rate 400 --journal "$j" <"$T/in" >/dev/null 2>&1 3>&- &
+		pid=$!
+		sleep "0.$((RANDOM % 10))$i"
+		kill -9 "$pid" 2>/dev/null || :
+		wait "$pid" || :
+	done
+	run --separate-stderr send --journal "$j" <"$T/in"
+	[ "$status" -eq 0 ] || [ "$status" -eq 75 ]
+	assert_eq "$(sent_ids | uniq -d)" ""
+	# Each is acknowledged or owed, and the owed ones end with the administrator's word.
+	assert_eq "$(jq -r .coa.result <<<"$output" | grep -cxE 'ack|owed')" 400
+	owed=$(jq -r .coa.result <<<"$output" | grep -cx owed || :)
+	assert_eq "$(coa-send --journal "$j" --owed | wc -l)" "$owed"
+	# shellcheck disable=SC2016
+	run -0 --separate-stderr bash -c 'set -o pipefail; coa-send --journal "$1" --owed | coa-send --journal "$1" --window 0' x "$j"
+	assert_eq "$(sent_ids | uniq | wc -l)" 400
+	assert_eq "$(coa-send --journal "$j" --owed)" ""
+}
+
+@test "what is owed is sent again as what it was" {
+	j=$T/journal
+	peer silent
+	# The record says bounce, the command line disconnect.
+	run -75 --separate-stderr quick --journal "$j" -a disconnect "$(client 1 ',"decision":{"coa":"bounce"}')"
+	peer ack
+	# Silence is tried again at once.
+	coa-send --journal "$j" --owed >"$T/owed"
+	assert_eq "$(jq -c '.coa | [.result, .repeat]' "$T/owed")" '["owed","disconnect"]'
+	run -0 --separate-stderr send --journal "$j" <"$T/owed"
+	assert_eq "$(jq -c '.coa | [.result, .action, .repeat]' <<<"$output")" '["ack","disconnect",null]'
+	run -0 --separate-stderr coa-send --journal "$j" --owed
+	assert_eq "$output" ""
+	# The same change by its own name is done.
+	run -0 --separate-stderr send --journal "$j" -a disconnect "$(client 1 ',"decision":{"coa":"bounce"}')"
+	assert_eq "$(wc -l <"$P/log")" 1
 }
 
 @test "a journal: cut short, foreign, full, open to others" {
