@@ -14,7 +14,8 @@
 /* An attribute we read.  Either take() gets its value, or the value is copied
  * into the session at this place. */
 struct attribute {
-	const char	*name;		/* of the dictionary */
+	const char	*name;		/* of the dictionary, */
+	size_t		 len;		/* and its length */
 	void		(*take)(struct env_reader *r, const char *value);
 	size_t		 offset, size;
 };
@@ -326,25 +327,26 @@ take_expiration(struct env_reader *r, const char *value)
 	r->id->not_after = env_asn1_time(value);
 }
 
-#define COPY(name, field)	{ name, NULL, offsetof(struct session, field), \
+#define TAKE(name, take)	{ name, sizeof(name) - 1, take, 0, 0 }
+#define COPY(name, field)	{ name, sizeof(name) - 1, NULL, offsetof(struct session, field), \
 				    sizeof(((struct session *)0)->field) }
 #define CERT			"TLS-Client-Cert-"
 
 static const struct attribute attributes[] = {
-	{ "User-Name", take_user, 0, 0 },
-	{ "NAS-IP-Address", take_nas_ip, 0, 0 },
-	{ "NAS-IPv6-Address", take_nas_ipv6, 0, 0 },
-	{ "NAS-Port-Type", take_port_type, 0, 0 },
-	{ "Calling-Station-Id", take_calling, 0, 0 },
-	{ "Called-Station-Id", take_called, 0, 0 },
-	{ "Chargeable-User-Identity", take_cui, 0, 0 },
-	{ "Cisco-AVPair", take_avpair, 0, 0 },
-	{ "EAP-Type", take_eap_type, 0, 0 },
-	{ "EAP-Message", take_eap_message, 0, 0 },
-	{ "FreeRADIUS-Proxied-To", take_proxied_to, 0, 0 },
-	{ "Acct-Status-Type", take_acct_status, 0, 0 },
-	{ "NAC-Group", take_group, 0, 0 },
-	{ "NAC-MFA-Time", take_mfa, 0, 0 },
+	TAKE("User-Name", take_user),
+	TAKE("NAS-IP-Address", take_nas_ip),
+	TAKE("NAS-IPv6-Address", take_nas_ipv6),
+	TAKE("NAS-Port-Type", take_port_type),
+	TAKE("Calling-Station-Id", take_calling),
+	TAKE("Called-Station-Id", take_called),
+	TAKE("Chargeable-User-Identity", take_cui),
+	TAKE("Cisco-AVPair", take_avpair),
+	TAKE("EAP-Type", take_eap_type),
+	TAKE("EAP-Message", take_eap_message),
+	TAKE("FreeRADIUS-Proxied-To", take_proxied_to),
+	TAKE("Acct-Status-Type", take_acct_status),
+	TAKE("NAC-Group", take_group),
+	TAKE("NAC-MFA-Time", take_mfa),
 	COPY("NAC-App-Hint", app_hint),
 	COPY("NAS-Identifier", nas_id),
 	COPY("NAS-Port", nas_port),
@@ -354,21 +356,21 @@ static const struct attribute attributes[] = {
 	COPY("Framed-IP-Address", framed_ip),
 	/* What Debian's policy rewrite_called_station_id makes of the SSID. */
 	COPY("Called-Station-SSID", ssid),
-	{ CERT "Common-Name", take_cn, 0, 0 },
-	{ CERT "Subject-Alt-Name-Dns", take_san_dns, 0, 0 },
-	{ CERT "Subject-Alt-Name-Uri", take_san_uri, 0, 0 },
-	{ CERT "Subject-Alt-Name-Upn", take_upn, 0, 0 },
+	TAKE(CERT "Common-Name", take_cn),
+	TAKE(CERT "Subject-Alt-Name-Dns", take_san_dns),
+	TAKE(CERT "Subject-Alt-Name-Uri", take_san_uri),
+	TAKE(CERT "Subject-Alt-Name-Upn", take_upn),
 	/* In the request when the server's dictionary knows this name. */
-	{ CERT "Subject-Alt-Name-Email", take_san_email, 0, 0 },
-	{ CERT "X509v3-Subject-Alternative-Name", take_san_text, 0, 0 },
-	{ CERT "Subject", take_subject, 0, 0 },
-	{ CERT "Issuer", take_issuer, 0, 0 },
-	{ CERT "Serial", take_serial, 0, 0 },
-	{ CERT "Valid-Since", take_valid_since, 0, 0 },
-	{ CERT "Expiration", take_expiration, 0, 0 },
+	TAKE(CERT "Subject-Alt-Name-Email", take_san_email),
+	TAKE(CERT "X509v3-Subject-Alternative-Name", take_san_text),
+	TAKE(CERT "Subject", take_subject),
+	TAKE(CERT "Issuer", take_issuer),
+	TAKE(CERT "Serial", take_serial),
+	TAKE(CERT "Valid-Since", take_valid_since),
+	TAKE(CERT "Expiration", take_expiration),
 };
 
-/* Whether a variable's name of len bytes is that of an attribute, in either of
+/* Whether a variable's name is that of an attribute, len bytes both, in either of
  * its two spellings. */
 static bool
 same_name(const char *var, size_t len, const char *name)
@@ -376,12 +378,12 @@ same_name(const char *var, size_t len, const char *name)
 	size_t	 i;
 	char	 c;
 
-	for (i = 0; i < len && name[i] != '\0'; i++) {
+	for (i = 0; i < len; i++) {
 		c = name[i] == '-' && var[i] == '_' ? '_' : name[i];
 		if (toupper((unsigned char)var[i]) != toupper((unsigned char)c))
 			return false;
 	}
-	return i == len && name[i] == '\0';
+	return true;
 }
 
 static const struct attribute *
@@ -390,7 +392,7 @@ find(const char *var, size_t len)
 	size_t	 i;
 
 	for (i = 0; i < sizeof(attributes) / sizeof(attributes[0]); i++)
-		if (same_name(var, len, attributes[i].name))
+		if (attributes[i].len == len && same_name(var, len, attributes[i].name))
 			return &attributes[i];
 	return NULL;
 }

@@ -1,11 +1,9 @@
-#include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include "base/jsonr.h"
 #include "base/jsonw.h"
-#include "base/text.h"
 #include "radius/rest.h"
 
 static const char *const	 acct_names[] = {
@@ -46,80 +44,84 @@ acct_parse(const char *word)
 	return REST_ACCT_NONE;
 }
 
-/* A client chooses its name and its SSID; one odd byte in them must not cost the
- * whole request.  A quote or a brace cannot come about this way. */
-static void
-make_utf8(char *s, size_t len)
+/* A value, alone or in a list.  Only texts and whole numbers say anything. */
+static bool
+one_value(struct jsonr *r, const char *name, struct env_reader *e)
 {
-	size_t	 i, n;
+	char	*text, number[JSONR_NUMBER];
+	size_t	 len;
 
-	for (i = 0; i < len; i += n)
-		if ((s[i] & 0x80) == 0)
-			n = 1;
-		else if ((n = text_utf8_len((unsigned char *)s + i, len - i)) == 0) {
-			s[i] = '?';
-			n = 1;
-		}
-}
-
-static void
-one_value(struct env_reader *r, const char *name, const json_t *v)
-{
-	char	 number[32];
-
-	if (json_is_string(v))
-		env_attribute(r, name, json_string_value(v), json_string_length(v));
-	else if (json_is_integer(v)) {
-		snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT, json_integer_value(v));
-		env_attribute(r, name, number, strlen(number));
+	switch (jr_peek(r)) {
+	case '"':
+		if (!jr_text(r, &text, &len))
+			return false;
+		env_attribute(e, name, text, len);
+		return true;
+	case '[':
+	case '{':
+	case 't':
+	case 'f':
+	case 'n':
+		return jr_skip(r);
+	default:
+		if (!jr_number(r, number))
+			return false;
+		if (number[0] != '\0')
+			env_attribute(e, name, number, strlen(number));
+		return true;
 	}
 }
 
-static void
-one_attribute(struct env_reader *r, const char *name, json_t *v)
-{
-	json_t	*element;
-	size_t	 i;
+/* The attribute whose value is being read. */
+struct attribute {
+	const char		*name;
+	struct env_reader	*env;
+};
 
-	if (json_is_object(v))
-		v = json_object_get(v, "value");
-	if (!json_is_array(v)) {
-		one_value(r, name, v);
-		return;
-	}
-	json_array_foreach(v, i, element) {
-		one_value(r, name, element);
-	}
+static bool
+one_element(struct jsonr *r, void *arg)
+{
+	struct attribute	*a = arg;
+
+	return one_value(r, a->name, a->env);
+}
+
+static bool
+one_or_list(struct jsonr *r, struct attribute *a)
+{
+	return jr_peek(r) == '[' ? jr_array(r, one_element, a) : one_value(r, a->name, a->env);
+}
+
+/* "type" says nothing that "value" does not. */
+static bool
+in_attribute(struct jsonr *r, const char *name, void *arg)
+{
+	return strcmp(name, "value") == 0 ? one_or_list(r, arg) : jr_skip(r);
+}
+
+static bool
+one_attribute(struct jsonr *r, const char *name, void *arg)
+{
+	struct attribute	 a = { name, arg };
+
+	return jr_peek(r) == '{' ? jr_object(r, in_attribute, &a) : one_or_list(r, &a);
 }
 
 bool
 rest_read(char *body, size_t len, int64_t now, struct rest_request *out, char why[REST_WHY])
 {
-	struct env_reader	 r;
-	json_error_t		 error;
-	json_t			*root, *v;
-	const char		*name;
+	struct env_reader	 e;
+	struct jsonr		 r;
 
-	env_start(&r, now, out->id, out->session, out->note);
+	env_start(&e, now, out->id, out->session, out->note);
 	out->acct = REST_ACCT_NONE;
-	make_utf8(body, len);
-	/* The server groups the values of one name, so a name comes twice only with
-	 * different tags, and none of ours has any. */
-	if ((root = json_loadb(body, len, JSON_ALLOW_NUL, &error)) == NULL) {
-		snprintf(why, REST_WHY, "is no JSON: byte %d", error.position);
+	jr_init(&r, body, len);
+	if (!jr_object(&r, one_attribute, &e) || !jr_end(&r)) {
+		snprintf(why, REST_WHY, "is no JSON object: byte %zu", (size_t)(r.p - body));
 		return false;
 	}
-	if (!json_is_object(root)) {
-		snprintf(why, REST_WHY, "is no JSON object");
-		json_decref(root);
-		return false;
-	}
-	json_object_foreach(root, name, v) {
-		one_attribute(&r, name, v);
-	}
-	json_decref(root);
-	env_end(&r);
-	out->acct = acct_parse(r.acct_status);
+	env_end(&e);
+	out->acct = acct_parse(e.acct_status);
 	return true;
 }
 

@@ -36,9 +36,10 @@ struct rest_request {
 
 /*
  * Reads the len bytes of body, in which bytes that are no UTF-8 become question
- * marks.  An attribute is {"type":…,"value":[…]}, or a plain value.  Returns
- * true; or false with a reason in why (REST_WHY bytes, its own words and those
- * of the JSON parser) when it is no JSON object.
+ * marks, and which is used up.  An attribute is {"type":…,"value":[…]}, or a plain
+ * value; a name that comes twice is an attribute with more values.  Returns true;
+ * or false with a reason in why (REST_WHY bytes, none of the client's) when it is
+ * no JSON object.
  */
 bool	 rest_read(char *body, size_t len, int64_t now, struct rest_request *out,
 	    char why[REST_WHY]);

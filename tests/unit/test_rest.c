@@ -57,7 +57,7 @@ check_read(void)
 	CHECK_STR(note, "User-Name holds a NUL byte and is not used");
 
 	read_body("[]", false);
-	CHECK_STR(why, "is no JSON object");
+	CHECK_STR(why, "is no JSON object: byte 0");
 	read_body("", false);
 	read_body("{\"a\":1} x", false);
 }
