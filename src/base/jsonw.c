@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/jsonw.h"
+#include "base/scan.h"
 #include "base/text.h"
 #include "base/when.h"
 
@@ -28,27 +29,41 @@ put(struct jsonw *w, const char *s, size_t n)
 	w->len += n;
 }
 
+/* One character that does not stand for itself. */
+static size_t
+put_odd(struct jsonw *w, const char *p, size_t left)
+{
+	char	 esc[8];
+	size_t	 n = text_utf8_len((const unsigned char *)p, left);
+
+	if (n == 0) {
+		put(w, "\xef\xbf\xbd", 3);
+		return 1;
+	}
+	if (*p == '"' || *p == '\\') {
+		esc[0] = '\\';
+		esc[1] = *p;
+		put(w, esc, 2);
+	} else if (n == 1) {
+		snprintf(esc, sizeof(esc), "\\u%04x", (unsigned char)*p);
+		put(w, esc, 6);
+	} else
+		put(w, p, n);
+	return n;
+}
+
 static void
 quoted(struct jsonw *w, const char *s)
 {
-	const unsigned char	*p = (const unsigned char *)s;
-	size_t			 left = strlen(s), n;
-	char			 esc[8];
+	const char	*end = s + strlen(s), *plain;
 
 	put(w, "\"", 1);
-	for (; left > 0; p += n, left -= n) {
-		if ((n = text_utf8_len(p, left)) == 0) {
-			put(w, "\xef\xbf\xbd", 3);
-			n = 1;
-		} else if (*p == '"' || *p == '\\') {
-			esc[0] = '\\';
-			esc[1] = (char)*p;
-			put(w, esc, 2);
-		} else if (*p < 0x20 || *p == 0x7f) {
-			snprintf(esc, sizeof(esc), "\\u%04x", *p);
-			put(w, esc, 6);
-		} else
-			put(w, (const char *)p, n);
+	for (;;) {
+		plain = scan_plain(s, end);
+		put(w, s, (size_t)(plain - s));
+		if (plain == end)
+			break;
+		s = plain + put_odd(w, plain, (size_t)(end - plain));
 	}
 	put(w, "\"", 1);
 }
