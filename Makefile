@@ -44,7 +44,7 @@ ALLPKGS	:= libcurl libssl libcrypto jansson lmdb radcli expat
 ASAN	:= B=build-asan BIN=build-asan/bin HARDEN= CFLAGS='-O1 -g -fno-omit-frame-pointer' \
 	   SAN='-fsanitize=address,undefined -fno-sanitize-recover=all'
 SHELLS	:= $(filter-out %.c,$(wildcard $(SCRIPTS:%=bin/%) tests/run-* tests/lib/*.bash tests/bats/*.bats \
-	   tests/bats/*.bash tests/quickstart tests/soak tests/soak-kill $(filter-out %.c,$(wildcard bench/*)) .ci/run share/deps share/hostapd/nac-*))
+	   tests/bats/*.bash tests/quickstart tests/soak tests/soak-kill tests/soak-poll $(filter-out %.c,$(wildcard bench/*)) .ci/run share/deps share/hostapd/nac-*))
 
 # What is installed: "mode file destination" for each, under PREFIX.
 PUT	 = $(foreach f,$(2),$(1) $(f) $(3)/$(notdir $(f)))
@@ -62,7 +62,7 @@ INSTALL	 = $(call PUT,755,$(TOOLS:%=$(BIN)/%) $(SCRIPTS:%=bin/%) share/emulator/
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check unit bats asan lint fuzz bench property soak soak-logins soak-kill quickstart \
+.PHONY: all check unit bats asan lint fuzz bench property soak soak-logins soak-kill soak-poll quickstart \
 	deps deps-quick install uninstall clean help werror objects \
 	asan-build asan-unit asan-bats
 
@@ -117,6 +117,8 @@ quickstart: deps-quick all	## the main job, for real, on loopback, in under a mi
 	@BIN="$(abspath $(BIN))" tests/quickstart
 soak-kill: all	## kill intune-query 200 times at random: all files stay whole
 	@BIN="$(abspath $(BIN))" ROUNDS=$${ROUNDS:-200} tests/soak-kill
+soak-poll: all	## kill nac-poll ROUNDS (500) times at random: one CoA for each change
+	@BIN="$(abspath $(BIN))" tests/soak-poll
 bench: all	## the benchmarks; each prints a ratio against a named peer
 	@for b in bench/*; do [ -x $$b ] || continue; BIN="$(abspath $(BIN))" $$b || exit 1; done
 soak: all	## RATE (50) logins a second for SPAN (7200) seconds, with changes, faults and restarts
