@@ -113,7 +113,7 @@ assert_vlan() {
 	assert_vlan 1
 	assert_eq "$(last '.compliance.state, .identity.eap')" $'pending\nttls'
 	assert_eq "$(last '.session | del(.seen) | [.[]] | join(" ")')" \
-		'wireless EXAMPLE\alice EXAMPLE 192.0.2.7 ap-1 7 Gi1/0/7 Wireless-802.11 5F01 5FAA 00-11-22-33-44-99 02-00-00-AA-BB-CC:corp corp 198.51.100.9 c-u 0A98FF'
+		'wireless EXAMPLE\alice EXAMPLE 192.0.2.7 ap-1 7 Gi1/0/7 Wireless-802.11 5F01 5FAA 00-11-22-33-44-99 02-00-00-AA-BB-CC:corp corp 198.51.100.9 c-u 0A98FF cisco'
 }
 
 @test "a random MAC matches nothing, nor does a MAC that two attributes disagree about" {
