@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/guid.h"
+#include "base/hex.h"
 
 #define GUID_CHARS	(GUID_TEXT - 1)
 
@@ -20,10 +21,8 @@ guid_scan(const char *s, size_t len, struct guid *out)
 				return false;
 			continue;
 		}
-		if (!isxdigit((unsigned char)s[i]))
+		if ((v = hex_value(s[i])) < 0)
 			return false;
-		v = tolower((unsigned char)s[i]);
-		v = v <= '9' ? v - '0' : v - 'a' + 10;
 		g.b[digits / 2] = (uint8_t)(g.b[digits / 2] << 4 | v);
 		digits++;
 	}
@@ -58,18 +57,4 @@ guid_format(char out[GUID_TEXT], const struct guid *g)
 	}
 	out[o] = '\0';
 	return out;
-}
-
-bool
-guid_is_zero(const struct guid *g)
-{
-	static const struct guid	 zero;
-
-	return guid_equal(g, &zero);
-}
-
-bool
-guid_equal(const struct guid *a, const struct guid *b)
-{
-	return memcmp(a->b, b->b, GUID_LEN) == 0;
 }

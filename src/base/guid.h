@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define GUID_LEN	16
 #define GUID_TEXT	37	/* 8-4-4-4-12 and its NUL */
@@ -29,7 +30,18 @@ bool	 guid_parse(const char *s, struct guid *out);
 /* Writes the lower-case text and returns out. */
 char	*guid_format(char out[GUID_TEXT], const struct guid *g);
 
-bool	 guid_is_zero(const struct guid *g);
-bool	 guid_equal(const struct guid *a, const struct guid *b);
+static inline bool
+guid_equal(const struct guid *a, const struct guid *b)
+{
+	return memcmp(a->b, b->b, GUID_LEN) == 0;
+}
+
+static inline bool
+guid_is_zero(const struct guid *g)
+{
+	const struct guid	 zero = { { 0 } };
+
+	return guid_equal(g, &zero);
+}
 
 #endif

@@ -1,21 +1,10 @@
 #include <string.h>
 
+#include "base/hex.h"
 #include "base/mac.h"
 
 #define LOWER	"0123456789abcdef"
 #define UPPER	"0123456789ABCDEF"
-
-static int
-hexval(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
 
 size_t
 mac_scan(const char *s, uint8_t mac[MAC_LEN])
@@ -26,7 +15,7 @@ mac_scan(const char *s, uint8_t mac[MAC_LEN])
 	int	 v;
 
 	while (digits < 2 * MAC_LEN) {
-		if ((v = hexval(s[i])) >= 0) {
+		if ((v = hex_value(s[i])) >= 0) {
 			out[digits / 2] = (uint8_t)(out[digits / 2] << 4 | v);
 			digits++;
 			run++;
@@ -48,7 +37,7 @@ mac_scan(const char *s, uint8_t mac[MAC_LEN])
 	}
 	if (sep != '\0' && run != group)
 		return 0;
-	if (hexval(s[i]) >= 0)
+	if (hex_value(s[i]) >= 0)
 		return 0;
 	memcpy(mac, out, MAC_LEN);
 	return i;
