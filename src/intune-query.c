@@ -346,6 +346,9 @@ main(int argc, char **argv)
 	r.how.jobs = (r.whole == 0 && argc - optind != 1) || r.whole == 'a' ? (unsigned)r.jobs : 1;
 	if (r.how.jobs > 1)
 		crew_start();
+	/* A list is fetched page by page, by one thread while another reads. */
+	if (r.whole == 'a' && !r.tenant.wired && !r.tenant.directory)
+		r.how.jobs = 1;
 	queries = queries_new(&r.set, &r.how);
 	status = cli_finish(work(&r, queries, argc - optind, argv + optind));
 	queries_free(queries);

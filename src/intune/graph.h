@@ -85,7 +85,8 @@ enum graph_end graph_list(struct graph *graph, const char *path, graph_item item
 /* A page of a list, whose items are to be taken by graph_next().  As graph_item. */
 typedef bool (*graph_page_fn)(struct page *page, void *arg);
 
-/* The same by whole pages.  In a crew the next page is fetched meanwhile. */
+/* The same by whole pages.  In a crew those behind a page are fetched meanwhile, at most
+ * two, as far as page lets others work (crew_leave). */
 enum graph_end graph_pages(struct graph *graph, const char *path, graph_page_fn page,
 	    void *arg);
 

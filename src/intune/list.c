@@ -37,14 +37,31 @@ seen_before(struct seen *seen, const char *url)
 
 /* A page that has been asked for, in a crew by a thread of its own. */
 struct fetch {
-	struct graph	*g;
-	char		*url;
+	char		*text;		/* until it is in page */
+	size_t		 len;
+	char		*next;		/* what follows it, NULL on the last one */
 	struct page	 page;
+	bool		 closed;	/* there is text that nobody has looked at whole */
 	bool		 whole;		/* page can be gone through */
 	bool		 empty;
 	enum graph_end	 end;
 	int		 status;	/* of a failure, which that thread has met */
 	char		 why[512];
+};
+
+/*
+ * The way through a list.  In a crew one thread fetches: it has the link to the next
+ * page as soon as it has a page, and asks for it while that one is being gone
+ * through.  It is never more than two pages ahead.
+ */
+struct walk {
+	struct graph	*g;
+	char		*url;		/* of the page to be asked for; NULL behind the last */
+	struct seen	 seen;
+	unsigned	 empty;		/* pages in a row */
+	struct fetch	*ready;		/* the next page */
+	bool		 ahead;		/* there is a thread, */
+	bool		 stop, ended;	/* which should end, has ended */
 };
 
 static void __attribute__((format(printf, 3, 4)))
@@ -59,99 +76,138 @@ bad_list(struct fetch *f, int status, const char *fmt, ...)
 	va_end(ap);
 }
 
-static struct fetch *
-new_fetch(struct graph *g, const char *url)
-{
-	struct fetch	*f;
-
-	if ((f = calloc(1, sizeof(*f))) == NULL || (f->url = strdup(url)) == NULL)
-		err(EX_OSERR, NULL);
-	f->g = g;
-	return f;
-}
-
 static void
 drop_fetch(struct fetch *f)
 {
 	if (f == NULL)
 		return;
 	page_close(&f->page);
-	free(f->url);
+	free(f->text);
+	free(f->next);
 	free(f);
 }
 
-static void *
-fetch(void *arg)
+/* Looks at the whole of a page, unless that has been done. */
+static void
+open_page(struct walk *w, struct fetch *f)
 {
-	struct fetch	*f = arg;
-	const char	*host = graph_host(f->g);
-	size_t		 len;
-	char		*text;
-
-	f->end = graph_link(f->g, f->url, &text, &len);
-	if (f->end == GRAPH_FAILED)
-		bad_list(f, graph_status(f->g), "%s", graph_why(f->g));
-	else if (f->end == GRAPH_ABSENT)
-		bad_list(f, EX_TEMPFAIL, "%s: a page of the list is not found", host);
-	else if (!(f->whole = page_open(&f->page, text, len)))
-		bad_list(f, EX_TEMPFAIL, "%s: the answer %s", host, f->page.why);
+	if (!f->closed)
+		return;
+	f->closed = false;
+	f->whole = page_open(&f->page, f->text, f->len);
+	f->text = NULL;
+	if (!f->whole)
+		bad_list(f, EX_TEMPFAIL, "%s: the answer %s", graph_host(w->g), f->page.why);
 	f->empty = f->page.at == f->page.end;
+}
+
+/* Finds what is to be asked for behind this page. */
+static void
+go_on(struct walk *w, struct fetch *f)
+{
+	const char	*host = graph_host(w->g);
+
+	if (f->end == GRAPH_OK && !page_peek(f->text, f->len, &f->next, &f->empty)) {
+		open_page(w, f);
+		if (f->whole && f->page.next != NULL &&
+		    (f->next = strdup(f->page.next)) == NULL)
+			err(EX_OSERR, NULL);
+	}
+	free(w->url);
+	w->url = NULL;
+	if (f->end != GRAPH_OK || f->next == NULL)
+		return;
+	w->empty = f->empty ? w->empty + 1 : 0;
+	if (w->empty == EMPTY_MAX)
+		bad_list(f, EX_TEMPFAIL, "%s: the list goes on with empty pages", host);
+	else if (seen_before(&w->seen, f->next) || w->seen.n > PAGES_MAX)
+		bad_list(f, EX_TEMPFAIL, "%s: the list goes round in circles", host);
+	else if ((w->url = strdup(f->next)) == NULL)
+		err(EX_OSERR, NULL);
+}
+
+static struct fetch *
+fetch(struct walk *w)
+{
+	struct fetch	*f;
+
+	if ((f = calloc(1, sizeof(*f))) == NULL)
+		err(EX_OSERR, NULL);
+	f->end = graph_link(w->g, w->url, &f->text, &f->len);
+	f->closed = f->end == GRAPH_OK;
+	if (f->end == GRAPH_FAILED)
+		bad_list(f, graph_status(w->g), "%s", graph_why(w->g));
+	else if (f->end == GRAPH_ABSENT)
+		bad_list(f, EX_TEMPFAIL, "%s: a page of the list is not found",
+		    graph_host(w->g));
+	go_on(w, f);
+	return f;
+}
+
+static void *
+run_ahead(void *arg)
+{
+	struct walk	*w = arg;
+	struct fetch	*f;
+
+	while (w->url != NULL && !w->stop) {
+		f = fetch(w);
+		while (w->ready != NULL && !w->stop)
+			crew_wait();
+		if (w->stop)
+			drop_fetch(f);
+		else
+			w->ready = f;
+		crew_wake();
+	}
+	w->ended = true;
+	crew_wake();
 	return NULL;
 }
 
-/* Whether there is a page behind this one to be asked for. */
-static bool
-goes_on(struct fetch *f, struct seen *seen, unsigned *empty)
+/* The next page; NULL behind the last one. */
+static struct fetch *
+next_page(struct walk *w)
 {
-	const char	*host = graph_host(f->g);
+	struct fetch	*f;
 
-	if (f->end != GRAPH_OK || f->page.next == NULL)
-		return false;
-	*empty = f->empty ? *empty + 1 : 0;
-	if (*empty == EMPTY_MAX)
-		bad_list(f, EX_TEMPFAIL, "%s: the list goes on with empty pages", host);
-	else if (seen_before(seen, f->page.next) || seen->n > PAGES_MAX)
-		bad_list(f, EX_TEMPFAIL, "%s: the list goes round in circles", host);
-	return f->end == GRAPH_OK;
+	if (!w->ahead)
+		return w->url != NULL ? fetch(w) : NULL;
+	while (w->ready == NULL && !w->ended)
+		crew_wait();
+	f = w->ready;
+	w->ready = NULL;
+	crew_wake();
+	return f;
 }
 
 enum graph_end
 graph_pages(struct graph *g, const char *path, graph_page_fn fn, void *arg)
 {
-	struct fetch	*now, *then;
-	struct seen	 seen = { NULL, 0 };
+	struct walk	 w = { .g = g };
 	struct crew	 crew = { .n = 0 };
+	struct fetch	*f;
 	enum graph_end	 end = GRAPH_OK;
-	unsigned	 empty = 0;
-	bool		 ahead, taken;
-	char		*url = NULL;
 
-	if (asprintf(&url, "https://%s/v1.0/%s", graph_host(g), path) == -1)
+	if (asprintf(&w.url, "https://%s/v1.0/%s", graph_host(g), path) == -1)
 		err(EX_OSERR, NULL);
-	seen_before(&seen, url);
-	now = new_fetch(g, url);
-	free(url);
-	fetch(now);
-	for (;;) {
-		then = goes_on(now, &seen, &empty) ? new_fetch(g, now->page.next) : NULL;
-		ahead = then != NULL && crew_started() && crew_spawn(&crew, fetch, then);
-		/* This page is whole, whatever may come behind it. */
-		taken = !now->whole || fn(&now->page, arg);
-		crew_join(&crew);
-		if (then == NULL || !taken)
-			break;
-		drop_fetch(now);
-		now = then;
-		if (!ahead)
-			fetch(now);
+	seen_before(&w.seen, w.url);
+	w.ahead = crew_started() && crew_spawn(&crew, run_ahead, &w);
+	while (end == GRAPH_OK && (f = next_page(&w)) != NULL) {
+		open_page(&w, f);
+		/* If this page is whole it counts, whatever may come behind it. */
+		if (f->whole && !fn(&f->page, arg))
+			end = GRAPH_FAILED;
+		else if (f->end != GRAPH_OK)
+			end = graph_fail(g, f->status, "%s", f->why);
+		drop_fetch(f);
 	}
-	if (!taken)
-		end = GRAPH_FAILED;
-	else if (now->end != GRAPH_OK)
-		end = graph_fail(g, now->status, "%s", now->why);
-	drop_fetch(now);
-	drop_fetch(then);
-	free(seen.digest);
+	w.stop = true;
+	crew_wake();
+	crew_join(&crew);
+	drop_fetch(w.ready);
+	free(w.seen.digest);
+	free(w.url);
 	return end;
 }
 

@@ -102,6 +102,50 @@ bad(struct page *p, const char *what)
 	return false;
 }
 
+/* A value that is no link, object or array. */
+static bool
+pass_over(struct scan *c)
+{
+	struct str	 s;
+
+	if (c->p < c->end && *c->p == '"')
+		return scan_string(c, &s);
+	return scan_literal(c, "true") || scan_literal(c, "false") ||
+	    scan_literal(c, "null") || scan_number(c);
+}
+
+bool
+page_peek(const char *text, size_t len, char **next, bool *empty)
+{
+	struct scan	 c = { text, text + len, 0 };
+	struct str	 key, link = { NULL, 0 };
+
+	scan_blanks(&c);
+	if (text == NULL || !scan_eat(&c, '{'))
+		return false;
+	do {
+		scan_blanks(&c);
+		if (!scan_string(&c, &key))
+			return false;
+		scan_blanks(&c);
+		if (!scan_eat(&c, ':'))
+			return false;
+		scan_blanks(&c);
+		if (scan_is(&key, "value"))
+			break;
+		if (!(scan_is(&key, "@odata.nextLink") ? scan_string(&c, &link) : pass_over(&c)))
+			return false;
+		scan_blanks(&c);
+	} while (scan_eat(&c, ','));
+	if (link.s == NULL || !scan_eat(&c, '['))
+		return false;
+	scan_blanks(&c);
+	*empty = scan_eat(&c, ']');
+	if ((*next = strndup(link.s, link.len)) == NULL)
+		err(EX_OSERR, NULL);
+	return true;
+}
+
 /* The page without its items, for the real parser. */
 static json_t *
 parse_head(const struct page *p, json_error_t *je)

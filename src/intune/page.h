@@ -36,6 +36,13 @@ enum page_end { PAGE_ITEM, PAGE_ODD, PAGE_LAST, PAGE_BAD };
 bool	 page_open(struct page *page, char *text, size_t len);
 void	 page_close(struct page *page);
 
+/*
+ * What follows a page, from its beginning alone, where Graph writes it: true with a
+ * link in front of "value", which the caller frees, and whether there are no items.
+ * False when only page_open() can tell.  What is no page is not noticed here.
+ */
+bool	 page_peek(const char *text, size_t len, char **next, bool *empty);
+
 /* The next item in *out, for the caller to release; PAGE_LAST behind the last one;
  * PAGE_BAD with why for one that is no JSON object. */
 enum page_end page_item(struct page *page, json_t **out);

@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "base/when.h"
 #include "device/record.h"
+#include "intune/crew.h"
 #include "intune/directory.h"
 #include "intune/progress.h"
 #include "intune/tenant.h"
@@ -318,6 +319,7 @@ on_page(struct page *page, void *arg)
 {
 	struct run	*r = arg;
 	size_t		 i;
+	bool		 good;
 
 	/* Seen as the number in the page, by OData the number in the list: at the end
 	 * there must be no fewer than any page has said. */
@@ -325,7 +327,11 @@ on_page(struct page *page, void *arg)
 	if ((int64_t)i > r->announced)
 		r->announced = (int64_t)i;
 	r->n = 0;
-	if (!take_page(r, page))
+	/* What follows can be fetched meanwhile: nobody else has a hand in this. */
+	crew_leave();
+	good = take_page(r, page);
+	crew_enter();
+	if (!good)
 		return false;
 	if (r->n > 0)
 		complete_page(r);

@@ -21,9 +21,7 @@
 #include "store/bytes.h"
 #include "store/store.h"
 
-#define DB_FORMAT_NAME	"intune-nac "
-#define DB_FORMAT	DB_FORMAT_NAME "1"
-#define DB_FORMAT_KEY	"format"
+#define DB_FORMAT	"intune-nac 1"
 
 /* A million devices take 700 MB.  The file is sparse and grows as it is filled;
  * this is address space only.  It doubles when it is full. */

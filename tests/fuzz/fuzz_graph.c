@@ -1,5 +1,6 @@
 /* What Graph may send: a page of devices, or one device.  A page taken apart item by
- * item must hold what the whole text holds for a parser that takes it at once. */
+ * item must hold what the whole text holds for a parser that takes it at once, and
+ * what is seen of its link at a glance must be so. */
 #include <jansson.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -21,6 +22,27 @@ one(const json_t *o)
 	if (managed_parse(o, &m, why, sizeof(why)) && !m.device.has_id)
 		__builtin_trap();
 	(void)managed_mac(o, "ethernetMacAddress", &id, &has, mac, why, sizeof(why));
+}
+
+static void
+glance(const uint8_t *data, size_t len)
+{
+	struct page	 p;
+	json_t		*item = NULL;
+	char		*text, *next = NULL;
+	bool		 empty = false;
+
+	if ((text = malloc(len + 1)) == NULL)
+		return;
+	memcpy(text, data, len);
+	if (page_peek(text, len, &next, &empty) != (next != NULL))
+		__builtin_trap();
+	if (page_open(&p, text, len) && next != NULL && (p.next == NULL ||
+	    strcmp(p.next, next) != 0 || (page_item(&p, &item) == PAGE_LAST) != empty))
+		__builtin_trap();
+	json_decref(item);
+	page_close(&p);
+	free(next);
 }
 
 static void
@@ -57,6 +79,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	json_t	*o = json_loadb((const char *)data, len, JSON_REJECT_DUPLICATES, NULL);
 
 	one(o);
+	glance(data, len);
 	pages(o, data, len);
 	json_decref(o);
 	return 0;
