@@ -21,7 +21,7 @@ PKGS_intune-query	:= libcurl libcrypto jansson expat
 PKGS_nac-decide		:= jansson
 PKGS_nac-cache		:= lmdb jansson
 PKGS_coa-send		:= radcli libcrypto jansson
-PKGS_radius-hook	:= lmdb
+PKGS_radius-hook	:=
 # One that is started for each login, linked whole: the dynamic linker alone
 # takes it longer than its work.  Sanitizers cannot be linked so.
 STATIC_radius-hook	:= $(if $(SAN),,-static-pie -s)

@@ -10,13 +10,11 @@
 #include "intune/budget.h"
 #include "intune/crew.h"
 #include "intune/graph.h"
-#include "intune/token.h"
+#include "intune/keeper.h"
 #include "intune/wire.h"
 
 #define ANSWER_MAX	(16 * 1024 * 1024)	/* bytes; a page of 1000 devices has 1.2 MB */
 #define TRIES_MAX	8			/* of one request, should no deadline end it */
-#define REFUSED		60000	/* ms for which a refused credential is not tried again */
-#define JITTER		250	/* ms at most behind a Retry-After: we are not alone */
 #define WHY		1400
 
 /* After so many failures in a row Graph is taken to be away. */
@@ -27,12 +25,9 @@
 struct graph {
 	const struct settings	*set;
 	struct http		*http;
-	struct token		 token;
+	struct keeper		 keeper;
 	struct budget		 budget;
-	unsigned		 generation;	/* of the token: how often there was a new one */
-	bool			 renewing;	/* somebody is at it */
-	bool			 forced;	/* it is there because the last one was refused, */
-	bool			 taken;		/* and Graph has taken it at least once */
+	unsigned		 taken;		/* generation of the last token that Graph took */
 	unsigned		 jobs;		/* most requests in flight */
 	unsigned		 window;	/* and as many as go well: 1 to jobs */
 	unsigned		 flying;
@@ -41,8 +36,6 @@ struct graph {
 	int64_t			 away_for;	/* ms */
 	int64_t			 deadline;	/* ms that one request may take */
 	int64_t			 not_before;	/* wire_clock(): Graph has asked for silence */
-	int64_t			 refused_until;	/* wire_clock(): our credential is no good, */
-	struct token_error	 refused;	/* because of this */
 };
 
 /* What went wrong last, for each thread by itself. */
@@ -60,6 +53,7 @@ graph_new(const struct settings *set, struct http *http, int64_t deadline)
 		err(EX_OSERR, NULL);
 	g->set = set;
 	g->http = http;
+	keeper_init(&g->keeper, set, http);
 	g->deadline = deadline * 1000;
 	g->jobs = g->window = 1;
 	budget_open(&g->budget, set, BUDGET_DEFAULT);
@@ -71,7 +65,7 @@ graph_free(struct graph *g)
 {
 	if (g == NULL)
 		return;
-	token_wipe(&g->token);
+	keeper_wipe(&g->keeper);
 	budget_close(&g->budget);
 	free(g);
 }
@@ -103,72 +97,15 @@ graph_fail(struct graph *g, int status, const char *fmt, ...)
 	return GRAPH_FAILED;
 }
 
-/* Sleeps until when (wire_clock) if that is before the end. */
-static bool
-wait_until(int64_t when, int64_t end)
-{
-	int64_t	 now = wire_clock();
-
-	if (when <= now)
-		return true;
-	if (when > end)
-		return false;
-	wire_sleep(when - now);
-	return true;
-}
-
-static void
-remember_refusal(struct graph *g, const struct token_error *e)
-{
-	g->refused = *e;
-	g->refused_until = wire_clock() + REFUSED;
-}
-
-/* A new token from wherever token_get() has it. */
-static bool
-renew_token(struct graph *g, const char *refused, int64_t end)
-{
-	struct token_error	 e;
-	struct token		 next;
-
-	/* A wrong secret in a stream of records must not become a hail of requests. */
-	if (wire_clock() < g->refused_until) {
-		graph_fail(g, g->refused.status, "%s", g->refused.text);
-		return false;
-	}
-	while (!token_get(g->set, g->http, refused, &next, &e)) {
-		if (e.wait > 0 && wait_until(wire_clock() + e.wait * 1000 + JITTER, end))
-			continue;
-		if (e.status == EX_NOPERM || e.status == EX_CONFIG)
-			remember_refusal(g, &e);
-		graph_fail(g, e.status, "%s", e.text);
-		return false;
-	}
-	token_wipe(&g->token);
-	g->token = next;
-	g->generation++;
-	g->forced = refused != NULL;
-	g->taken = false;
-	return true;
-}
-
-/* Sees to it that there is a token.  refused: the generation that Graph did not
- * take, which somebody may have replaced by now; 0 = none. */
 static bool
 have_token(struct graph *g, unsigned refused, int64_t end)
 {
-	bool	 good;
+	struct token_error	 e;
 
-	while (g->renewing)
-		crew_wait();
-	if ((refused == 0 || refused != g->generation) && token_fresh(&g->token, when_now()))
+	if (keeper_have(&g->keeper, refused, end, &e))
 		return true;
-	g->renewing = true;
-	good = renew_token(g, refused != 0 && refused == g->generation ? g->token.text : NULL,
-	    end);
-	g->renewing = false;
-	crew_wake();
-	return good;
+	graph_fail(g, e.status, "%s", e.text);
+	return false;
 }
 
 /* Graph's error object in an answer; NULL when the answer is not Graph's own. */
@@ -234,7 +171,7 @@ next_try(struct graph *g, const struct http_answer *a, int attempt)
 
 	if (wait <= 0)
 		return wire_clock() + wire_backoff(attempt);
-	g->not_before = wire_clock() + wait * 1000 + arc4random_uniform(JITTER + 1);
+	g->not_before = wire_clock() + wait * 1000 + arc4random_uniform(WIRE_JITTER + 1);
 	budget_set_quiet(&g->budget, wait * 1000);
 	return g->not_before;
 }
@@ -264,16 +201,6 @@ conclude(struct graph *g, const struct http_answer *a, json_t **out)
 		end = refuse(g, a, o);
 	json_decref(o);
 	return end;
-}
-
-/* No token helps: for a while none is asked for. */
-static void
-refused_anew(struct graph *g)
-{
-	struct token_error	 e = { .status = last.status, .wait = -1 };
-
-	text_copy(e.text, sizeof(e.text), last.why);
-	remember_refusal(g, &e);
 }
 
 /* The last try failed like the others: what the answer said, or why already
@@ -335,8 +262,8 @@ may_ask(struct graph *g, unsigned cost, bool probe, bool first, int64_t *end)
 			return false;
 		if ((wait = budget_quiet(&g->budget)) > 0 &&
 		    wire_clock() + wait > g->not_before)
-			g->not_before = wire_clock() + wait + arc4random_uniform(JITTER + 1);
-		if (!wait_until(g->not_before, *end)) {
+			g->not_before = wire_clock() + wait + arc4random_uniform(WIRE_JITTER + 1);
+		if (!wire_sleep_until(g->not_before, *end)) {
 			graph_fail(g, EX_TEMPFAIL, "%s: has asked to be left alone for %lld s "
 			    "more", g->set->graph,
 			    (long long)(g->not_before - wire_clock()) / 1000 + 1);
@@ -369,7 +296,7 @@ ask(struct graph *g, struct http_request *rq, struct http_answer *a, char why[HT
 {
 	enum http_end	 he;
 
-	rq->bearer = g->token.text;
+	rq->bearer = g->keeper.token.text;
 	g->flying++;
 	he = http_do(g->http, rq, a, why);
 	g->flying--;
@@ -388,6 +315,7 @@ try_request(struct graph *g, struct http_request *rq, unsigned cost, bool probe,
     struct http_answer *raw, bool *away)
 {
 	int64_t			 end = wire_clock() + g->deadline, again;
+	const struct keeper	*k = &g->keeper;
 	struct http_answer	 a = { 0 };
 	enum http_end		 he;
 	enum graph_end		 ge;
@@ -400,13 +328,13 @@ try_request(struct graph *g, struct http_request *rq, unsigned cost, bool probe,
 		*away = true;
 		if (!may_ask(g, cost, probe, attempt == 1, &end))
 			return GRAPH_FAILED;
-		generation = g->generation;
+		generation = k->generation;
 		he = ask(g, rq, &a, why);
-		if (he == HTTP_DONE && a.status != 401 && generation == g->generation)
-			g->taken = true;
+		if (he == HTTP_DONE && a.status != 401 && generation == k->generation)
+			g->taken = generation;
 		/* A new one that is refused like the last: so would the next be. */
-		if (he == HTTP_DONE && a.status == 401 && !renewed && (!g->forced || g->taken ||
-		    generation != g->generation)) {
+		if (he == HTTP_DONE && a.status == 401 && !renewed && (!k->forced ||
+		    g->taken == k->generation || generation != k->generation)) {
 			/* Somebody else may have renewed it already: then that one. */
 			http_clear(&a);
 			renewed = true;
@@ -422,7 +350,7 @@ try_request(struct graph *g, struct http_request *rq, unsigned cost, bool probe,
 			}
 			ge = conclude(g, &a, out);
 			if (a.status == 401)
-				refused_anew(g);
+				keeper_refuse(&g->keeper, last.status, last.why);
 			http_clear(&a);
 			return ge;
 		}
@@ -438,7 +366,7 @@ try_request(struct graph *g, struct http_request *rq, unsigned cost, bool probe,
 			return ge;
 		}
 		http_clear(&a);
-		wait_until(again, end);
+		wire_sleep_until(again, end);
 	}
 }
 

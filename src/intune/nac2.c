@@ -10,14 +10,12 @@
 #include "base/when.h"
 #include "intune/crew.h"
 #include "intune/discovery.h"
+#include "intune/keeper.h"
 #include "intune/nac2.h"
-#include "intune/token.h"
 #include "intune/window.h"
 #include "intune/wire.h"
 
 #define TRIES_MAX	6	/* of one request, should no deadline end it */
-#define REFUSED		60000	/* ms for which a refused credential is not tried again */
-#define JITTER		250	/* ms at most behind a wait that was asked for */
 #define PAGES_MAX	5000	/* of a list: 100 devices each, by what the service says */
 #define WHY		1400
 
@@ -36,16 +34,11 @@ struct nac2 {
 	struct http		*http;
 	struct graph		*graph;
 	struct discovery	 where;
-	struct token		 token;
-	unsigned		 generation;	/* of the token: how often there was a new one */
-	bool			 renewing;	/* a thread is at it */
+	struct keeper		 keeper;
 	unsigned		 failures;	/* in a row, of whole requests */
 	int64_t			 away_until;	/* wire_clock() */
 	int64_t			 deadline;	/* ms that one request may take */
 	int64_t			 not_before;	/* wire_clock(): the service wants a rest */
-	int64_t			 refused_until;	/* wire_clock(): our credential is no good */
-	int			 refused_status;	/* because of this */
-	char			 refused_why[WHY];
 	enum probe		 probe;		/* whether it looks at the address asked for */
 };
 
@@ -87,6 +80,7 @@ nac2_new(const struct settings *set, struct http *http, struct graph *graph, int
 	/* The resource's id ends in a slash of its own. */
 	if (asprintf(&n->intune.scope, "https://%s//.default", set->intune) == -1)
 		err(EX_OSERR, NULL);
+	keeper_init(&n->keeper, &n->intune, http);
 	return n;
 }
 
@@ -95,7 +89,7 @@ nac2_free(struct nac2 *n)
 {
 	if (n == NULL)
 		return;
-	token_wipe(&n->token);
+	keeper_wipe(&n->keeper);
 	free(n->intune.scope);
 	free(n);
 }
@@ -130,68 +124,15 @@ fail(struct nac2 *n, int status, const char *fmt, ...)
 	return GRAPH_FAILED;
 }
 
-/* Sleeps until when (wire_clock) if that is before the end. */
-static bool
-wait_until(int64_t when, int64_t end)
-{
-	int64_t	 now = wire_clock();
-
-	if (when > now && when <= end)
-		wire_sleep(when - now);
-	return when <= end || when <= now;
-}
-
-static void
-remember_refusal(struct nac2 *n)
-{
-	n->refused_until = wire_clock() + REFUSED;
-	n->refused_status = last.status;
-	text_copy(n->refused_why, sizeof(n->refused_why), last.why);
-}
-
-/* A new token from wherever token_get() has it. */
-static bool
-renew_token(struct nac2 *n, const char *refused, int64_t end)
-{
-	struct token_error	 e;
-	struct token		 next;
-
-	/* A wrong secret in a stream of records must not become a hail of requests. */
-	if (wire_clock() < n->refused_until) {
-		fail(n, n->refused_status, "%s", n->refused_why);
-		return false;
-	}
-	while (!token_get(&n->intune, n->http, refused, &next, &e)) {
-		if (e.wait > 0 && wait_until(wire_clock() + e.wait * 1000 + JITTER, end))
-			continue;
-		fail(n, e.status, "%s", e.text);
-		if (e.status == EX_NOPERM || e.status == EX_CONFIG)
-			remember_refusal(n);
-		return false;
-	}
-	token_wipe(&n->token);
-	n->token = next;
-	n->generation++;
-	return true;
-}
-
-/* Sees to it that there is a token.  refused: the generation that was not taken,
- * which another thread may have replaced by now; 0 = none. */
 static bool
 have_token(struct nac2 *n, unsigned refused, int64_t end)
 {
-	bool	 good;
+	struct token_error	 e;
 
-	while (n->renewing)
-		crew_wait();
-	if ((refused == 0 || refused != n->generation) && token_fresh(&n->token, when_now()))
+	if (keeper_have(&n->keeper, refused, end, &e))
 		return true;
-	n->renewing = true;
-	good = renew_token(n, refused != 0 && refused == n->generation ? n->token.text : NULL,
-	    end);
-	n->renewing = false;
-	crew_wake();
-	return good;
+	fail(n, e.status, "%s", e.text);
+	return false;
 }
 
 static bool
@@ -231,7 +172,7 @@ read_answer(struct nac2 *n, const struct http_answer *a, struct nac2_document *o
 	if (out->busy_wait == 0)
 		return GRAPH_OK;
 	n->not_before = wire_clock() + out->busy_wait * 1000 +
-	    arc4random_uniform(JITTER + 1);
+	    arc4random_uniform(WIRE_JITTER + 1);
 	if (out->ndevice > 0)
 		return GRAPH_OK;
 	fail(n, EX_TEMPFAIL, "%s: is busy and wants to be asked again in %lld s",
@@ -270,11 +211,11 @@ try_once(struct nac2 *n, struct call *c, struct nac2_document *out)
 	if (!discovery_uri_ok(n->where.uri, discovery_hosts(n->set)))
 		return fail(n, EX_SOFTWARE, "%s: is no address to be asked", n->where.uri);
 	text_copy(c->uri, sizeof(c->uri), n->where.uri);
-	c->generation = n->generation;
+	c->generation = n->keeper.generation;
 	if (asprintf(&url, "%s%s", c->uri, c->path) == -1)
 		err(EX_OSERR, NULL);
 	rq.url = url;
-	rq.bearer = n->token.text;
+	rq.bearer = n->keeper.token.text;
 	c->last = http_do(n->http, &rq, &a, why);
 	free(url);
 	c->http = c->last == HTTP_DONE ? a.status : 0;
@@ -306,8 +247,8 @@ try_again(struct nac2 *n, struct call *c)
 	}
 	if (c->http == 401 || c->http == 403) {
 		/* The next request would end like this one. */
-		remember_refusal(n);
-		token_wipe(&n->token);
+		keeper_refuse(&n->keeper, last.status, last.why);
+		keeper_wipe(&n->keeper);
 		return false;
 	}
 	if (may_have_moved(c) && !c->moved) {
@@ -321,11 +262,11 @@ try_again(struct nac2 *n, struct call *c)
 		return false;
 	again = wire_clock() + wire_backoff(c->attempt);
 	if (c->http != 200 && c->wait > 0) {
-		again = wire_clock() + c->wait * 1000 + arc4random_uniform(JITTER + 1);
+		again = wire_clock() + c->wait * 1000 + arc4random_uniform(WIRE_JITTER + 1);
 		n->not_before = again;
 	} else if (c->http == 200)
 		again = n->not_before;
-	return ++c->attempt <= TRIES_MAX && wait_until(again, c->end);
+	return ++c->attempt <= TRIES_MAX && wire_sleep_until(again, c->end);
 }
 
 /* Asks for path.  c is for who has to know how it ended. */
@@ -336,7 +277,7 @@ ask(struct nac2 *n, const char *path, bool list, struct call *c, struct nac2_doc
 
 	*c = (struct call){ .path = path, .list = list, .attempt = 1, .wait = -1,
 	    .end = wire_clock() + n->deadline, .last = HTTP_UNREACHABLE };
-	if (!wait_until(n->not_before, c->end))
+	if (!wire_sleep_until(n->not_before, c->end))
 		return fail(n, EX_TEMPFAIL, "%s: has asked to be left alone for %lld s more",
 		    n->where.uri, (long long)(n->not_before - wire_clock()) / 1000 + 1);
 	if (n->failures >= AWAY_AFTER && wire_clock() < n->away_until)

@@ -84,8 +84,7 @@ get(struct tokencache *cache, struct http *http, const char *refused, struct tok
 			goto old;
 		e->status = EX_TEMPFAIL;
 		e->wait = -1;
-		snprintf(e->text, sizeof(e->text), "%s: another process keeps the lock",
-		    cache->lock);
+		snprintf(e->text, sizeof(e->text), "%s", cache->token.why);
 		return false;
 	}
 	/* Somebody may have renewed it while we waited. */

@@ -1,9 +1,5 @@
-#include <sys/file.h>
-#include <sys/stat.h>
-
 #include <err.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +7,6 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "base/digest.h"
 #include "base/file.h"
 #include "base/jsonw.h"
 #include "base/when.h"
@@ -19,100 +14,44 @@
 #include "intune/wire.h"
 
 #define CACHE_MAX	(TOKEN_TEXT_MAX + 4096)	/* bytes of a token file */
-#define LOCK_STEP	20			/* ms between two looks at the lock */
 #define CLOCK_SLACK	60	/* seconds by which the clock may be set back */
 
+/* The files are of no use: it is said, and they are left alone. */
 static void
-warn_cache(const char *path, const char *what)
+no_cache(struct tokencache *cache, const char *why)
 {
-	warnx("%s: %s; going on without the token cache", path, what);
-}
-
-/* Ours, and nobody else may put files into it. */
-static bool
-directory_ok(const char *path)
-{
-	struct stat	 st;
-
-	if (mkdir(path, 0700) == -1 && errno != EEXIST) {
-		warn_cache(path, strerror(errno));
-		return false;
-	}
-	if (stat(path, &st) == -1 || !S_ISDIR(st.st_mode)) {
-		warn_cache(path, "is no directory");
-		return false;
-	}
-	if (st.st_uid != geteuid() || (st.st_mode & 022) != 0) {
-		warn_cache(path, "must be ours, and others may not write it");
-		return false;
-	}
-	if (access(path, W_OK | X_OK) == -1) {
-		warn_cache(path, strerror(errno));
-		return false;
-	}
-	return true;
-}
-
-static char *
-file_name(const struct settings *set, const char *suffix)
-{
-	const char	*part[] = { set->authority, set->tenant, set->client_id, set->scope };
-	char		 text[DIGEST_TEXT], *name = NULL;
-	uint64_t	 h = DIGEST_START;
-	size_t		 i;
-
-	/* The NUL goes in too, so that no two lists run together alike.  Should
-	 * two collide nonetheless: the file itself says whose it is. */
-	for (i = 0; i < sizeof(part) / sizeof(part[0]); i++)
-		h = digest_add(h, part[i], strlen(part[i]) + 1);
-	if (asprintf(&name, "%s/%s.%s", set->token_dir, digest_format(text, h), suffix) == -1)
-		err(EX_OSERR, NULL);
-	return name;
+	warnx("%s; going on without the token cache", why);
+	cache->token.usable = false;
 }
 
 void
 tokencache_open(struct tokencache *cache, const struct settings *set)
 {
+	/* Should two names collide nonetheless: the file itself says whose it is. */
+	const char	*part[] = { set->authority, set->tenant, set->client_id, set->scope };
+
 	cache->set = set;
-	cache->fd = -1;
-	cache->token = file_name(set, "token");
-	cache->lock = file_name(set, "lock");
-	cache->quiet = file_name(set, "quiet");
-	cache->usable = directory_ok(set->token_dir);
+	shared_open(&cache->token, set, part, sizeof(part) / sizeof(part[0]), "token");
+	shared_open(&cache->quiet, set, part, sizeof(part) / sizeof(part[0]), "quiet");
+	if (!cache->token.usable)
+		no_cache(cache, cache->token.why);
 }
 
 void
 tokencache_close(struct tokencache *cache)
 {
-	if (cache->fd != -1)
-		close(cache->fd);
-	free(cache->token);
-	free(cache->lock);
-	free(cache->quiet);
+	shared_close(&cache->token);
+	shared_close(&cache->quiet);
 }
 
 bool
 tokencache_lock(struct tokencache *cache, int64_t wait_ms)
 {
-	int64_t	 end = wire_clock() + wait_ms;
-
-	if (!cache->usable || cache->fd != -1)
+	if (!cache->token.usable || shared_lock(&cache->token, wait_ms))
 		return true;
-	cache->fd = open(cache->lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (cache->fd == -1) {
-		warn_cache(cache->lock, strerror(errno));
-		cache->usable = false;
-		return true;
-	}
-	/* Not a blocking flock: its holder may be stopped and never let go. */
-	while (flock(cache->fd, LOCK_EX | LOCK_NB) == -1) {
-		if ((errno != EWOULDBLOCK && errno != EINTR) || wire_clock() >= end) {
-			close(cache->fd);
-			cache->fd = -1;
-			return false;
-		}
-		wire_sleep(LOCK_STEP);
-	}
+	if (cache->token.usable)
+		return false;
+	no_cache(cache, cache->token.why);
 	return true;
 }
 
@@ -196,13 +135,13 @@ tokencache_read(const struct tokencache *cache, struct token *out)
 	char		*text;
 
 	memset(out, 0, sizeof(*out));
-	if (!cache->usable || !read_private(cache->token, &text, &len))
+	if (!cache->token.usable || !read_private(cache->token.path, &text, &len))
 		return false;
 	fault = tokencache_parse(cache->set, text, len, when_now(), out);
 	explicit_bzero(text, len);
 	free(text);
 	if (fault != NULL)
-		warnx("%s: %s: not trusted", cache->token, fault);
+		warnx("%s: %s: not trusted", cache->token.path, fault);
 	return fault == NULL;
 }
 
@@ -212,9 +151,9 @@ tokencache_write(struct tokencache *cache, const struct token *token)
 	const struct settings	*set = cache->set;
 	struct jsonw		 w;
 	const char		*text;
-	char			*buf;
+	char			*buf, why[FILE_WHY];
 
-	if (!cache->usable)
+	if (!cache->token.usable)
 		return;
 	if ((buf = malloc(CACHE_MAX)) == NULL)
 		err(EX_OSERR, NULL);
@@ -229,9 +168,10 @@ tokencache_write(struct tokencache *cache, const struct token *token)
 	jw_str(&w, "access_token", token->text);
 	jw_end_object(&w);
 	text = jw_done(&w);
-	if (text == NULL || file_replace(cache->token, text, strlen(text), 0600) == -1) {
-		warn_cache(cache->token, text == NULL ? "too long" : strerror(errno));
-		cache->usable = false;
+	if (text == NULL || file_replace(cache->token.path, text, strlen(text), 0600) == -1) {
+		snprintf(why, sizeof(why), "%s: %s", cache->token.path, text == NULL ?
+		    "too long" : strerror(errno));
+		no_cache(cache, why);
 	}
 	explicit_bzero(buf, CACHE_MAX);
 	free(buf);
@@ -244,7 +184,7 @@ tokencache_quiet(const struct tokencache *cache)
 	size_t	 len;
 	char	*text;
 
-	if (!cache->usable || !read_private(cache->quiet, &text, &len))
+	if (!cache->token.usable || !read_private(cache->quiet.path, &text, &len))
 		return 0;
 	/* A time too far ahead is damage, and must not stop us for ever. */
 	text[strcspn(text, "\n")] = '\0';
@@ -259,10 +199,10 @@ tokencache_set_quiet(struct tokencache *cache, int64_t until)
 {
 	char	 text[WHEN_TEXT + 1];
 
-	if (!cache->usable)
+	if (!cache->token.usable)
 		return;
 	when_format(text, until);
 	strcat(text, "\n");
-	if (file_replace(cache->quiet, text, strlen(text), 0600) == -1)
-		warn_cache(cache->quiet, strerror(errno));
+	if (file_replace(cache->quiet.path, text, strlen(text), 0600) == -1)
+		warn("%s", cache->quiet.path);
 }

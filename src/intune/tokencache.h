@@ -12,16 +12,15 @@
 
 #include "intune/entra.h"
 #include "intune/settings.h"
+#include "intune/shared.h"
 
 struct tokencache {
 	const struct settings	*set;
-	char			*token, *lock, *quiet;	/* paths */
-	int			 fd;	/* of the lock, -1 when not held */
-	bool			 usable;
+	struct shared		 token, quiet;	/* the lock of the first is for both */
 };
 
 /* Makes the directory if need be and the names of the files.  Never fails: a
- * directory that cannot be used is warned of, and usable is false. */
+ * directory that cannot be used is warned of, and then there is no cache. */
 void	 tokencache_open(struct tokencache *cache, const struct settings *set);
 void	 tokencache_close(struct tokencache *cache);
 

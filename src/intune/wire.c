@@ -115,3 +115,13 @@ wire_sleep(int64_t ms)
 		;
 	crew_enter();
 }
+
+bool
+wire_sleep_until(int64_t when, int64_t end)
+{
+	int64_t	 now = wire_clock();
+
+	if (when > now && when <= end)
+		wire_sleep(when - now);
+	return when <= end || when <= now;
+}

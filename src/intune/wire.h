@@ -12,6 +12,10 @@
 /* Longest Retry-After that is believed; a longer one counts as this. */
 #define WIRE_WAIT_MAX	86400
 
+/* Milliseconds at most that are waited behind a moment somebody has asked us to wait
+ * for: others wait for it, too. */
+#define WIRE_JITTER	250
+
 /* Percent-encodes everything but the unreserved bytes of RFC 3986 section 2.3.
  * The caller frees the result; without memory the program ends. */
 char	*wire_escape(const char *text);
@@ -35,5 +39,8 @@ bool	 wire_same_host(const char *url, const char *host);
  * others of the crew work. */
 int64_t	 wire_clock(void);
 void	 wire_sleep(int64_t ms);
+
+/* Sleeps until when if that is not behind the end; false if it is. */
+bool	 wire_sleep_until(int64_t when, int64_t end);
 
 #endif

@@ -122,16 +122,7 @@ hook_fallback(struct hook *h, const char *broken)
 static enum store_rc
 find_once(struct hook *h, const struct match_order *order, char why[STORE_WHY])
 {
-	struct store	*store;
-	enum store_rc	 rc;
-
-	if ((store = store_open(h->state_dir, STORE_READ, why)) == NULL)
-		return STORE_ERROR;
-	if ((rc = store_find(store, &h->id, order, &h->answer)) == STORE_ERROR)
-		text_copy(why, STORE_WHY, store_why(store));
-	/* Before anything forks: an environment of LMDB must not be inherited. */
-	store_close(store);
-	return rc;
+	return store_find_once(h->state_dir, &h->id, order, &h->answer, why);
 }
 
 static int

@@ -266,13 +266,21 @@ append(struct owed *o, const char *key, const char *want, const char *event,
 	return true;
 }
 
+/* What was written while the clock was far ahead must not speak for years. */
+static bool
+within(int64_t window, int64_t time, int64_t now)
+{
+	return now - time < window && time - now < window;
+}
+
 /* Whether an entry still says something. */
 static bool
 alive(const struct owed *o, const struct entry *e, int64_t now)
 {
 	int64_t	 window = o->window > OWED_WINDOW ? o->window : OWED_WINDOW;
 
-	return e->nas != NULL ? now - e->time < OWED_KEEP : e->acked && now - e->time < window;
+	return e->nas != NULL ? now - e->time < OWED_KEEP :
+	    e->acked && within(window, e->time, now);
 }
 
 /* Writes the journal anew with what is alive, under the lock of the old one. */
@@ -344,7 +352,8 @@ owed_send(struct owed *o, const char *key, const char *want, const char *nas,
 	if (!open_locked(o, why))
 		return false;
 	e = entry(o, key, false);
-	if (e != NULL && strcmp(e->want, want) == 0 && when_now() - e->time < o->window) {
+	if (e != NULL && strcmp(e->want, want) == 0 &&
+	    within(o->window, e->time, when_now())) {
 		*when = e->time;
 		if (e->acked)
 			*state = OWED_DONE;

@@ -13,6 +13,7 @@
 
 #include "base/text.h"
 #include "store/db.h"
+#include "store/find.h"
 
 #define DB_MODE_DATA	0640	/* the group reads */
 #define DB_MODE_LOCK	0660	/* a reader, too, enters itself in the lock file */
@@ -262,21 +263,15 @@ begin(struct store *s, unsigned int flags)
 static enum store_rc
 check_format(struct store *s, bool fresh)
 {
-	static const char	 key[] = "format";
-	struct bytes		 v;
-	enum store_rc		 rc;
+	static const char	 key[] = DB_FORMAT_KEY;
+	struct bytes		 v = { NULL, 0 };
+	char			 why[FIND_WHY];
 
 	if (fresh)
-		return db_put(s, DB_META, key, 6, DB_FORMAT, strlen(DB_FORMAT));
-	if ((rc = db_get(s, DB_META, key, 6, &v)) == STORE_ERROR)
-		return rc;
-	if (rc == STORE_FOUND && v.n == strlen(DB_FORMAT) && memcmp(v.p, DB_FORMAT, v.n) == 0)
-		return STORE_FOUND;
-	if (rc == STORE_FOUND && v.n > 11 && memcmp(v.p, DB_FORMAT, 11) == 0)
-		return db_fault(s, EINVAL, "the store has format %.*s, and this program knows "
-		    "only %s: move it away and fill a new one", (int)(v.n - 11 < 20 ? v.n - 11 : 20),
-		    (const char *)v.p + 11, &DB_FORMAT[11]);
-	return db_fault(s, EINVAL, "data.mdb is no store of intune-nac");
+		return db_put(s, DB_META, key, sizeof(key) - 1, DB_FORMAT, strlen(DB_FORMAT));
+	if (db_get(s, DB_META, key, sizeof(key) - 1, &v) == STORE_ERROR)
+		return STORE_ERROR;
+	return find_format(&v, why) ? STORE_FOUND : db_fault(s, EINVAL, "%s", why);
 }
 
 /* Opens (a writer: makes) the databases and checks the format. */

@@ -21,7 +21,9 @@
 #include "store/bytes.h"
 #include "store/store.h"
 
-#define DB_FORMAT	"intune-nac 1"
+#define DB_FORMAT_NAME	"intune-nac "
+#define DB_FORMAT	DB_FORMAT_NAME "1"
+#define DB_FORMAT_KEY	"format"
 
 /* A million devices take 700 MB.  The file is sparse and grows as it is filled;
  * this is address space only.  It doubles when it is full. */

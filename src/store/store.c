@@ -5,78 +5,9 @@
 
 #include "base/text.h"
 #include "store/db.h"
+#include "store/find.h"
+#include "store/keys.h"
 #include "store/pack.h"
-
-/* A key of `dev` or `key`: a prefix of two or four bytes and what it is about. */
-struct key {
-	unsigned char	 b[4 + 256];
-	size_t		 n;
-};
-
-/* Secondary keys of one device: Entra id, name, two MACs, serial number. */
-#define DEVICE_KEYS	STORE_CLAIMS
-
-/* One search through the identifiers of an identity. */
-struct search {
-	struct store	*s;
-	struct answer	*out;
-	struct answer	 no;		/* the newest "no such device" so far */
-	bool		 newest;	/* of several devices take the last to sync */
-	bool		 has_no;
-};
-
-static struct key
-key_of(const char *prefix, const void *data, size_t n)
-{
-	struct key	 k;
-	size_t		 plen = strlen(prefix);
-
-	if (n > sizeof(k.b) - plen)
-		n = sizeof(k.b) - plen;
-	memcpy(k.b, prefix, plen);
-	memcpy(k.b + plen, data, n);
-	k.n = plen + n;
-	return k;
-}
-
-static struct key
-guid_key(const char *prefix, const struct guid *g)
-{
-	return key_of(prefix, g->b, GUID_LEN);
-}
-
-static struct key
-name_key(const char *prefix, const char *name)
-{
-	char	 folded[256];
-
-	device_fold_name(folded, sizeof(folded), name);
-	return key_of(prefix, folded, strlen(folded));
-}
-
-static struct key
-mac_key(const char *prefix, const uint8_t mac[MAC_LEN])
-{
-	return key_of(prefix, mac, MAC_LEN);
-}
-
-/* False when the serial number is none that a device is found by. */
-static bool
-serial_key(struct key *k, const char *prefix, const char *serial)
-{
-	char	 folded[DEVICE_SERIAL];
-
-	if (!device_fold_serial(folded, sizeof(folded), serial))
-		return false;
-	*k = key_of(prefix, folded, strlen(folded));
-	return true;
-}
-
-static bool
-mac_is_usable(const uint8_t mac[MAC_LEN])
-{
-	return mac_is_station(mac) && !mac_is_random(mac);
-}
 
 static bool
 is_no(const struct answer *a)
@@ -84,25 +15,8 @@ is_no(const struct answer *a)
 	return a->state == COMPLIANCE_UNREGISTERED;
 }
 
-/* Reads the answer under a key of `dev`. */
-static enum store_rc
-get_answer(struct store *s, const void *key, size_t klen, struct answer *out)
-{
-	struct bytes	 v;
-	const char	*why;
-	char		 shown[TEXT_SHOWN];
-	enum store_rc	 rc;
-
-	if ((rc = db_get(s, DB_DEV, key, klen, &v)) != STORE_FOUND)
-		return rc;
-	if (unpack_answer(v.p, v.n, out, &why))
-		return STORE_FOUND;
-	return db_fault(s, EBADMSG, "the store is damaged: the value of \"%s\" %s",
-	    text_safe(shown, sizeof(shown), key, klen), why);
-}
-
-/* The same for a value that is about to be replaced: a damaged one is as good as
- * none, and so is healed. */
+/* Reads the answer that is about to be replaced: a damaged one is as good as none,
+ * and so is healed. */
 static enum store_rc
 get_old(struct store *s, const void *key, size_t klen, struct answer *out)
 {
@@ -124,236 +38,44 @@ put_answer(struct store *s, const struct key *k, const struct answer *a)
 	return db_put(s, DB_DEV, k->b, k->n, buf, pack_answer(buf, a));
 }
 
-static void
-note_no(struct search *q, const struct answer *a)
-{
-	if (!q->has_no || a->checked > q->no.checked)
-		q->no = *a;
-	q->has_no = true;
-}
-
-/* The keys, beside its id, under which a device is found; x says which prefixes:
- * those of `key`, or those of answers without a device. */
-static size_t
-keys_of(const struct device *d, bool x, struct key keys[DEVICE_KEYS])
-{
-	size_t	 n = 0;
-
-	if (d->has_entra_id && !guid_is_zero(&d->entra_id))
-		keys[n++] = guid_key(x ? "x:g:" : "e:", &d->entra_id);
-	if (d->name[0] != '\0')
-		keys[n++] = name_key(x ? "x:n:" : "n:", d->name);
-	if (d->has_wifi_mac && mac_is_usable(d->wifi_mac))
-		keys[n++] = mac_key(x ? "x:m:" : "m:", d->wifi_mac);
-	if (d->has_ethernet_mac && mac_is_usable(d->ethernet_mac))
-		keys[n++] = mac_key(x ? "x:m:" : "m:", d->ethernet_mac);
-	n += serial_key(&keys[n], x ? "x:s:" : "s:", d->serial);
-	return n;
-}
-
-static bool
-same_key(const struct key *a, const struct key *b)
-{
-	return a->n == b->n && memcmp(a->b, b->b, a->n) == 0;
-}
-
-/* Does the device say of itself what the key says of it? */
-static bool
-has_key(const struct device *d, const struct key *k)
-{
-	struct key	 keys[DEVICE_KEYS];
-	size_t		 i, n = keys_of(d, false, keys);
-
-	for (i = 0; i < n; i++)
-		if (same_key(&keys[i], k))
-			return true;
-	return false;
-}
-
-bool
-key_is_of(const struct device *d, const void *key, size_t n)
-{
-	struct key	 k = key_of("", key, n);
-
-	return has_key(d, &k);
-}
-
-/* The registered device under one key; several are ambiguous. */
 static enum store_rc
-search_devices(struct search *q, const struct key *k)
+txn_get(void *arg, const void *key, size_t klen, struct bytes *out)
 {
-	struct bytes	 dup = { NULL, 0 };
-	struct answer	 a;
-	bool		 live = false;
+	return db_get(arg, DB_DEV, key, klen, out);
+}
+
+static enum store_rc
+txn_dup(void *arg, const void *key, size_t klen, struct lr_dup *d)
+{
+	struct bytes	 v = { d->b, d->n };
 	enum store_rc	 rc;
 
-	while ((rc = db_dup(q->s, k->b, k->n, &dup, &dup)) == STORE_FOUND) {
-		if ((rc = get_answer(q->s, dup.p, dup.n, &a)) == STORE_ERROR)
-			return rc;
-		/* A key that its device knows nothing of: damage, but no wrong answer. */
-		if (rc == STORE_NOTFOUND || !has_key(&a.device, k))
-			continue;
-		if (is_no(&a)) {
-			note_no(q, &a);
-			continue;
-		}
-		if (!live) {
-			*q->out = a;
-			live = true;
-			continue;
-		}
-		/* Two that were in touch at the same time are not told apart. */
-		if (q->newest && a.device.last_sync != q->out->device.last_sync) {
-			if (a.device.last_sync > q->out->device.last_sync)
-				*q->out = a;
-			continue;
-		}
-		/* As old as the older of the two. */
-		if (q->out->checked < a.checked)
-			a.checked = q->out->checked;
-		memset(q->out, 0, sizeof(*q->out));
-		q->out->state = COMPLIANCE_AMBIGUOUS;
-		q->out->checked = a.checked;
-		return STORE_FOUND;
-	}
-	if (rc == STORE_ERROR)
+	if ((rc = db_dup(arg, key, klen, &v, &v)) != STORE_FOUND)
 		return rc;
-	return live ? STORE_FOUND : STORE_NOTFOUND;
-}
-
-/* The answer that is filed under what was asked: ambiguous, or none such. */
-static enum store_rc
-search_asked(struct search *q, const struct key *k)
-{
-	struct answer	 a;
-	enum store_rc	 rc;
-
-	if ((rc = get_answer(q->s, k->b, k->n, &a)) != STORE_FOUND)
-		return rc;
-	if (is_no(&a)) {
-		note_no(q, &a);
-		return STORE_NOTFOUND;
-	}
-	*q->out = a;
-	return STORE_FOUND;
-}
-
-static enum store_rc
-search_key(struct search *q, struct key asked, struct key devices, enum match by,
-    enum id_space space)
-{
-	enum store_rc	 rc;
-
-	if ((rc = search_asked(q, &asked)) == STORE_NOTFOUND &&
-	    (rc = search_devices(q, &devices)) == STORE_FOUND)
-		q->out->id_space = space;
-	if (rc == STORE_FOUND)
-		q->out->matched_by = by;
+	if (v.n > sizeof(d->b))
+		return db_fault(arg, EBADMSG, "the store is damaged: a key is too long");
+	memcpy(d->b, v.p, v.n);
+	d->n = v.n;
 	return rc;
 }
 
 static enum store_rc
-search_guid(struct search *q, const struct guid *g)
+txn_damaged(void *arg, const char *what)
 {
-	struct key	 k = guid_key("i:", g);
-	struct answer	 a;
-	enum store_rc	 rc;
-
-	if ((rc = get_answer(q->s, k.b, k.n, &a)) == STORE_ERROR)
-		return rc;
-	if (rc == STORE_FOUND) {
-		a.matched_by = MATCH_GUID;
-		a.id_space = ID_SPACE_INTUNE;
-		if (!is_no(&a)) {
-			*q->out = a;
-			return rc;
-		}
-		note_no(q, &a);
-	}
-	return search_key(q, guid_key("x:g:", g), guid_key("e:", g), MATCH_GUID, ID_SPACE_ENTRA);
-}
-
-/* Tries all identifiers of one kind; *any tells whether there is one. */
-static enum store_rc
-search_kind(struct search *q, const struct identity *id, enum match by, bool *any)
-{
-	struct key	 x, k;
-	enum store_rc	 rc = STORE_NOTFOUND;
-	size_t		 i;
-
-	*any = false;
-	if (by == MATCH_GUID)
-		for (i = 0; i < id->nguid && rc == STORE_NOTFOUND; i++) {
-			*any = true;
-			rc = search_guid(q, &id->guid[i].guid);
-		}
-	else if (by == MATCH_NAME)
-		for (i = 0; i < id->nname && rc == STORE_NOTFOUND; i++) {
-			*any = true;
-			rc = search_key(q, name_key("x:n:", id->name[i].text),
-			    name_key("n:", id->name[i].text), by, ID_SPACE_NONE);
-		}
-	else if (by == MATCH_MAC && id->has_mac && mac_is_usable(id->mac)) {
-		*any = true;
-		rc = search_key(q, mac_key("x:m:", id->mac), mac_key("m:", id->mac), by,
-		    ID_SPACE_NONE);
-	} else if (by == MATCH_SERIAL && serial_key(&k, "s:", id->device_serial) &&
-	    serial_key(&x, "x:s:", id->device_serial)) {
-		*any = true;
-		rc = search_key(q, x, k, by, ID_SPACE_NONE);
-	}
-	return rc;
-}
-
-/*
- * The first registered device in the given order is the answer.  When there is
- * none, "no such device" counts only if it was said of the most trusted kind of
- * identifier that the identity has: a MAC that was asked about before its device
- * was enrolled says nothing about the certificate it shows now.
- */
-static enum store_rc
-search_all(struct search *q, const struct identity *id, const struct match_order *order)
-{
-	struct answer	 no;
-	bool		 any, decided = false, has_no = false;
-	enum store_rc	 rc;
-	size_t		 i;
-
-	for (i = 0; i < MATCH_KINDS && order->by[i] != MATCH_NONE; i++) {
-		if ((rc = search_kind(q, id, order->by[i], &any)) != STORE_NOTFOUND)
-			return rc;
-		if (any && !decided) {
-			decided = true;
-			if ((has_no = q->has_no))
-				no = q->no;
-		}
-	}
-	memset(q->out, 0, sizeof(*q->out));
-	if (!has_no)
-		return STORE_NOTFOUND;
-	*q->out = no;
-	return STORE_FOUND;
+	return db_fault(arg, EBADMSG, "the store is damaged: %s", what);
 }
 
 enum store_rc
 store_find(struct store *s, const struct identity *id, const struct match_order *order,
     struct answer *out)
 {
-	struct search	 q = { .s = s, .out = out, .newest = order->newest };
-	enum store_rc	 rc;
+	const struct find_source	 src = { txn_get, txn_dup, txn_damaged, s };
+	enum store_rc			 rc;
 
 	memset(out, 0, sizeof(*out));
-	if (id->ambiguous) {
-		out->state = COMPLIANCE_AMBIGUOUS;
-		out->source = SOURCE_CACHE;
-		return STORE_FOUND;
-	}
 	if (db_enter(s) == STORE_ERROR)
 		return STORE_ERROR;
-	if ((rc = search_all(&q, id, order)) == STORE_FOUND)
-		out->source = SOURCE_CACHE;
-	else
-		memset(out, 0, sizeof(*out));
+	rc = find_device(&src, id, order, out);
 	db_leave(s);
 	return rc;
 }

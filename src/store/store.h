@@ -1,6 +1,6 @@
 /*
  * The device store: a folder with an LMDB environment, read by radius-hook on
- * every authentication and written by nac-cache.  It knows no policy, no
+ * every authentication (store_find_once() alone) and written by nac-cache.  It knows no policy, no
  * RADIUS and no Intune.  Who opens a store closes it with store_close().
  *
  * LMDB's rules: a process opens one store once, does not use it after fork(),
@@ -56,6 +56,14 @@ int	 store_errno(const struct store *s);
  */
 enum store_rc store_find(struct store *s, const struct identity *id,
 	    const struct match_order *order, struct answer *out);
+
+/*
+ * The same for a program that looks up once and ends: it opens no store, takes no
+ * lock, needs the read permission of data.mdb alone, and leaves nothing behind when
+ * it is killed.  STORE_ERROR: with one sentence in why.  Not for several threads.
+ */
+enum store_rc store_find_once(const char *dir, const struct identity *id,
+	    const struct match_order *order, struct answer *out, char why[STORE_WHY]);
 
 /*
  * Files an answer of Intune's: under its device, by its id, with Entra id, name,

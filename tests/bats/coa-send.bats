@@ -853,6 +853,18 @@ sent_ids() {
 	assert_eq "$(wc -l <"$P/log")" 2
 }
 
+@test "a journal written while the clock was wrong does not hold anything back" {
+	peer ack
+	j=$T/journal
+	run -0 --separate-stderr send --journal "$j" "$(client 1)"
+	sed -i 's/"time":"20/"time":"21/' "$j"
+	run -0 --separate-stderr send --journal "$j" "$(client 1)"
+	assert_eq "$(field tries)" 1
+	run -0 --separate-stderr send --journal "$j" "$(client 1)"
+	assert_eq "$(field tries)" 0
+	assert_eq "$(wc -l <"$P/log")" 2
+}
+
 @test "two at once share a journal: each session is sent once" {
 	peer ack
 	for i in {1..200}; do client "$i"; done >"$T/in"

@@ -375,7 +375,7 @@ setup() { intune_setup; }
 	emulator_control fault slow:seconds=20,times=1
 	intune-token >/dev/null 2>&1 3>&- &
 	pid=$!
-	for _ in $(seq 50); do [ -n "$(ls "$TOKENS"/*.lock 2>/dev/null)" ] && break; sleep 0.05; done
+	for _ in $(seq 50); do [ -n "$(ls "$TOKENS"/*.token-lock 2>/dev/null)" ] && break; sleep 0.05; done
 	sleep 0.3
 	kill -9 $pid
 	wait $pid || :

@@ -113,7 +113,7 @@ assert_vlan() {
 	assert_vlan 1
 	assert_eq "$(last '.compliance.state, .identity.eap')" $'pending\nttls'
 	assert_eq "$(last '.session | del(.seen) | [.[]] | join(" ")')" \
-		'wireless EXAMPLE\alice EXAMPLE 192.0.2.7 ap-1 7 Gi1/0/7 Wireless-802.11 5F01 5FAA 00-11-22-33-44-99 02-00-00-AA-BB-CC:corp corp 198.51.100.9 c-u 0A98FF'
+		'wireless EXAMPLE\alice EXAMPLE 192.0.2.7 ap-1 7 Gi1/0/7 Wireless-802.11 5F01 5FAA 00-11-22-33-44-99 02-00-00-AA-BB-CC:corp corp 198.51.100.9 c-u 0A98FF cisco'
 }
 
 @test "a random MAC matches nothing, nor does a MAC that two attributes disagree about" {
@@ -346,22 +346,64 @@ broken() {
 	run -0 bash -c "env -i '$URI$GUID' '$HOOK' -c '$SITE/nac.conf' --journal '$J' | :; s=\${PIPESTATUS[0]}; [ \$s -le 1 ]"
 }
 
-@test "out of memory, at the start and in the store: the fallback" {
+@test "the store is one open file to read: no lock, and killed hooks leave nothing" {
+	command -v strace >/dev/null || skip "strace is not installed"
+	run -0 env -i "$URI$GUID" strace -qq -o "$T/trace" -e trace=file,desc "$HOOK" -c "$SITE/nac.conf" --journal "$J"
+	assert_vlan 750
+	assert_eq "$(grep -c "data.mdb" "$T/trace")" 1
+	assert_eq "$(grep -c "lock.mdb" "$T/trace")" 0
+	cp -r "$SITE" "$T/site"
+	rm -f "$T/site/state/lock.mdb"
+	chmod 555 "$T/site/state"
+	chmod 444 "$T/site/state/data.mdb"
+	run -0 env -i "$URI$GUID" "$HOOK" -c "$SITE/nac.conf" --state-dir "$T/site/state" --journal "$J"
+	assert_vlan 750
+	assert_eq "$(ls "$T/site/state")" data.mdb
+	chmod 755 "$T/site/state"
+}
+
+@test "every kind of damage to the store is the fallback with a reason, or the right answer" {
+	cp -r "$SITE" "$T/site"
+	d=$T/site/state/data.mdb
+	size=$(stat -c %s "$d")
+	right=0 wrong=0
+	for at in $(seq 16 173 "$size" | head -60) $(seq 8192 4096 "$size"); do
+		cp "$SITE/state/data.mdb" "$d"
+		printf '\377\377\377\177\002\000\377\377' | dd of="$d" bs=1 seek="$at" conv=notrunc status=none
+		run -0 env -i "$URI$GUID" "$HOOK" -c "$SITE/nac.conf" --state-dir "$T/site/state" --journal "$J"
+		case $output in
+		*'"750"'*) right=$((right + 1)) ;;
+		*'"99"'*)
+			wrong=$((wrong + 1))
+			assert_has "$(last .error)" "$T/site/state: "
+			;;
+		*) false ;;
+		esac
+	done
+	[ $right -gt 0 ] && [ $wrong -gt 3 ]
+}
+
+@test "no more memory than the start of the program got: right, or the fallback" {
 	command -v strace >/dev/null || skip "strace is not installed"
 	nm "$HOOK" 2>/dev/null | grep -q __asan && skip "AddressSanitizer has a memory of its own"
-	env -i strace -qq -o "$T/calls" -e trace=brk,mmap,pidfd_open "$HOOK" -c "$SITE/nac.conf" --journal "$J" >/dev/null
-	# From the first call behind the loader's on, nothing is given any more.
-	after() { awk -v c="^$1" '/^pidfd_open/ { exit } $0 ~ c { n++ } END { print n + 1 "+" }' "$T/calls"; }
-	run -0 env -i User-Name=alice "$URI$GUID" strace -qq -o "$T/trace" -e trace=brk,mmap \
-		-e "inject=brk:error=ENOMEM:when=$(after brk)" -e "inject=mmap:error=ENOMEM:when=$(after mmap)" \
-		"$HOOK" -c "$SITE/nac.conf" --journal "$J" --quarantine-vlan 7
+	starved() {
+		env -i strace -qq -o "$T/calls" -e trace=brk,mmap,pidfd_open "$HOOK" -c "$SITE/nac.conf" --journal "$J" >/dev/null
+		# From the first call behind the loader's on, nothing is given any more.
+		after() { awk -v c="^$1" '/^pidfd_open/ { exit } $0 ~ c { n++ } END { print n + 1 "+" }' "$T/calls"; }
+		run -0 env -i User-Name=alice "$URI$GUID" strace -qq -o "$T/trace" -e trace=brk,mmap \
+			-e "inject=brk:retval=0:when=$(after brk)" -e "inject=mmap:error=ENOMEM:when=$(after mmap)" \
+			"$HOOK" -c "$SITE/nac.conf" --journal "$J" "$@"
+	}
+	starved --rules "$SITE/site.rules"
+	case $output in *'"750"'*) assert_eq "$(last .error)" null ;; *) assert_vlan 99 ;; esac
+	# These do not fit into what is there.
+	for n in {1..5000}; do echo "deny if user is \"nobody$n\""; done >"$T/large"
+	echo 'allow with vlan 750' >>"$T/large"
+	starved --rules "$T/large" --quarantine-vlan 7
 	assert_vlan 7
-	# nac.conf or the store: the C library has some room before main().
-	assert_has "$(last .error)" "Cannot allocate memory"
-	run -0 env -i User-Name=alice "$URI$GUID" strace -qq -o "$T/trace" -e trace=mmap \
-		-e "inject=mmap:error=ENOMEM:when=$(after mmap)" "$HOOK" -c "$SITE/nac.conf" --journal "$J"
-	assert_vlan 99
-	assert_has "$(last .error)" "Cannot allocate memory"
+	assert_has "$(last .error)" " memory"
+	run -0 hook "$URI$GUID" -- --rules "$T/large"
+	assert_vlan 750
 }
 
 @test "the keeper goes when the hook has gone" {

@@ -101,12 +101,27 @@ state_answer(enum compliance state, int64_t checked)
 	return a;
 }
 
+/* Finds by liblmdb and without it, which must be the same, faults too. */
+static enum store_rc
+find_both(struct store *s, const struct identity *id, const struct match_order *by,
+    struct answer *out)
+{
+	static struct answer	 other;
+	char			 why[STORE_WHY];
+	enum store_rc		 rc = store_find(s, id, by, out);
+
+	CHECK(store_find_once(s->dir, id, by, &other, why) == rc);
+	CHECK(rc == STORE_ERROR ? strcmp(why, store_why(s)) == 0 :
+	    memcmp(&other, out, sizeof(other)) == 0);
+	return rc;
+}
+
 static enum compliance
 look(struct store *s, struct identity id)
 {
 	struct answer	 a;
 
-	if (store_find(s, &id, &order, &a) == STORE_ERROR) {
+	if (find_both(s, &id, &order, &a) == STORE_ERROR) {
 		printf("# %s\n", store_why(s));
 		return COMPLIANCE_COUNT;
 	}
@@ -192,16 +207,16 @@ test_find(void)
 	CHECK(look(s, by_guid(&a.device.id)) == COMPLIANCE_PENDING);
 	CHECK(store_put(s, &a, &before) == STORE_FOUND && before.state == COMPLIANCE_PENDING);
 	id = by_guid(&a.device.id);
-	CHECK(store_find(s, &id, &order, &out) == STORE_FOUND);
+	CHECK(find_both(s, &id, &order, &out) == STORE_FOUND);
 	CHECK(out.matched_by == MATCH_GUID && out.id_space == ID_SPACE_INTUNE);
 	CHECK(out.source == SOURCE_CACHE && out.checked == NOW);
 	CHECK(memcmp(&out.device, &a.device, sizeof(a.device)) == 0);
 	id = by_guid(&a.device.entra_id);
-	CHECK(store_find(s, &id, &order, &out) == STORE_FOUND && out.id_space == ID_SPACE_ENTRA);
+	CHECK(find_both(s, &id, &order, &out) == STORE_FOUND && out.id_space == ID_SPACE_ENTRA);
 	id = by_name("laptop-1");
-	CHECK(store_find(s, &id, &order, &out) == STORE_FOUND && out.matched_by == MATCH_NAME);
+	CHECK(find_both(s, &id, &order, &out) == STORE_FOUND && out.matched_by == MATCH_NAME);
 	id = by_mac(a.device.ethernet_mac);
-	CHECK(store_find(s, &id, &order, &out) == STORE_FOUND && out.matched_by == MATCH_MAC);
+	CHECK(find_both(s, &id, &order, &out) == STORE_FOUND && out.matched_by == MATCH_MAC);
 	CHECK(look(s, by_mac(a.device.wifi_mac)) == COMPLIANCE_COMPLIANT);
 	CHECK(look(s, by_name("laptop-10")) == COMPLIANCE_PENDING);
 
@@ -242,7 +257,7 @@ test_serial(void)
 
 	snprintf(a.device.serial, sizeof(a.device.serial), "PF2ABC01");
 	CHECK(store_put(s, &a, NULL) == STORE_FOUND);
-	CHECK(store_find(s, &id, &order, &out) == STORE_FOUND && out.matched_by == MATCH_SERIAL);
+	CHECK(find_both(s, &id, &order, &out) == STORE_FOUND && out.matched_by == MATCH_SERIAL);
 	CHECK_STR(out.device.name, "LAPTOP-1");
 	CHECK(look(s, by_serial("PF2ABC0")) == COMPLIANCE_PENDING);
 	/* A serial number is no name, and a certificate's is no device's. */
@@ -293,11 +308,11 @@ test_order(void)
 	store_put(s, &b, NULL);
 	id.has_mac = true;
 	memcpy(id.mac, b.device.wifi_mac, MAC_LEN);
-	CHECK(store_find(s, &id, &order, &out) == STORE_FOUND && out.matched_by == MATCH_GUID &&
+	CHECK(find_both(s, &id, &order, &out) == STORE_FOUND && out.matched_by == MATCH_GUID &&
 	    out.state == COMPLIANCE_COMPLIANT);
-	CHECK(store_find(s, &id, &mac_first, &out) == STORE_FOUND && out.matched_by == MATCH_MAC &&
+	CHECK(find_both(s, &id, &mac_first, &out) == STORE_FOUND && out.matched_by == MATCH_MAC &&
 	    out.state == COMPLIANCE_NONCOMPLIANT);
-	CHECK(store_find(s, &id, &name_only, &out) == STORE_NOTFOUND);
+	CHECK(find_both(s, &id, &name_only, &out) == STORE_NOTFOUND);
 	store_close(s);
 }
 
@@ -360,7 +375,7 @@ test_ambiguous(void)
 	store_put(s, &a, NULL);
 	store_put(s, &b, NULL);
 	id = by_name("LAPTOP-1");
-	CHECK(store_find(s, &id, &order, &out) == STORE_FOUND);
+	CHECK(find_both(s, &id, &order, &out) == STORE_FOUND);
 	CHECK(out.state == COMPLIANCE_AMBIGUOUS && !out.has_device && out.checked == NOW);
 	CHECK(out.matched_by == MATCH_NAME);
 	CHECK(look(s, by_mac(a.device.wifi_mac)) == COMPLIANCE_AMBIGUOUS);
@@ -371,24 +386,24 @@ test_ambiguous(void)
 		struct match_order	 newest = order;
 
 		newest.newest = true;
-		CHECK(store_find(s, &id, &newest, &out) == STORE_FOUND &&
+		CHECK(find_both(s, &id, &newest, &out) == STORE_FOUND &&
 		    out.state == (a.device.last_sync == b.device.last_sync ?
 		    COMPLIANCE_AMBIGUOUS : COMPLIANCE_NONCOMPLIANT));
 		b.device.last_sync = a.device.last_sync + 60;
 		store_put(s, &b, NULL);
-		CHECK(store_find(s, &id, &newest, &out) == STORE_FOUND &&
+		CHECK(find_both(s, &id, &newest, &out) == STORE_FOUND &&
 		    out.state == COMPLIANCE_NONCOMPLIANT);
 		b.device.last_sync = a.device.last_sync - 60;
 		b.checked++;
 		store_put(s, &b, NULL);
-		CHECK(store_find(s, &id, &newest, &out) == STORE_FOUND &&
+		CHECK(find_both(s, &id, &newest, &out) == STORE_FOUND &&
 		    out.state == COMPLIANCE_COMPLIANT && out.has_device);
 		CHECK(look(s, by_name("LAPTOP-1")) == COMPLIANCE_AMBIGUOUS);
 	}
 	/* The ambiguous name is not got round by a MAC that matches one device. */
 	id.has_mac = true;
 	memcpy(id.mac, a.device.ethernet_mac, MAC_LEN);
-	CHECK(store_find(s, &id, &order, &out) == STORE_FOUND && out.state == COMPLIANCE_AMBIGUOUS);
+	CHECK(find_both(s, &id, &order, &out) == STORE_FOUND && out.state == COMPLIANCE_AMBIGUOUS);
 
 	/* One of them leaves Intune: the other is meant. */
 	c = state_answer(COMPLIANCE_UNREGISTERED, NOW + 5);
@@ -463,7 +478,7 @@ test_unregistered(void)
 	CHECK(store_put(s, &no, &before) == STORE_FOUND);
 	CHECK(before.state == COMPLIANCE_COMPLIANT);
 	id = by_guid(&a.device.entra_id);
-	CHECK(store_find(s, &id, &order, &out) == STORE_FOUND && strcmp(out.device.name, "LAPTOP-1") == 0);
+	CHECK(find_both(s, &id, &order, &out) == STORE_FOUND && strcmp(out.device.name, "LAPTOP-1") == 0);
 	CHECK(out.state == COMPLIANCE_UNREGISTERED && out.checked == NOW + 1);
 	/* Back again. */
 	a.checked = NOW + 2;
@@ -509,7 +524,7 @@ test_no_trust(void)
 	memcpy(id.mac, a.device.wifi_mac, MAC_LEN);
 	ask(&no, MATCH_MAC, "00:01:01:00:00:00");
 	CHECK(store_put(s, &no, NULL) == STORE_FOUND);
-	CHECK(store_find(s, &id, &order, &out) == STORE_NOTFOUND);
+	CHECK(find_both(s, &id, &order, &out) == STORE_NOTFOUND);
 	CHECK(out.state == COMPLIANCE_PENDING && !out.has_device);
 	/* The GUID was asked, the name was not: unregistered all the same. */
 	no = state_answer(COMPLIANCE_UNREGISTERED, NOW);
@@ -517,14 +532,14 @@ test_no_trust(void)
 	CHECK(store_put(s, &no, NULL) == STORE_FOUND);
 	snprintf(id.name[0].text, sizeof(id.name[0].text), "laptop-2");
 	id.nname = 1;
-	CHECK(store_find(s, &id, &order, &out) == STORE_FOUND && out.state == COMPLIANCE_UNREGISTERED);
+	CHECK(find_both(s, &id, &order, &out) == STORE_FOUND && out.state == COMPLIANCE_UNREGISTERED);
 	/* Enrolled anew under the same name: the answer says so of the old GUID, too. */
 	b.matched_by = MATCH_NAME;
 	b.checked++;
 	ask_guid(&b, &a.device.id);
 	ask(&b, MATCH_NAME, "laptop-2");
 	CHECK(store_put(s, &b, NULL) == STORE_FOUND);
-	CHECK(store_find(s, &id, &order, &out) == STORE_FOUND && out.state == COMPLIANCE_ERROR);
+	CHECK(find_both(s, &id, &order, &out) == STORE_FOUND && out.state == COMPLIANCE_ERROR);
 	CHECK(out.matched_by == MATCH_NAME);
 	a.checked = NOW + 2;
 	store_put(s, &a, NULL);
@@ -621,6 +636,18 @@ test_growth(void)
 	store_close(s);
 }
 
+/* store_find_once() fails as well, with these words. */
+static bool
+fails_once(const char *path, const char *word)
+{
+	struct identity	 id = by_name("laptop-1");
+	struct answer	 a;
+	char		 why[STORE_WHY] = "";
+
+	return store_find_once(path, &id, &order, &a, why) == STORE_ERROR &&
+	    strstr(why, word) != NULL;
+}
+
 static void
 test_damage(void)
 {
@@ -642,7 +669,7 @@ test_damage(void)
 	mdb_txn_begin(s->env, NULL, 0, &txn);
 	mdb_put(txn, s->dbi[DB_DEV], &k, &v, 0);
 	mdb_txn_commit(txn);
-	CHECK(store_find(s, &id, &order, &a) == STORE_ERROR && a.state == COMPLIANCE_PENDING);
+	CHECK(find_both(s, &id, &order, &a) == STORE_ERROR && a.state == COMPLIANCE_PENDING);
 	CHECK(strstr(store_why(s), "the store is damaged") != NULL);
 	CHECK(store_errno(s) == EBADMSG);
 	CHECK(look(s, by_name("laptop-1")) == COMPLIANCE_COUNT);
@@ -659,13 +686,16 @@ test_damage(void)
 	store_close(s);
 	CHECK(store_open(path, STORE_READ, why) == NULL && errno == EINVAL);
 	CHECK(strstr(why, "has format 2, and this program knows only 1") != NULL);
+	CHECK(fails_once(path, "has format 2, and this program knows only 1"));
 	CHECK(store_open(path, STORE_WRITE, why) == NULL && errno == EINVAL);
 
 	/* No LMDB file, an empty one, a truncated one. */
 	snprintf(file, sizeof(file), "%s/data.mdb", path);
 	fd = open(file, O_WRONLY | O_TRUNC);
 	CHECK(store_open(path, STORE_READ, why) == NULL && errno == ENOENT);
+	CHECK(fails_once(path, "the store is empty"));
 	CHECK(write(fd, path, sizeof(path)) == sizeof(path));
+	CHECK(fails_once(path, "is no LMDB file"));
 	CHECK(store_open(path, STORE_READ, why) == NULL && errno == EINVAL);
 	CHECK(store_open(path, STORE_WRITE, why) == NULL && errno == EINVAL);
 	close(fd);
@@ -678,6 +708,8 @@ test_damage(void)
 	CHECK(truncate(file, 3 * 4096) == 0);
 	CHECK(store_open(path, STORE_READ, why) == NULL && errno == EBADMSG);
 	CHECK(strstr(why, "cut short") != NULL);
+	CHECK(fails_once(path, "the store is damaged: data.mdb is cut short"));
+	CHECK(fails_once("/nonexistent/nac", "there is no store here"));
 	CHECK(store_open("/nonexistent/nac", STORE_READ, why) == NULL && errno == ENOENT);
 	CHECK(store_open("/nonexistent/nac", STORE_WRITE, why) == NULL && errno == ENOENT);
 }
