@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/when.h"
 #include "radius/fleet.h"
 
 #define TABLE		4096	/* buckets for NASes and for keys */
@@ -831,7 +832,7 @@ take(struct fleet *f, size_t sock, const struct sockaddr_storage *from,
 		return;
 	}
 	verdict = packet_verify(ask->bytes, data, len, ask->secret, f->o->require_ma,
-	    &ask->reply);
+	    ask->any_time ? PACKET_NO_TIME : when_now(), &ask->reply);
 	if (verdict != REPLY_GOOD) {
 		ignore(f, ask, verdict, len);
 		return;

@@ -51,6 +51,7 @@ struct ask {
 	char			*key;		/* names the session; freed by the caller */
 	const char		*secret;	/* stays the caller's */
 	const char		*name;		/* of the NAS, for notes; the caller's */
+	bool			 any_time;	/* this NAS has no clock: see packet_verify() */
 	/* The outcome, for done(). */
 	enum ask_result		 result;
 	struct reply		 reply;		/* of an ACK or NAK */

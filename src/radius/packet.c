@@ -142,8 +142,25 @@ packet_sign(struct packet *p, const char *secret)
 	return md5(p->b, p->len, secret, p->b + AUTH_AT);
 }
 
-bool
-packet_attributes(const uint8_t *data, size_t len, struct reply *out)
+static uint32_t
+number(const uint8_t b[4])
+{
+	return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+}
+
+/* RFC 5176, 6.3: what is not current is silently discarded.  32 bits go round. */
+static bool
+is_stale(uint32_t time, int64_t now)
+{
+	int32_t	 off = (int32_t)(time - (uint32_t)now);
+
+	return off > PACKET_WINDOW || off < -PACKET_WINDOW;
+}
+
+/* Reads the attributes of a reply whose length field has been checked.  Returns
+ * false when they do not add up. */
+static bool
+read_attributes(const uint8_t *data, size_t len, int64_t now, struct reply *out)
 {
 	const uint8_t	*a;
 	size_t		 at, n;
@@ -161,14 +178,19 @@ packet_attributes(const uint8_t *data, size_t len, struct reply *out)
 			out->ma_at = at + 2;
 			out->ma_count++;
 			break;
+		case ATTR_EVENT_TIMESTAMP:
+			if (n != 6)
+				return false;
+			if (now != PACKET_NO_TIME && is_stale(number(a + 2), now))
+				out->stale = true;
+			break;
 		case ATTR_PROXY_STATE:
 			out->has_proxy_state = true;
 			break;
 		case ATTR_ERROR_CAUSE:
 			/* The first counts; one of another size says nothing. */
 			if (n == 6 && out->error_cause == 0)
-				out->error_cause = (uint32_t)a[2] << 24 |
-				    (uint32_t)a[3] << 16 | (uint32_t)a[4] << 8 | a[5];
+				out->error_cause = number(a + 2);
 			break;
 		}
 	}
@@ -185,7 +207,7 @@ answers(uint8_t request, uint8_t reply, bool *ack)
 
 enum reply_verdict
 packet_verify(const uint8_t request[PACKET_HEADER], const uint8_t *data, size_t len,
-    const char *secret, bool require_ma, struct reply *out)
+    const char *secret, bool require_ma, int64_t now, struct reply *out)
 {
 	uint8_t		 copy[PACKET_MAX], want[PACKET_AUTH];
 	struct reply	 r;
@@ -206,7 +228,7 @@ packet_verify(const uint8_t request[PACKET_HEADER], const uint8_t *data, size_t 
 	if (!md5(copy, n, secret, want) ||
 	    CRYPTO_memcmp(want, data + AUTH_AT, PACKET_AUTH) != 0)
 		return REPLY_AUTHENTICATOR;
-	if (!packet_attributes(data, n, &r))
+	if (!read_attributes(data, n, now, &r))
 		return REPLY_ATTRIBUTES;
 	if (r.ma_count > 1)
 		return REPLY_BAD_MA;
@@ -217,6 +239,8 @@ packet_verify(const uint8_t request[PACKET_HEADER], const uint8_t *data, size_t 
 			return REPLY_BAD_MA;
 	} else if (require_ma)
 		return REPLY_NO_MA;
+	if (r.stale)
+		return REPLY_TIME;
 	if (r.has_proxy_state)
 		return REPLY_PROXY_STATE;
 	if (!answers(request[0], data[0], &r.ack))
@@ -237,6 +261,7 @@ packet_verdict_text(enum reply_verdict verdict)
 		"its attributes do not add up",
 		"its Message-Authenticator is wrong",
 		"it has no Message-Authenticator",
+		"its Event-Timestamp is not of now: one of the two clocks is wrong",
 		"it has a Proxy-State that we did not send",
 		"its code does not answer this request",
 	};

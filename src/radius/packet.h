@@ -15,6 +15,8 @@
 #define PACKET_MAX	4096	/* RFC 2865, 3 */
 #define PACKET_VALUE	253	/* one attribute's value; of a vendor's, six less */
 #define PACKET_AUTH	16	/* an authenticator, and Message-Authenticator's value */
+#define PACKET_WINDOW	300	/* seconds that two clocks may differ by: RFC 5176, 6.3 */
+#define PACKET_NO_TIME	INT64_MIN
 
 /* RFC 5176, 2.3 */
 enum packet_code {
@@ -51,6 +53,7 @@ enum reply_verdict {
 	REPLY_ATTRIBUTES,	/* attributes that do not add up */
 	REPLY_BAD_MA,		/* Message-Authenticator wrong, or there twice */
 	REPLY_NO_MA,		/* none, and one is required */
+	REPLY_TIME,		/* its Event-Timestamp is not of now */
 	REPLY_PROXY_STATE,	/* one that we did not send */
 	REPLY_CODE		/* a code that does not answer this request */
 };
@@ -61,6 +64,7 @@ struct reply {
 	uint32_t error_cause;	/* 0 when it has none */
 	bool	 has_ma;
 	bool	 has_proxy_state;
+	bool	 stale;		/* has an Event-Timestamp outside PACKET_WINDOW */
 	size_t	 ma_at;		/* where Message-Authenticator's value starts */
 	size_t	 ma_count;
 };
@@ -94,15 +98,14 @@ bool	 packet_sign(struct packet *p, const char *secret);
 
 /*
  * Checks a datagram of len bytes as the answer to a signed request's bytes: lengths,
- * Identifier, Response Authenticator, attributes, Message-Authenticator, code,
- * in this order.  out is filled for REPLY_GOOD only.
+ * Identifier, Response Authenticator, attributes, Message-Authenticator,
+ * Event-Timestamp, code, in this order.  now is seconds since 1970; PACKET_NO_TIME
+ * does not look at the Event-Timestamp, for a NAS without a clock.  out is filled
+ * for REPLY_GOOD only.
  */
 enum reply_verdict packet_verify(const uint8_t request[PACKET_HEADER],
-	    const uint8_t *data, size_t len, const char *secret, bool require_ma, struct reply *out);
-
-/* Reads the attributes of a reply whose length field has been checked; proves
- * nothing about who sent it.  Returns false when they do not add up. */
-bool	 packet_attributes(const uint8_t *data, size_t len, struct reply *out);
+	    const uint8_t *data, size_t len, const char *secret, bool require_ma, int64_t now,
+	    struct reply *out);
 
 /* A few words for a verdict, and the name of an Error-Cause (RFC 5176, 3.5, and
  * IANA's list); NULL for a number that has none. */

@@ -474,6 +474,7 @@ launch(struct sender *s, struct job *job, json_t *rec, const char *where,
 	if (s->owed != NULL)
 		job->want = change_key(rec, session, job->action);
 	job->ask.name = job->nas;
+	job->ask.any_time = !job->profile->event_timestamp;
 	while (fleet_full(s->fleet))
 		s->run(s);
 	fleet_add(s->fleet, &job->ask);

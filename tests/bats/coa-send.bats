@@ -237,6 +237,64 @@ golden() {
 	[ -n "$id" ]
 }
 
+# clock_shift SECONDS: a library that puts a program's clock so far ahead
+clock_shift() {
+	cat >"$T/clock.c" <<-EOF
+	#include <stddef.h>
+	#include <sys/syscall.h>
+	#include <sys/time.h>
+	#include <time.h>
+	#include <unistd.h>
+	int gettimeofday(struct timeval *restrict tv, void *restrict tz)
+	{
+		struct timespec t;
+		(void)tz;
+		syscall(SYS_clock_gettime, CLOCK_REALTIME, &t);
+		tv->tv_sec = t.tv_sec + ($1);
+		tv->tv_usec = t.tv_nsec / 1000;
+		return 0;
+	}
+	time_t time(time_t *out)
+	{
+		struct timeval tv;
+		gettimeofday(&tv, NULL);
+		if (out != NULL)
+			*out = tv.tv_sec;
+		return tv.tv_sec;
+	}
+	EOF
+	"${CC:-cc}" -shared -fPIC -o "$T/clock.so" "$T/clock.c"
+}
+
+@test "a real hostapd whose clock is an hour off: silence, and why" {
+	netns_start || skip "$NETNS_SKIP"
+	n=$T/ns
+	mkdir "$n"
+	cp -R "$D/certs" "$n/"
+	printf '#!/bin/sh\nexec printf "Reply-Message := ok,\\n"\n' >"$n/hook"
+	chmod 755 "$n/hook"
+	freeradius_start "$n" "$n/hook" --netns "$NETNS"
+	clock_shift 3600
+	s='"nas_ip":"127.0.0.1","calling":"02:00:00:00:00:99"'
+	# It does not take what is not of its own hour ...
+	LD_PRELOAD=$T/clock.so hostapd_start "$n"
+	nas "nas * profile hostapd secret-file $T/secret port $(hostapd_get "$n" DAS_PORT)"
+	run -75 --separate-stderr in_netns "$NETNS" coa-send --timeout 2 --tries 1 "$(record "$s")"
+	assert_eq "$(field result)" silent
+	assert_has "$(field why)" "a wrong secret or clock"
+	assert_has "$(<"$n/log/hostapd.log")" "Unacceptable Event-Timestamp"
+	hostapd_stop "$n"
+	# ... and if it is told to, what it answers is not of ours.
+	LD_PRELOAD=$T/clock.so hostapd_start "$n" radius_das_time_window=10000
+	run -75 --separate-stderr in_netns "$NETNS" coa-send --timeout 2 --tries 1 "$(record "$s")"
+	assert_has "$(field why)" "its Event-Timestamp is not of now"
+	hostapd_stop "$n"
+	clock_shift 0
+	LD_PRELOAD=$T/clock.so hostapd_start "$n"
+	run -0 --separate-stderr in_netns "$NETNS" coa-send --timeout 60 --tries 1 "$(record "$s")"
+	assert_eq "$(field error_cause)" 503
+}
+
 @test "silence: a closed port, a wrong secret; exit 75 and what is known about it" {
 	nas "nas * profile rfc5176 secret-file $T/secret address 127.0.0.1 port 1"
 	run -75 --separate-stderr quick "$(record)"
@@ -320,6 +378,45 @@ BAD=(short empty lies secret forged ma two-ma short-ma attribute proxy access cr
 	assert_eq "$(grep -c 'ignored a reply' <<<"$stderr")" "${#BAD[@]}"
 	peer padded
 	run -0 --separate-stderr send "$(record)"
+}
+
+@test "an answer with a stale Event-Timestamp is silence; one of now counts" {
+	# RFC 5176, 6.3: 300 seconds, and the message is silently discarded otherwise.
+	peer time=-400,time=-3600,time=400,time=0,time=-200
+	for _ in 1 2 3; do
+		run -75 --separate-stderr quick --timeout 2 "$(record)"
+		assert_eq "$(field result)" silent
+		assert_has "$(field why)" "its Event-Timestamp is not of now: one of the two clocks is wrong"
+	done
+	for _ in 4 5; do
+		run -0 --separate-stderr send "$(record)"
+		assert_eq "$(field result)" ack
+	done
+	# A true one behind a stale one counts.
+	peer time=-400+time=1
+	run -0 --separate-stderr send -v "$(record)"
+	assert_eq "$(jq -c '.coa | [.result, .tries]' <<<"$output")" '["ack",1]'
+	assert_has "$stderr" "its Event-Timestamp"
+	# A NAS that has no clock, by its profile.
+	mkdir "$T/profiles"
+	sed 's/^event-timestamp yes/event-timestamp no/' "$NAC_ROOT/share/profiles/rfc5176.profile" >"$T/profiles/rfc5176.profile"
+	peer time=-400
+	run -0 --separate-stderr send --profiles "$T/profiles" "$(record)"
+	refute_has "$(<"$P/log")" 3706
+}
+
+@test "a slow answer counts while it is waited for, and does not afterwards" {
+	# The answer to the first copy comes after the second copy.
+	peer slow=3
+	run -0 --separate-stderr coa-send --timeout 2 --tries 3 "$(record)"
+	assert_eq "$(field result)" ack
+	[ "$(field tries)" -ge 2 ]
+	# The end of patience is before the answer, and the process lives on.
+	cp "$T/nas" "$T/slow"
+	peer nak=506,ack 127.0.0.2
+	cat "$T/slow" >>"$T/nas"
+	run -75 --separate-stderr coa-send --timeout 1 --tries 1 --pause 5 < <(record; record "${SESSION/0.0.1/0.0.2}")
+	assert_eq "$(jq -rs 'map("\(.coa.result) \(.coa.tries)") | join(", ")' <<<"$output")" "silent 1, ack 2"
 }
 
 @test "--require-message-authenticator takes no answer without one" {

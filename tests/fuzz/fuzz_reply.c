@@ -10,6 +10,7 @@
 int	 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 #define SECRET	"testing123"
+#define NOW	1795249800
 
 /* Gives the reply a true Response Authenticator: what lies behind that check is
  * to be met too. */
@@ -38,7 +39,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	packet_start(&request, DISCONNECT_REQUEST, 7, true);
 	if (!packet_crypto() || !packet_sign(&request, SECRET))
 		abort();
-	packet_verify(request.b, data, len, SECRET, false, &reply);
+	packet_verify(request.b, data, len, SECRET, false, NOW, &reply);
 	if (len < PACKET_HEADER || len > PACKET_MAX)
 		return 0;
 	memcpy(b, data, len);
@@ -47,7 +48,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (n < PACKET_HEADER || n > len)
 		return 0;
 	resign(b, n, &request);
-	if (packet_verify(request.b, b, len, SECRET, false, &reply) == REPLY_AUTHENTICATOR)
+	if (packet_verify(request.b, b, len, SECRET, false, NOW, &reply) == REPLY_AUTHENTICATOR)
+		abort();
+	if (packet_verify(request.b, b, len, SECRET, false, PACKET_NO_TIME, &reply) == REPLY_TIME)
 		abort();
 	return 0;
 }

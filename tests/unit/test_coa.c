@@ -177,6 +177,16 @@ static const struct {
 	    "6506000001f750123d7da92035d74fe9c84dfff043f7fca1" },
 	/* An Error-Cause of two bytes says nothing, but the NAK is one. */
 	{ REPLY_GOOD, false, false, 0, "2a07001826431584ddc451d073a134a1967102e565040102" },
+	/* Event-Timestamp: of this second, and as old as it may be. */
+	{ REPLY_GOOD, false, true, 0, "2907001ac611e8b5c3171f3384cd4b9b740f7e8f37066b015688" },
+	{ REPLY_GOOD, false, false, 0, "2a07001ae721641aa5fcb4a2c6fb03aac8a21eed37066b01555c" },
+	/* One second too old, too new; an hour; the second of two; none at all; short. */
+	{ REPLY_TIME, false, false, 0, "2907001a52e89a8cdc91a16c49c61039f203de2e37066b01555b" },
+	{ REPLY_TIME, false, false, 0, "2907001a4275b775514e1ef3c092e7450ef8ceef37066b0157b5" },
+	{ REPLY_TIME, false, false, 0, "2907001a9cc6155e49c16362f19c9291af69c20e37066b014878" },
+	{ REPLY_TIME, false, false, 0, "290700209d65f84fb8c6a6da9abbda03cec4761037066b01568837066b014878" },
+	{ REPLY_TIME, false, false, 0, "2907001a9a5cc93a208f5d5c4b92b6750b62d73e370600000000" },
+	{ REPLY_ATTRIBUTES, false, false, 0, "29070019048d95c27b9c15cdc38b654b7b6f2bc03705616263" },
 	/* Bytes behind the length are padding. */
 	{ REPLY_GOOD, false, true, 0, "2907001424dec7e9909635274fce182e12d4e48fffff" },
 	/* The ACK of a CoA, rightly signed, and a Proxy-State. */
@@ -215,16 +225,20 @@ test_replies(void)
 		len = unhex(b, replies[i].bytes);
 		memset(&reply, 0, sizeof(reply));
 		if (!CHECK(packet_verify(request.b, b, len, SECRET, replies[i].require_ma,
-		    &reply) == replies[i].verdict))
+		    NOW, &reply) == replies[i].verdict))
 			printf("# reply %zu: %s\n", i, packet_verdict_text(packet_verify(
-			    request.b, b, len, SECRET, replies[i].require_ma, &reply)));
+			    request.b, b, len, SECRET, replies[i].require_ma, NOW, &reply)));
 		if (replies[i].verdict == REPLY_GOOD)
 			CHECK(reply.ack == replies[i].ack &&
 			    reply.error_cause == replies[i].cause);
 	}
 	len = unhex(b, replies[0].bytes);
-	CHECK(packet_verify(request.b, b, len, "testing124", false, &reply) ==
+	CHECK(packet_verify(request.b, b, len, "testing124", false, NOW, &reply) ==
 	    REPLY_AUTHENTICATOR);
+	/* A NAS that has no clock. */
+	len = unhex(b, "2907001a9a5cc93a208f5d5c4b92b6750b62d73e370600000000");
+	CHECK(packet_verify(request.b, b, len, SECRET, false, PACKET_NO_TIME, &reply) ==
+	    REPLY_GOOD);
 	CHECK_STR(packet_error_cause(503), "Session Context Not Found");
 	CHECK(packet_error_cause(999) == NULL);
 }
