@@ -11,9 +11,10 @@
 #include "base/text.h"
 #include "base/when.h"
 
+#define COUNT_MAX	1000000000
 #define NAME_MAX_LEN	64	/* of a section: a word, not a sentence */
 
-enum kind { TEXT, FILENAME, SECRET, KEY, HOST, SPAN, DATE, VLAN, WORD };
+enum kind { TEXT, FILENAME, SECRET, KEY, HOST, SPAN, DATE, VLAN, PERCENT, COUNT, WORD };
 
 /* Where a key may stand, and whether it may do so several times in one place. */
 enum { TOP = 1, TENANT = 2, MANY = 4, BOTH = TOP | TENANT };
@@ -56,6 +57,11 @@ static const struct key {
 	{ "fallback", WORD, TOP, "quarantine deny " },
 	{ "quarantine_vlan", VLAN, TOP, NULL },
 	{ "poll_interval", SPAN, TOP, NULL },
+	{ "guard_share", PERCENT, TOP, NULL },
+	{ "guard_site_share", PERCENT, TOP, NULL },
+	{ "guard_nas_share", PERCENT, TOP, NULL },
+	{ "guard_least", COUNT, TOP, NULL },
+	{ "guard_clock", SPAN, TOP, NULL },
 	{ "nas_file", FILENAME, TOP, NULL },
 	{ "profiles_dir", FILENAME, TOP, NULL },
 	{ "dictionary", FILENAME, TOP, NULL },
@@ -175,6 +181,12 @@ check(const struct key *key, const char *value, int64_t *number)
 	case VLAN:
 		return num_parse(value, 1, 4094, number, &why) ? NULL :
 		    "is no VLAN (1 to 4094):";
+	case PERCENT:
+		return num_parse(value, 1, 100, number, &why) ? NULL :
+		    "is no percentage (1 to 100, without %):";
+	case COUNT:
+		return num_parse(value, 1, COUNT_MAX, number, &why) ? NULL :
+		    "is no number from 1 to 1000000000:";
 	case WORD:
 		at = strstr(key->words, value);
 		if (at == NULL || strchr(value, ' ') != NULL ||
@@ -387,7 +399,8 @@ conf_section_int(const struct conf *conf, int section, const char *key, int64_t 
 	const struct section	*in = section_of(conf, section);
 	int			 k = find_key(key, strlen(key));
 
-	if (k == -1 || (keys[k].kind != SPAN && keys[k].kind != VLAN && keys[k].kind != DATE))
+	if (k == -1 || (keys[k].kind != SPAN && keys[k].kind != VLAN && keys[k].kind != DATE &&
+	    keys[k].kind != PERCENT && keys[k].kind != COUNT))
 		abort();
 	return in->value[k] != NULL ? in->number[k] : fallback;
 }
