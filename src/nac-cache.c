@@ -11,6 +11,7 @@
 
 #include "base/cli.h"
 #include "base/conf.h"
+#include "base/num.h"
 #include "base/text.h"
 #include "base/when.h"
 #include "device/record.h"
@@ -23,11 +24,14 @@
 
 static const char	 usage[] =
     "usage: nac-cache [options] COMMAND [arguments]\n"
-    "  put [--changed] [--quiet]      store the answers of records; pass them on\n"
+    "  put [--changed] [--quiet] [--dry-run]\n"
+    "                                 store the answers of records; pass them on\n"
     "  get [KEY ...]                  add the stored answer to each record\n"
-    "  list [--clients]               every stored device, or client seen, as a record\n"
-    "  due [--older-than SPAN] [--seen-within SPAN]\n"
+    "  list [--clients [--only FILE] [--seen-within SPAN]]\n"
+    "                                 every stored device, or client seen, as a record\n"
+    "  due [--older-than SPAN] [--seen-within SPAN] [--spread] [--summary] ...\n"
     "                                 clients seen whose answer has grown old\n"
+    "  weigh ANSWERS CHANGES          are these changes too many to be true?\n"
     "  follow [--older-than SPAN] [--from-start]\n"
     "                                 stay, and print clients to look up as they come\n"
     "  prune [--older-than SPAN] [--clients-older-than SPAN]\n"
@@ -44,7 +48,9 @@ static const char	 usage[] =
     "not found, check: faults, diff: differences; 64 usage, 65 bad record, 74 store or\n"
     "journal, 75 try again, 77 not permitted, 78 no store or a wrong one.\n";
 
-enum { OPT_CHANGED = 256, OPT_CLIENTS, OPT_OLDER, OPT_SEEN, OPT_FROM_START, OPT_CLIENTS_OLDER };
+enum { OPT_CHANGED = 256, OPT_CLIENTS, OPT_OLDER, OPT_SEEN, OPT_FROM_START, OPT_CLIENTS_OLDER,
+	OPT_DRY_RUN, OPT_EXCEPT, OPT_ONLY, OPT_SPREAD, OPT_SUMMARY, OPT_STALE, OPT_NEXT,
+	OPT_NOW, OPT_SHARE, OPT_WINDOW, OPT_STAMP, OPT_HOLD, OPT_PASS, OPT_APPEND, OPT_UNLESS };
 
 static const struct option	 options[] = {
 	{ "config", required_argument, NULL, 'c' },
@@ -60,6 +66,21 @@ static const struct option	 options[] = {
 	{ "seen-within", required_argument, NULL, OPT_SEEN },
 	{ "from-start", no_argument, NULL, OPT_FROM_START },
 	{ "clients-older-than", required_argument, NULL, OPT_CLIENTS_OLDER },
+	{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
+	{ "except", required_argument, NULL, OPT_EXCEPT },
+	{ "only", required_argument, NULL, OPT_ONLY },
+	{ "spread", no_argument, NULL, OPT_SPREAD },
+	{ "summary", no_argument, NULL, OPT_SUMMARY },
+	{ "stale-after", required_argument, NULL, OPT_STALE },
+	{ "next", required_argument, NULL, OPT_NEXT },
+	{ "now", required_argument, NULL, OPT_NOW },
+	{ "share", required_argument, NULL, OPT_SHARE },
+	{ "window", required_argument, NULL, OPT_WINDOW },
+	{ "stamp", required_argument, NULL, OPT_STAMP },
+	{ "hold", required_argument, NULL, OPT_HOLD },
+	{ "pass", required_argument, NULL, OPT_PASS },
+	{ "unless", required_argument, NULL, OPT_UNLESS },
+	{ "append", no_argument, NULL, OPT_APPEND },
 	{ NULL, 0, NULL, 0 }
 };
 
@@ -68,6 +89,7 @@ struct request {
 	struct cache	 c;
 	const char	*conf, *state_dir, *journal;
 	char		*in_state;	/* the journal's default path */
+	int64_t		 share;		/* % ; -1: as nac.conf says */
 };
 
 static void
@@ -123,12 +145,9 @@ run_get(struct cache *c, int argc, char **argv)
 	return record_each(argc, argv, stdin, get_one, c);
 }
 
-/* What goes through all devices or clients. */
+/* For stats. */
 struct listing {
-	struct cache	*c;
 	int64_t		 now;
-	int		 status;
-	/* for stats: */
 	json_int_t	 states[COMPLIANCE_COUNT];
 	json_int_t	 devices, others, damaged;
 	int64_t		 oldest, newest;
@@ -144,69 +163,12 @@ new_object(void)
 	return o;
 }
 
-static bool
-list_answer(const struct answer *stored, const char *why, void *arg)
-{
-	struct listing	*l = arg;
-	struct answer	 a;
-	struct identity	 id;
-	json_t		*rec;
-
-	if (stored == NULL) {
-		warnx("%s", why);
-		l->status = cli_worst(l->status, EX_IOERR);
-		return true;
-	}
-	a = *stored;
-	a.source = SOURCE_CACHE;
-	cache_identity_of(&id, &a);
-	rec = new_object();
-	record_put_identity(rec, &id);
-	record_put_answer(rec, &a, l->now);
-	l->status = cli_worst(l->status, record_print(rec, stdout));
-	json_decref(rec);
-	return !ferror(stdout);
-}
-
-static bool
-list_client(const struct client *cl, const char *why, void *arg)
-{
-	struct listing	*l = arg;
-	struct identity	 id;
-	struct answer	 a;
-	json_t		*rec;
-	char		 fault[256];
-
-	if (cl == NULL || (rec = cache_client_record(cl)) == NULL) {
-		if (cl == NULL)
-			warnx("%s", why);
-		l->status = cli_worst(l->status, EX_IOERR);
-		return true;
-	}
-	/* What an authentication would find now. */
-	if (!record_identity(rec, &id, fault, sizeof(fault)))
-		l->status = cli_worst(l->status, bad_record(cl->id, fault));
-	else if (store_find(l->c->store, &id, &l->c->order, &a) == STORE_ERROR)
-		l->status = cli_worst(l->status, cache_fault(l->c));
-	else {
-		record_put_answer(rec, &a, l->now);
-		l->status = cli_worst(l->status, record_print(rec, stdout));
-	}
-	json_decref(rec);
-	return !ferror(stdout);
-}
-
 static int
 run_list(struct cache *c, int argc, char **argv)
 {
-	struct listing	 l = { .c = c, .now = when_now() };
-	enum store_rc	 rc;
-
 	(void)argc;
 	(void)argv;
-	rc = c->clients ? client_each(c->store, list_client, &l) :
-	    store_each(c->store, list_answer, &l);
-	return rc == STORE_ERROR ? cli_worst(l.status, cache_fault(c)) : l.status;
+	return cache_list(c);
 }
 
 static int
@@ -289,7 +251,7 @@ set_int(json_t *o, const char *key, json_int_t v)
 static int
 run_stats(struct cache *c, int argc, char **argv)
 {
-	struct listing		 l = { .c = c, .now = when_now() };
+	struct listing		 l = { .now = when_now() };
 	struct store_size	 size;
 	json_t			*o, *states;
 	int			 i, status;
@@ -357,6 +319,13 @@ run_diff(struct cache *c, int argc, char **argv)
 }
 
 static int
+run_weigh(struct cache *c, int argc, char **argv)
+{
+	(void)argc;
+	return cache_weigh(c, argv[0], argv[1]);
+}
+
+static int
 run_backup(struct cache *c, int argc, char **argv)
 {
 	(void)argc;
@@ -366,19 +335,23 @@ run_backup(struct cache *c, int argc, char **argv)
 /* Each command, its own options, how it needs the store, and how many arguments
  * it takes. */
 #define ANY_ARGS	-1
+#define OWN		8	/* options that one command may have */
 
 static const struct command {
 	const char	*name;
 	int		(*run)(struct cache *, int, char **);
 	enum store_mode	 mode;
 	int		 nargs;
-	int		 own[4];
+	int		 own[OWN];
 } commands[] = {
-	{ "put", cache_put, STORE_WRITE, ANY_ARGS, { OPT_CHANGED, 'q' } },
+	{ "put", cache_put, STORE_WRITE, ANY_ARGS, { OPT_CHANGED, 'q', OPT_DRY_RUN } },
 	{ "get", run_get, STORE_READ, ANY_ARGS, { 0 } },
-	{ "list", run_list, STORE_READ, 0, { OPT_CLIENTS } },
-	{ "due", run_due, STORE_WRITE, 0, { OPT_OLDER, OPT_SEEN } },
-	{ "follow", run_follow, STORE_WRITE, 0, { OPT_OLDER, OPT_FROM_START } },
+	{ "list", run_list, STORE_READ, 0, { OPT_CLIENTS, OPT_ONLY, OPT_SEEN } },
+	{ "due", run_due, STORE_WRITE, 0, { OPT_OLDER, OPT_SEEN, OPT_EXCEPT, OPT_SPREAD,
+	    OPT_SUMMARY, OPT_STALE, OPT_NEXT, OPT_NOW } },
+	{ "weigh", run_weigh, STORE_READ, 2, { OPT_SHARE, OPT_WINDOW, OPT_STAMP, OPT_HOLD,
+	    OPT_PASS, OPT_APPEND, OPT_DRY_RUN, OPT_NOW } },
+	{ "follow", run_follow, STORE_WRITE, 0, { OPT_OLDER, OPT_FROM_START, OPT_UNLESS } },
 	{ "prune", run_prune, STORE_WRITE, 0, { OPT_OLDER, OPT_CLIENTS_OLDER, 'q' } },
 	{ "stats", run_stats, STORE_READ, 0, { 0 } },
 	{ "check", run_check, STORE_READ, 0, { 0 } },
@@ -393,6 +366,8 @@ static const struct command {
 static void
 take_option(struct request *r, int c)
 {
+	const char	*why;
+
 	switch (c) {
 	case 'c': r->conf = optarg; break;
 	case 'd': r->state_dir = optarg; break;
@@ -406,6 +381,27 @@ take_option(struct request *r, int c)
 	case OPT_CLIENTS_OLDER:
 		take_span("clients-older-than", optarg, &r->c.clients_older_than);
 		break;
+	case OPT_DRY_RUN: r->c.dry_run = true; break;
+	case OPT_EXCEPT: r->c.except = optarg; break;
+	case OPT_ONLY: r->c.only = optarg; break;
+	case OPT_SPREAD: r->c.spread = true; break;
+	case OPT_SUMMARY: r->c.summary = true; break;
+	case OPT_STALE: take_span("stale-after", optarg, &r->c.stale_after); break;
+	case OPT_NEXT: take_span("next", optarg, &r->c.next); break;
+	case OPT_NOW:
+		if (!when_parse(optarg, &r->c.now) || r->c.now <= 0 || r->c.now == WHEN_ALWAYS)
+			wrong("now", optarg, "is no RFC 3339 time after 1970");
+		break;
+	case OPT_SHARE:
+		if (!num_parse(optarg, 1, 100, &r->share, &why))
+			wrong("share", optarg, "is no percentage (1 to 100)");
+		break;
+	case OPT_WINDOW: r->c.window = optarg; break;
+	case OPT_STAMP: r->c.stamp = optarg; break;
+	case OPT_HOLD: r->c.hold = optarg; break;
+	case OPT_PASS: r->c.pass = optarg; break;
+	case OPT_UNLESS: r->c.unless = optarg; break;
+	case OPT_APPEND: r->c.append = true; break;
 	case 'm':
 		if (!match_order_parse(optarg, &r->c.order))
 			wrong("match-order", optarg, "is not some of: guid name serial mac");
@@ -445,7 +441,7 @@ check_options(const struct command *cmd, int given)
 
 	if (given < 256 && given != 'q')
 		return;
-	for (i = 0; i < 4; i++)
+	for (i = 0; i < OWN; i++)
 		if (cmd->own[i] == given)
 			return;
 	for (i = 0; options[i].val != given; i++)
@@ -484,6 +480,19 @@ parse(struct request *r, int argc, char **argv)
 	return cmd;
 }
 
+static void
+configure_guard(struct request *r, const struct conf *conf)
+{
+	struct guard_limits	*g = &r->c.guard;
+
+	g->share = r->share != -1 ? r->share : conf_int(conf, "guard_share", GUARD_SHARE);
+	g->site_share = r->share != -1 ? r->share :
+	    conf_int(conf, "guard_site_share", GUARD_SITE);
+	g->nas_share = r->share != -1 ? r->share : conf_int(conf, "guard_nas_share", GUARD_SITE);
+	g->least = conf_int(conf, "guard_least", GUARD_LEAST);
+	g->clock = conf_int(conf, "guard_clock", GUARD_CLOCK);
+}
+
 /* Fills in what the command line has left open. */
 static struct conf *
 configure(struct request *r)
@@ -493,6 +502,7 @@ configure(struct request *r)
 	if ((conf = conf_load(r->conf, conf_warn, NULL)) == NULL)
 		return NULL;
 	r->c.poll_interval = conf_int(conf, "poll_interval", POLL_INTERVAL);
+	configure_guard(r, conf);
 	if (r->state_dir == NULL)
 		r->state_dir = conf_get(conf, "state_dir", STORE_DIR);
 	if (r->journal == NULL)
@@ -510,8 +520,8 @@ configure(struct request *r)
 int
 main(int argc, char **argv)
 {
-	struct request		 r = { .c = { .order = MATCH_ORDER_DEFAULT, .older_than = -1,
-				    .seen_within = SEEN_WITHIN, .clients_older_than = -1 } };
+	struct request		 r = { .share = -1, .c = { .order = MATCH_ORDER_DEFAULT, .older_than = -1,
+				    .seen_within = -1, .clients_older_than = -1 } };
 	const struct command	*cmd;
 	struct conf		*conf;
 	char			 why[STORE_WHY];
@@ -523,6 +533,8 @@ main(int argc, char **argv)
 		return EX_CONFIG;
 	if (r.c.older_than == -1)
 		r.c.older_than = cmd->run == run_prune ? PRUNE_AFTER : r.c.poll_interval;
+	if (r.c.seen_within == -1)
+		r.c.seen_within = cmd->run == run_list ? INT64_MAX : SEEN_WITHIN;
 	if (r.c.clients_older_than == -1)
 		r.c.clients_older_than = r.c.older_than;
 	/* Two exports may come from another machine. */

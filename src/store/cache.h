@@ -11,6 +11,7 @@
 
 #include "device/answer.h"
 #include "store/client.h"
+#include "store/guard.h"
 #include "store/journal.h"
 #include "store/store.h"
 
@@ -25,17 +26,37 @@ struct cache {
 	int64_t			 seen_within;
 	int64_t			 clients_older_than;
 	bool			 changed, quiet, clients, from_start;
+	bool			 dry_run, append;
+	int64_t			 now;			/* 0: the clock's */
+	/* of due and list: */
+	const char		*except, *only;		/* files of records */
+	bool			 spread, summary;
+	int64_t			 stale_after;		/* 0: never */
+	int64_t			 next;			/* until the next run */
+	const char		*unless;		/* of follow: a file */
+	/* of weigh: */
+	struct guard_limits	 guard;
+	const char		*window, *stamp, *hold, *pass;
 };
 
 /* Each runs one command and returns its exit status, after its messages. */
 int	 cache_put(struct cache *c, int argc, char **argv);
 int	 cache_due(struct cache *c);
+int	 cache_list(struct cache *c);
 int	 cache_follow(struct cache *c);
 int	 cache_check(struct cache *c);
 int	 cache_export(struct cache *c);
 int	 cache_import(struct cache *c);
 int	 cache_diff(const char *a, const char *b);
 int	 cache_backup(struct cache *c, const char *dir);
+
+/* Weighs the records that would change against all those asked about.  Returns
+ * STATUS_NO when they are held. */
+int	 cache_weigh(struct cache *c, const char *answers, const char *changes);
+
+/* The first line of what a poll holds begins so. */
+#define HELD_MARK	"{\"held\":{"
+#define HELD_VERSION	1
 
 /* The exit status for an errno of the store's. */
 int	 cache_status(int err);
@@ -89,6 +110,9 @@ bool	 fold_read(struct fold *f);
 /* Keeps what was read as the clients' newest, and with cursor not NULL the place,
  * all in one transaction. */
 enum store_rc fold_keep(const struct cache *c, struct fold *f, const char *cursor);
+
+/* Folds all that the journal has behind the cursor.  Returns a status. */
+int	 fold_all(const struct cache *c, const char *cursor);
 
 /* Does this line of accounting say that a NAS has started or stops? */
 bool	 acct_of_nas(const json_t *rec);

@@ -1,4 +1,4 @@
-/* From the journal to the clients seen; and those that are due. */
+/* From the journal to the clients seen. */
 #include <err.h>
 #include <errno.h>
 #include <stdio.h>
@@ -11,12 +11,6 @@
 #include "base/when.h"
 #include "device/record.h"
 #include "store/cache.h"
-
-#define CURSOR	"fold"
-
-/* A CoA that failed is tried again after this long, not only when the answer has
- * grown old. */
-#define COA_AGAIN	600
 
 int
 cache_status(int err)
@@ -220,15 +214,14 @@ fold_keep(const struct cache *c, struct fold *f, const char *cursor)
 	return store_transact(c->store, keep_lines, &k);
 }
 
-/* Folds all there is.  Returns a status. */
-static int
-fold_all(struct cache *c)
+int
+fold_all(const struct cache *c, const char *cursor)
 {
 	struct journal_place	 before;
 	struct fold		*f;
 	int			 status = STATUS_OK;
 
-	if ((f = fold_start(c, CURSOR, false, &status)) == NULL)
+	if ((f = fold_start(c, cursor, false, &status)) == NULL)
 		return status;
 	do {
 		before = f->place;
@@ -236,7 +229,7 @@ fold_all(struct cache *c)
 			break;
 		/* Also when all that was read is broken lines. */
 		if (memcmp(&before, &f->place, sizeof(before)) != 0 &&
-		    fold_keep(c, f, CURSOR) == STORE_ERROR) {
+		    fold_keep(c, f, cursor) == STORE_ERROR) {
 			f->status = cli_worst(f->status, cache_fault(c));
 			break;
 		}
@@ -244,82 +237,4 @@ fold_all(struct cache *c)
 	status = f->status;
 	fold_free(f);
 	return status;
-}
-
-struct due {
-	struct cache	*c;
-	int64_t		 now;
-	int		 status;
-};
-
-/* The last CoA of this session did not reach it, and was some time ago. */
-static bool
-coa_failed(const json_t *rec, int64_t now)
-{
-	const json_t	*coa = json_object_get(rec, "coa");
-	const char	*result = json_string_value(json_object_get(coa, "result"));
-	const char	*time = json_string_value(json_object_get(coa, "time"));
-	int64_t		 when;
-
-	if (result == NULL || strcmp(result, "ack") == 0 ||
-	    json_is_true(json_object_get(json_object_get(rec, "session"), "ended")))
-		return false;
-	return time != NULL && when_parse(time, &when) && now - when >= COA_AGAIN;
-}
-
-static int
-print_if_due(struct due *d, json_t *rec, const struct client *cl)
-{
-	struct identity	 id;
-	struct answer	 a;
-	char		 why[256];
-
-	if (!record_identity(rec, &id, why, sizeof(why))) {
-		warnx("client \"%s\": %s", cl->id, why);
-		return EX_DATAERR;
-	}
-	/* What nobody can answer is never due. */
-	if (!cache_can_ask(&id))
-		return STATUS_OK;
-	if (store_find(d->c->store, &id, &d->c->order, &a) == STORE_ERROR)
-		return cache_fault(d->c);
-	if (a.checked != 0 && d->now - a.checked < d->c->older_than && !coa_failed(rec, d->now))
-		return STATUS_OK;
-	record_put_answer(rec, &a, d->now);
-	return record_print(rec, stdout);
-}
-
-static bool
-due_client(const struct client *cl, const char *why, void *arg)
-{
-	struct due	*d = arg;
-	json_t		*rec;
-
-	if (cl == NULL) {
-		warnx("%s", why);
-		d->status = cli_worst(d->status, EX_IOERR);
-		return true;
-	}
-	if (d->now - cl->seen > d->c->seen_within)
-		return true;
-	if ((rec = cache_client_record(cl)) == NULL) {
-		d->status = cli_worst(d->status, EX_IOERR);
-		return true;
-	}
-	d->status = cli_worst(d->status, print_if_due(d, rec, cl));
-	json_decref(rec);
-	return !ferror(stdout);
-}
-
-int
-cache_due(struct cache *c)
-{
-	struct due	 d = { c, when_now(), STATUS_OK };
-
-	/* A journal that cannot be read does not keep the known clients from
-	 * being asked about. */
-	d.status = fold_all(c);
-	if (client_each(c->store, due_client, &d) == STORE_ERROR)
-		return cli_worst(d.status, cache_fault(c));
-	return d.status;
 }

@@ -98,8 +98,13 @@ is_wanted(const struct follow *f, const json_t *rec, int64_t seen, struct identi
 		return false;
 	if (!record_answer(rec, &a, why, sizeof(why)))
 		return true;
-	return a.state == COMPLIANCE_PENDING || a.state == COMPLIANCE_UNREGISTERED ||
-	    seen - a.checked >= f->c->older_than;
+	if (a.state == COMPLIANCE_PENDING)
+		return true;
+	/* While a poll holds its changes back none of them is to come in here, one
+	 * login at a time. */
+	if (f->c->unless != NULL && access(f->c->unless, F_OK) == 0)
+		return false;
+	return a.state == COMPLIANCE_UNREGISTERED || seen - a.checked >= f->c->older_than;
 }
 
 /* Prints; false when it did not get out. */

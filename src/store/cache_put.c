@@ -38,6 +38,7 @@ struct put {
 	struct item	*item;
 	size_t		 n;
 	int		 status;
+	bool		 looked;	/* a dry run has come to its end */
 };
 
 /* Everything of a device that a rule can judge; not when it last synced. */
@@ -187,10 +188,13 @@ put_items(struct store *s, void *arg)
 	struct put	*p = arg;
 	size_t		 i;
 
+	p->looked = false;
 	for (i = 0; i < p->n; i++)
 		if (put_item(s, p, &p->item[i]) == STORE_ERROR)
 			return STORE_ERROR;
-	return STORE_FOUND;
+	/* A dry run has seen what it wanted, and takes it all back. */
+	p->looked = p->c->dry_run;
+	return p->looked ? STORE_ERROR : STORE_FOUND;
 }
 
 /* Stores what has come so far, and passes it on once it is on disk. */
@@ -202,7 +206,7 @@ flush(struct put *p)
 	if (p->n == 0)
 		return;
 	/* Without the store there is no point in asking Intune for more. */
-	if (store_transact(p->c->store, put_items, p) == STORE_ERROR)
+	if (store_transact(p->c->store, put_items, p) == STORE_ERROR && !p->looked)
 		exit(cache_finish(cli_worst(p->status, cache_fault(p->c))));
 	for (i = 0; i < p->n; i++) {
 		if (!p->c->quiet && (!p->c->changed || p->item[i].changed) && !ferror(stdout))

@@ -1,0 +1,391 @@
+#include <err.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/digest.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "base/when.h"
+#include "store/guard.h"
+
+#define GROUPS_MAX	65536	/* sites and NAS together; more are not weighed alone */
+#define GROUPS_FIRST	256
+#define WINDOW_MAX	((size_t)64 * 1024 * 1024)	/* bytes of the file */
+#define RUNS_MAX	1024	/* lines of it: a run in seven seconds, at 2 h */
+
+enum { SITE, NAS, KINDS };
+
+static const char *const	 kind_name[KINDS] = { "site", "nas" };
+
+struct tally {
+	uint64_t	 asked, changed;
+};
+
+struct group {
+	char		*name;
+	int		 kind;
+	struct tally	 run, late;	/* late: of earlier runs */
+};
+
+struct guard {
+	struct guard_limits	 limits;
+	int64_t			 now, last;
+	int64_t			 newest_sync;
+	uint64_t		 syncs;
+	struct tally		 run, late;
+	json_t			*runs;		/* earlier lines worth keeping */
+	struct group		*group;		/* an open hash */
+	size_t			 n, size;
+};
+
+static void *
+must(void *p)
+{
+	if (p == NULL)
+		err(EX_OSERR, NULL);
+	return p;
+}
+
+struct guard *
+guard_new(const struct guard_limits *limits, int64_t now)
+{
+	struct guard	*g = must(calloc(1, sizeof(*g)));
+
+	g->limits = *limits;
+	g->now = now;
+	g->runs = must(json_array());
+	return g;
+}
+
+void
+guard_free(struct guard *g)
+{
+	size_t	 i;
+
+	if (g == NULL)
+		return;
+	for (i = 0; i < g->size; i++)
+		free(g->group[i].name);
+	free(g->group);
+	json_decref(g->runs);
+	free(g);
+}
+
+static size_t
+find(const struct guard *g, int kind, const char *name)
+{
+	uint64_t	 h = digest_add(DIGEST_START + (uint64_t)kind, name, strlen(name));
+	size_t		 i;
+
+	for (i = h % g->size; g->group[i].name != NULL; i = (i + 1) % g->size)
+		if (g->group[i].kind == kind && strcmp(g->group[i].name, name) == 0)
+			break;
+	return i;
+}
+
+static void
+grow(struct guard *g)
+{
+	struct group	*old = g->group;
+	size_t		 i, size = g->size;
+
+	g->size = size > 0 ? 2 * size : GROUPS_FIRST;
+	g->group = must(calloc(g->size, sizeof(*g->group)));
+	for (i = 0; i < size; i++)
+		if (old[i].name != NULL)
+			g->group[find(g, old[i].kind, old[i].name)] = old[i];
+	free(old);
+}
+
+/* NULL when there are too many. */
+static struct group *
+group(struct guard *g, int kind, const char *name)
+{
+	size_t	 i;
+
+	if (g->n * 2 >= g->size)
+		grow(g);
+	if (g->group[i = find(g, kind, name)].name == NULL) {
+		if (g->n == GROUPS_MAX)
+			return NULL;
+		g->group[i].name = must(strdup(name));
+		g->group[i].kind = kind;
+		g->n++;
+	}
+	return &g->group[i];
+}
+
+static void
+count(struct guard *g, const struct session *s, uint64_t asked, uint64_t changed)
+{
+	const char	*names[KINDS] = {
+		[SITE] = s->nas_id[0] != '\0' ? s->nas_id : s->nas_ip,
+		[NAS] = s->nas_ip[0] != '\0' ? s->nas_ip : s->nas_id
+	};
+	struct group	*of;
+	int		 kind;
+
+	g->run.asked += asked;
+	g->run.changed += changed;
+	for (kind = 0; kind < KINDS; kind++) {
+		if (names[kind][0] == '\0' || (of = group(g, kind, names[kind])) == NULL)
+			continue;
+		of->run.asked += asked;
+		of->run.changed += changed;
+	}
+}
+
+void
+guard_asked(struct guard *g, const struct session *s)
+{
+	count(g, s, 1, 0);
+}
+
+void
+guard_changed(struct guard *g, const struct session *s)
+{
+	count(g, s, 0, 1);
+}
+
+void
+guard_synced(struct guard *g, int64_t last_sync)
+{
+	if (last_sync <= 0 || last_sync == WHEN_ALWAYS)
+		return;
+	g->syncs++;
+	if (last_sync > g->newest_sync)
+		g->newest_sync = last_sync;
+}
+
+void
+guard_last(struct guard *g, int64_t when)
+{
+	g->last = when;
+}
+
+uint64_t
+guard_count_asked(const struct guard *g)
+{
+	return g->run.asked;
+}
+
+uint64_t
+guard_count_changed(const struct guard *g)
+{
+	return g->run.changed;
+}
+
+/* ---- earlier runs */
+
+static uint64_t
+number(const json_t *n)
+{
+	json_int_t	 v = json_integer_value(n);
+
+	return v > 0 ? (uint64_t)v : 0;
+}
+
+static void
+take_groups(struct guard *g, int kind, json_t *groups)
+{
+	struct group	*of;
+	const char	*name;
+	json_t		*pair;
+
+	json_object_foreach(groups, name, pair) {
+		if ((of = group(g, kind, name)) == NULL)
+			continue;
+		of->late.asked += number(json_array_get(pair, 0));
+		of->late.changed += number(json_array_get(pair, 1));
+	}
+}
+
+/* The newest run first, until every client was asked about once. */
+static void
+add_up(struct guard *g)
+{
+	size_t	 i = json_array_size(g->runs);
+	json_t	*run;
+	int	 kind;
+
+	while (i-- > 0 && g->run.asked + g->late.asked < g->limits.clients) {
+		run = json_array_get(g->runs, i);
+		g->late.asked += number(json_object_get(run, "asked"));
+		g->late.changed += number(json_object_get(run, "changed"));
+		for (kind = 0; kind < KINDS; kind++)
+			take_groups(g, kind, json_object_get(run, kind_name[kind]));
+	}
+}
+
+static bool
+is_recent(const struct guard *g, const json_t *run)
+{
+	const char	*time = json_string_value(json_object_get(run, "time"));
+	int64_t		 when;
+
+	return time != NULL && when_parse(time, &when) && when <= g->now &&
+	    g->now - when < g->limits.window;
+}
+
+bool
+guard_load(struct guard *g, const char *path)
+{
+	char	*line = NULL;
+	size_t	 size = 0, bytes = 0;
+	ssize_t	 len;
+	json_t	*run;
+	FILE	*f;
+	bool	 good;
+
+	if ((f = fopen(path, "re")) == NULL)
+		return errno == ENOENT;
+	while ((len = getline(&line, &size, f)) > 0 && (bytes += (size_t)len) < WINDOW_MAX) {
+		run = json_loadb(line, (size_t)len, JSON_REJECT_DUPLICATES, NULL);
+		if (run != NULL && is_recent(g, run) && json_array_append(g->runs, run) == -1)
+			err(EX_OSERR, NULL);
+		json_decref(run);
+		if (json_array_size(g->runs) > RUNS_MAX)
+			json_array_remove(g->runs, 0);
+	}
+	good = !ferror(f);
+	free(line);
+	fclose(f);
+	add_up(g);
+	return good;
+}
+
+/* This run, as a line of that file. */
+static json_t *
+this_run(const struct guard *g)
+{
+	char	 time[WHEN_TEXT];
+	json_t	*run, *of[KINDS];
+	size_t	 i;
+	int	 kind;
+
+	run = json_pack("{ss sI sI}", "time", when_format(time, g->now), "asked",
+	    (json_int_t)g->run.asked, "changed", (json_int_t)g->run.changed);
+	for (kind = 0; kind < KINDS; kind++)
+		of[kind] = must(json_object());
+	for (i = 0; i < g->size; i++)
+		if (g->group[i].run.asked + g->group[i].run.changed > 0)
+			json_object_set_new(of[g->group[i].kind], g->group[i].name,
+			    json_pack("[II]", (json_int_t)g->group[i].run.asked,
+			    (json_int_t)g->group[i].run.changed));
+	for (kind = 0; kind < KINDS; kind++)
+		if (json_object_set_new(must(run), kind_name[kind], of[kind]) == -1)
+			err(EX_OSERR, NULL);
+	return run;
+}
+
+bool
+guard_save(const struct guard *g, const char *path)
+{
+	char	*text = NULL;
+	size_t	 i, size = 0;
+	json_t	*run = this_run(g);
+	FILE	*f = must(open_memstream(&text, &size));
+	bool	 good;
+
+	for (i = 0; i < json_array_size(g->runs); i++) {
+		json_dumpf(json_array_get(g->runs, i), f, JSON_COMPACT);
+		putc('\n', f);
+	}
+	json_dumpf(run, f, JSON_COMPACT);
+	putc('\n', f);
+	json_decref(run);
+	if (fclose(f) == EOF)
+		err(EX_OSERR, NULL);
+	good = file_replace(path, text, size, 0600) == 0;
+	free(text);
+	return good;
+}
+
+/* ---- the verdict */
+
+/* Is the clock of this machine to be believed? */
+static bool
+clock_fault(const struct guard *g, char why[GUARD_WHY])
+{
+	char	 now[WHEN_TEXT], then[WHEN_TEXT];
+	int64_t	 quiet = g->now - g->newest_sync;
+
+	when_format(now, g->now);
+	if (g->last > g->now + GUARD_SKEW)
+		snprintf(why, GUARD_WHY, "the clock says %s, but the last poll was at %s: it has "
+		    "jumped back", now, when_format(then, g->last));
+	else if (g->newest_sync > g->now + GUARD_SKEW)
+		snprintf(why, GUARD_WHY, "the clock says %s, but a device was in touch with Intune "
+		    "at %s: it is behind", now, when_format(then, g->newest_sync));
+	else if (g->syncs > 0 && quiet > g->limits.clock &&
+	    (g->syncs >= (uint64_t)g->limits.least ||
+	    (g->last > 0 && g->now - g->last > g->limits.clock)))
+		snprintf(why, GUARD_WHY, "the clock says %s, but of %llu devices none was in touch "
+		    "with Intune after %s: it may have jumped ahead", now,
+		    (unsigned long long)g->syncs, when_format(then, g->newest_sync));
+	else
+		return false;
+	return true;
+}
+
+static bool
+is_too_much(const struct guard *g, const struct tally *t, int64_t share)
+{
+	return share < 100 && t->changed >= (uint64_t)g->limits.least &&
+	    t->changed * 100 > t->asked * (uint64_t)share;
+}
+
+/* In this run, or with the runs before it; what stands still is never too much. */
+static bool
+is_held(const struct guard *g, const struct tally *run, const struct tally *late, int64_t share,
+    const char *of, const char *key, char why[GUARD_WHY])
+{
+	struct tally	 sum = { run->asked + late->asked, run->changed + late->changed };
+	bool		 now = is_too_much(g, run, share);
+	const struct tally *t = now ? run : &sum;
+
+	if (run->changed == 0 || (!now && (late->asked == 0 || !is_too_much(g, &sum, share))))
+		return false;
+	snprintf(why, GUARD_WHY, "%s%llu of %llu clients would change, more than %s %lld %%%s", of,
+	    (unsigned long long)t->changed, (unsigned long long)t->asked, key, (long long)share,
+	    now ? "" : ", with those of the polls before");
+	return true;
+}
+
+static bool
+groups_held(const struct guard *g, int kind, const char *what, int64_t share, const char *key,
+    char why[GUARD_WHY])
+{
+	const struct group	*of;
+	char			 shown[TEXT_SHOWN], name[TEXT_SHOWN + 16];
+	size_t			 i;
+
+	for (i = 0; i < g->size; i++) {
+		of = &g->group[i];
+		if (of->name == NULL || of->kind != kind || of->run.changed == 0)
+			continue;
+		snprintf(name, sizeof(name), "%s %s: ", what,
+		    text_safe(shown, sizeof(shown), of->name, strlen(of->name)));
+		if (is_held(g, &of->run, &of->late, share, name, key, why))
+			return true;
+	}
+	return false;
+}
+
+enum guard_verdict
+guard_judge(const struct guard *g, char why[GUARD_WHY])
+{
+	why[0] = '\0';
+	if (clock_fault(g, why))
+		return GUARD_HOLD_ALL;
+	if (is_held(g, &g->run, &g->late, g->limits.share, "", "guard_share", why))
+		return GUARD_HOLD;
+	return groups_held(g, SITE, "site", g->limits.site_share, "guard_site_share", why) ||
+	    groups_held(g, NAS, "NAS", g->limits.nas_share, "guard_nas_share", why) ?
+	    GUARD_HOLD : GUARD_PASS;
+}

@@ -1,0 +1,73 @@
+/*
+ * The guard of the poll: weighs a set of changes before any of them takes force,
+ * against the clients that were asked about in this run, and in all runs of late,
+ * since a poll that asks a twelfth of the clients each time sees a disaster in
+ * twelve parts.  It counts, and knows no policy.
+ */
+#ifndef STORE_GUARD_H
+#define STORE_GUARD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "device/session.h"
+
+#define GUARD_SHARE	30	/* % of the clients asked about */
+#define GUARD_SITE	50	/* % of a site's, of a NAS' */
+#define GUARD_LEAST	20	/* fewer changes than this are never too many */
+#define GUARD_CLOCK	(3 * 86400)	/* s: no device has been in touch for so long */
+#define GUARD_SKEW	300	/* s that two clocks may differ */
+#define GUARD_WHY	512
+
+struct guard_limits {
+	int64_t	 share, site_share, nas_share;	/* % ; 100: no limit */
+	int64_t	 least;
+	int64_t	 clock;		/* s */
+	int64_t	 window;	/* s: "of late" */
+	uint64_t clients;	/* all there are: who is asked twice counts once */
+};
+
+struct guard;
+
+struct guard *guard_new(const struct guard_limits *limits, int64_t now);
+void	 guard_free(struct guard *g);
+
+/*
+ * One client of those asked about, or of those that would change.  Its site is
+ * its NAS-Identifier, or else the address, as in nac-decide --replay; its NAS is
+ * the address, or else the NAS-Identifier.
+ */
+void	 guard_asked(struct guard *g, const struct session *s);
+void	 guard_changed(struct guard *g, const struct session *s);
+
+/* When Intune says that a device was last in touch with it: the only word on the
+ * time that does not come from this machine's clock. */
+void	 guard_synced(struct guard *g, int64_t last_sync);
+
+/* When the last poll was. */
+void	 guard_last(struct guard *g, int64_t when);
+
+uint64_t guard_count_asked(const struct guard *g);
+uint64_t guard_count_changed(const struct guard *g);
+
+/*
+ * Takes in what earlier runs have left in the file at path; a file that is not
+ * there, or a line of it that is none, says nothing.  Returns false with errno
+ * set when it cannot be read.
+ */
+bool	 guard_load(struct guard *g, const char *path);
+
+/* Writes that file anew, with this run.  Returns false with errno set. */
+bool	 guard_save(const struct guard *g, const char *path);
+
+enum guard_verdict {
+	GUARD_PASS,
+	GUARD_HOLD,		/* too many changes */
+	GUARD_HOLD_ALL		/* the clock: nothing of this run can be believed */
+};
+
+/* Says whether it may go on, and if not why, in one sentence fit to be shown. */
+enum guard_verdict guard_judge(const struct guard *g, char why[GUARD_WHY]);
+
+#endif
