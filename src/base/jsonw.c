@@ -1,4 +1,3 @@
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,7 +16,7 @@ jw_init(struct jsonw *w, char *buf, size_t size)
 	w->comma = false;
 }
 
-static void
+static inline void
 put(struct jsonw *w, const char *s, size_t n)
 {
 	/* One byte stays free for the NUL. */
@@ -68,14 +67,16 @@ quoted(struct jsonw *w, const char *s)
 	put(w, "\"", 1);
 }
 
+/* Names are the caller's own words, which need no escape. */
 static void
 member(struct jsonw *w, const char *key)
 {
 	if (w->comma)
 		put(w, ",", 1);
 	if (key != NULL) {
-		quoted(w, key);
-		put(w, ":", 1);
+		put(w, "\"", 1);
+		put(w, key, strlen(key));
+		put(w, "\":", 2);
 	}
 	w->comma = true;
 }
@@ -127,12 +128,16 @@ jw_opt(struct jsonw *w, const char *key, const char *val)
 void
 jw_int(struct jsonw *w, const char *key, int64_t val)
 {
-	char	 num[24];
-	int	 n;
+	char		 num[24], *p = num + sizeof(num);
+	uint64_t	 left = val < 0 ? -(uint64_t)val : (uint64_t)val;
 
 	member(w, key);
-	n = snprintf(num, sizeof(num), "%" PRId64, val);
-	put(w, num, (size_t)n);
+	do
+		*--p = (char)('0' + left % 10);
+	while ((left /= 10) > 0);
+	if (val < 0)
+		*--p = '-';
+	put(w, p, (size_t)(num + sizeof(num) - p));
 }
 
 void

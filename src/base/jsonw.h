@@ -21,7 +21,8 @@ struct jsonw {
 /* Starts writing into buf, which has room for size bytes, at least 1. */
 void	 jw_init(struct jsonw *w, char *buf, size_t size);
 
-/* In each of these key is the member's name, or NULL in an array and at the top. */
+/* In each of these key is the member's name, or NULL in an array and at the top.
+ * It is written as it stands: ASCII without control bytes, quote or backslash. */
 void	 jw_object(struct jsonw *w, const char *key);
 void	 jw_array(struct jsonw *w, const char *key);
 void	 jw_end_object(struct jsonw *w);

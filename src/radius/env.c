@@ -503,7 +503,8 @@ void
 env_start(struct env_reader *r, int64_t now, struct identity *id, struct session *s,
     char note[ENV_NOTE])
 {
-	memset(r, 0, sizeof(*r));
+	memset(r, 0, offsetof(struct env_reader, san_text));
+	r->san_text[0] = r->san_dns[0] = r->san_email[0] = r->san_upn[0] = '\0';
 	memset(id, 0, sizeof(*id));
 	memset(s, 0, sizeof(*s));
 	note[0] = '\0';

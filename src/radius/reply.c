@@ -10,7 +10,12 @@
 /* What FreeRADIUS has in the names of attributes, and in bare values: names of
  * VALUEs, numbers, addresses and prefixes.  Nothing of it starts a comment, an
  * expansion or another pair. */
-#define WORD_CHARS	".-_:/"
+static bool
+is_word_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	    c == '.' || c == '-' || c == '_' || c == ':' || c == '/';
+}
 
 static bool
 is_word(const char *s, size_t max)
@@ -18,7 +23,7 @@ is_word(const char *s, size_t max)
 	size_t	 i;
 
 	for (i = 0; s[i] != '\0'; i++)
-		if (i == max || (!isalnum((unsigned char)s[i]) && strchr(WORD_CHARS, s[i]) == NULL))
+		if (i == max || !is_word_char(s[i]))
 			return false;
 	return i > 0;
 }
@@ -62,53 +67,73 @@ fault_of(const struct reply_attr *a)
 	return NULL;
 }
 
-/* Returns the text with quotes and backslashes escaped, as room for twice its
- * length allows. */
-static const char *
-escape(char out[2 * REPLY_VALUE_MAX + 1], const char *s)
-{
-	size_t	 o = 0;
+/* The reply as far as it is written; it must stay shorter than REPLY_MAX. */
+struct text {
+	char	*buf;
+	size_t	 len;
+};
 
-	for (; *s != '\0'; s++) {
-		if (*s == '"' || *s == '\\')
-			out[o++] = '\\';
-		out[o++] = *s;
+static bool
+put(struct text *t, const char *s, size_t n)
+{
+	if (n >= REPLY_MAX - t->len)
+		return false;
+	memcpy(t->buf + t->len, s, n);
+	t->len += n;
+	return true;
+}
+
+/* In quotes, with quotes and backslashes escaped. */
+static bool
+put_quoted(struct text *t, const char *s)
+{
+	size_t	 n;
+
+	if (!put(t, "\"", 1))
+		return false;
+	for (; *s != '\0'; s += n) {
+		n = strcspn(s, "\"\\");
+		if (n > 0 ? !put(t, s, n) : !put(t, "\\", 1) || !put(t, s, 1))
+			return false;
+		n += n == 0;
 	}
-	out[o] = '\0';
-	return out;
+	return put(t, "\"", 1);
+}
+
+static bool
+put_pair(struct text *t, const struct reply_attr *a)
+{
+	return put(t, a->name, strlen(a->name)) && put(t, " ", 1) && put(t, a->op, strlen(a->op)) &&
+	    put(t, " ", 1) &&
+	    (a->quoted ? put_quoted(t, a->value) : put(t, a->value, strlen(a->value))) &&
+	    put(t, ",\n", 2);
 }
 
 size_t
 reply_format(char out[REPLY_MAX], const struct decision *d, char why[REPLY_WHY])
 {
-	const struct reply_attr	*a;
-	const char		*fault, *quote;
-	char			 escaped[2 * REPLY_VALUE_MAX + 1], shown[TEXT_SHOWN];
-	size_t			 i, len = 0;
-	int			 n;
+	struct text	 t = { out, 0 };
+	const char	*fault, *name;
+	char		 shown[TEXT_SHOWN];
+	size_t		 i;
 
 	for (i = 0; i < d->nattr; i++) {
-		a = &d->attr[i];
-		if ((fault = fault_of(a)) != NULL) {
-			text_safe(shown, sizeof(shown), a->name, strlen(a->name));
+		if ((fault = fault_of(&d->attr[i])) != NULL) {
+			name = d->attr[i].name;
+			text_safe(shown, sizeof(shown), name, strlen(name));
 			snprintf(why, REPLY_WHY, "the reply attribute \"%s\" cannot be sent: %s",
 			    shown, fault);
 			return 0;
 		}
-		quote = a->quoted ? "\"" : "";
-		n = snprintf(out + len, REPLY_MAX - len, "%s %s %s%s%s,\n", a->name, a->op, quote,
-		    a->quoted ? escape(escaped, a->value) : a->value, quote);
-		if (n < 0 || (size_t)n >= REPLY_MAX - len) {
+		if (!put_pair(&t, &d->attr[i])) {
 			snprintf(why, REPLY_WHY, "the reply is longer than %d bytes", REPLY_MAX - 1);
 			return 0;
 		}
-		len += (size_t)n;
 	}
-	if (len == 0) {
-		memcpy(out, "\n", 2);
-		len = 1;
-	}
-	return len;
+	if (t.len == 0)
+		put(&t, "\n", 1);
+	out[t.len] = '\0';
+	return t.len;
 }
 
 void

@@ -4,6 +4,7 @@
 
 #include "base/jsonr.h"
 #include "base/jsonw.h"
+#include "base/text.h"
 #include "radius/rest.h"
 
 static const char *const	 acct_names[] = {
@@ -136,29 +137,36 @@ came_before(const struct decision *d, size_t i)
 	return false;
 }
 
+static void
+put_attribute(struct jsonw *w, const struct decision *d, size_t i)
+{
+	char	 key[160] = "reply:";
+	size_t	 j, n = strlen(key);
+
+	text_copy(key + n, sizeof(key) - n, d->attr[i].name);
+	jw_object(w, key);
+	jw_str(w, "op", d->attr[i].op);
+	jw_array(w, "value");
+	jw_str(w, NULL, d->attr[i].value);
+	for (j = i + 1; j < d->nattr; j++)
+		if (strcasecmp(d->attr[j].name, d->attr[i].name) == 0)
+			jw_str(w, NULL, d->attr[j].value);
+	jw_end_array(w);
+	jw_bool(w, "do_xlat", false);
+	jw_end_object(w);
+}
+
 size_t
 rest_reply(const struct decision *d, char *out, size_t size)
 {
 	struct jsonw	 w;
-	char		 key[160];
-	size_t		 i, j;
+	size_t		 i;
 
 	jw_init(&w, out, size);
 	jw_object(&w, NULL);
-	for (i = 0; i < d->nattr; i++) {
-		if (came_before(d, i))
-			continue;
-		snprintf(key, sizeof(key), "reply:%s", d->attr[i].name);
-		jw_object(&w, key);
-		jw_str(&w, "op", d->attr[i].op);
-		jw_array(&w, "value");
-		for (j = i; j < d->nattr; j++)
-			if (strcasecmp(d->attr[j].name, d->attr[i].name) == 0)
-				jw_str(&w, NULL, d->attr[j].value);
-		jw_end_array(&w);
-		jw_bool(&w, "do_xlat", false);
-		jw_end_object(&w);
-	}
+	for (i = 0; i < d->nattr; i++)
+		if (!came_before(d, i))
+			put_attribute(&w, d, i);
 	jw_end_object(&w);
 	return jw_done(&w) != NULL ? w.len : 0;
 }

@@ -22,21 +22,27 @@
 /* Works that are kept for the next request; more are made when they are needed. */
 #define WORKS_KEPT	16
 
+/* A body of this size is kept room for from one request of a connection to the
+ * next; one with a certificate in it has 3 to 5 KiB. */
+#define BODY_KEPT	8192
+
+/* One request: those of a connection come one after the other. */
+struct request {
+	bool		 seen;		/* its headers */
+	bool		 too_large;
+	struct work	*work;		/* the answer is in it, until it is sent */
+	char		*body;
+	size_t		 len, room;
+};
+
 /* One connection.  busy: since when it owes us the rest of a request, or we owe
  * it an answer (milliseconds of the monotonic clock); 0: neither. */
 struct conn {
 	struct conn	*next, *prev;
 	int		 fd;
+	bool		 may_idle;	/* since its first request */
 	_Atomic int64_t	 busy;
-};
-
-/* One request. */
-struct request {
-	struct conn	*conn;
-	bool		 seen;		/* its headers */
-	bool		 too_large;
-	char		*body;
-	size_t		 len, room;
+	struct request	 request;
 };
 
 struct http {
@@ -46,10 +52,10 @@ struct http {
 	size_t			 ndaemon;
 	atomic_uint		 under_way;
 	atomic_bool		 stopping;
+	atomic_uint		 nconns;
 
 	pthread_mutex_t		 lock;		/* of what follows */
 	struct conn		*conns;
-	unsigned int		 nconns;
 	struct work		*work[WORKS_KEPT];
 	size_t			 nwork;
 };
@@ -124,6 +130,7 @@ conn_close(struct http *h, struct conn *conn)
 		conn->next->prev = conn->prev;
 	h->nconns--;
 	pthread_mutex_unlock(&h->lock);
+	free(conn->request.body);
 	free(conn);
 }
 
@@ -143,16 +150,15 @@ on_uri(void *cls, const char *uri, struct MHD_Connection *c)
 {
 	const union MHD_ConnectionInfo	*info;
 	struct http			*h = cls;
-	struct request			*q;
+	struct conn			*conn;
 
 	(void)uri;
-	if ((q = calloc(1, sizeof(*q))) == NULL)
-		return NULL;
 	info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-	if (info != NULL && (q->conn = info->socket_context) != NULL)
-		q->conn->busy = now_us() / 1000;
+	if (info == NULL || (conn = info->socket_context) == NULL)
+		return NULL;
+	conn->busy = now_us() / 1000;
 	atomic_fetch_add(&h->under_way, 1);
-	return q;
+	return conn;
 }
 
 static void
@@ -160,17 +166,26 @@ on_completed(void *cls, struct MHD_Connection *c, void **con_cls,
     enum MHD_RequestTerminationCode code)
 {
 	struct http	*h = cls;
-	struct request	*q = *con_cls;
+	struct conn	*conn = *con_cls;
+	struct request	*q;
 
 	(void)c;
 	(void)code;
-	if (q == NULL)
+	if (conn == NULL)
 		return;
-	if (q->conn != NULL)
-		q->conn->busy = 0;
+	q = &conn->request;
+	if (q->work != NULL)
+		give_work(h, q->work);
+	q->work = NULL;
+	q->seen = q->too_large = false;
+	q->len = 0;
+	if (q->room > BODY_KEPT) {
+		free(q->body);
+		q->body = NULL;
+		q->room = 0;
+	}
+	conn->busy = 0;
 	atomic_fetch_sub(&h->under_way, 1);
-	free(q->body);
-	free(q);
 	*con_cls = NULL;
 }
 
@@ -186,7 +201,7 @@ add_body(struct request *q, const char *data, size_t n)
 		return;
 	}
 	if (q->len + n >= q->room) {
-		for (room = q->room != 0 ? q->room : 4096; room <= q->len + n; room *= 2)
+		for (room = q->room != 0 ? q->room : BODY_KEPT; room <= q->len + n; room *= 2)
 			;
 		if ((more = realloc(q->body, room)) == NULL) {
 			q->too_large = true;
@@ -199,6 +214,7 @@ add_body(struct request *q, const char *data, size_t n)
 	q->len += n;
 }
 
+/* The body of t must stay until on_completed(). */
 static enum MHD_Result
 send_answer(struct http *h, struct MHD_Connection *c, const struct told *t)
 {
@@ -206,9 +222,9 @@ send_answer(struct http *h, struct MHD_Connection *c, const struct told *t)
 	enum MHD_Result		 rc;
 	void			*body;
 
-	/* Copied, so it is only read; the parameter has no const. */
+	/* It is only read; the parameter has no const. */
 	memcpy(&body, &t->body, sizeof(body));
-	if ((r = MHD_create_response_from_buffer(t->len, body, MHD_RESPMEM_MUST_COPY)) == NULL)
+	if ((r = MHD_create_response_from_buffer(t->len, body, MHD_RESPMEM_PERSISTENT)) == NULL)
 		return MHD_NO;
 	MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, t->type);
 	if (t->status == 401)
@@ -231,6 +247,12 @@ too_large(struct http *h, struct MHD_Connection *c, const char *url)
 	return send_answer(h, c, &t);
 }
 
+static const char *
+header(struct MHD_Connection *c, const char *name)
+{
+	return MHD_lookup_connection_value(c, MHD_HEADER_KIND, name);
+}
+
 /* Says so at once where the length is announced, before the body comes. */
 static bool
 announces_too_much(struct MHD_Connection *c)
@@ -238,7 +260,7 @@ announces_too_much(struct MHD_Connection *c)
 	const char	*value, *why;
 	int64_t		 n;
 
-	value = MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	value = header(c, "Content-Length");
 	return value != NULL && !num_parse(value, 0, ROUTES_BODY, &n, &why);
 }
 
@@ -247,28 +269,23 @@ answer(struct http *h, struct MHD_Connection *c, struct request *q, const char *
     const char *method)
 {
 	struct metrics_now	 now = { 0 };
-	struct work		*w = take_work(h);
 	struct told		 t;
 	struct ask		 a = { .method = method, .path = url, .body = q->body,
 				    .len = q->len };
-	enum MHD_Result		 rc;
 	int64_t			 start = now_us();
 	static char		 nothing[1];
 
 	if (a.body == NULL)
 		a.body = nothing;
-	a.content_type = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Type");
-	a.authorization = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Authorization");
-	a.signature = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "X-Smallstep-Signature");
-	pthread_mutex_lock(&h->lock);
+	q->work = take_work(h);
+	a.content_type = header(c, "Content-Type");
+	a.authorization = header(c, "Authorization");
+	a.signature = header(c, "X-Smallstep-Signature");
 	now.connections = h->nconns;
-	pthread_mutex_unlock(&h->lock);
-	routes_answer(h->routes, w, &a, &now, &t);
+	routes_answer(h->routes, q->work, &a, &now, &t);
 	metrics_request(h->routes->metrics, t.endpoint, t.status,
 	    (uint64_t)(now_us() - start));
-	rc = send_answer(h, c, &t);
-	give_work(h, w);
-	return rc;
+	return send_answer(h, c, &t);
 }
 
 static enum MHD_Result
@@ -276,15 +293,18 @@ on_request(void *cls, struct MHD_Connection *c, const char *url, const char *met
     const char *version, const char *data, size_t *size, void **con_cls)
 {
 	struct http	*h = cls;
-	struct request	*q = *con_cls;
+	struct conn	*conn = *con_cls;
+	struct request	*q;
 
 	(void)version;
-	if (q == NULL)
+	if (conn == NULL)
 		return MHD_NO;
+	q = &conn->request;
 	if (!q->seen) {
 		q->seen = true;
-		/* From its first request on the connection may idle. */
-		MHD_set_connection_option(c, MHD_CONNECTION_OPTION_TIMEOUT, HTTP_IDLE);
+		if (!conn->may_idle)
+			MHD_set_connection_option(c, MHD_CONNECTION_OPTION_TIMEOUT, HTTP_IDLE);
+		conn->may_idle = true;
 		return announces_too_much(c) ? too_large(h, c, url) : MHD_YES;
 	}
 	if (*size > 0) {

@@ -33,7 +33,10 @@ static const struct {
 #define RULES_MAX	2048
 
 struct rule_count {
-	char		*labels;
+	char		*file;		/* NULL: no rule matched */
+	char		*name;
+	int		 line;
+	bool		 accept;
 	uint64_t	 n;
 };
 
@@ -44,7 +47,7 @@ struct metrics {
 	counter		 state[COMPLIANCE_COUNT][2];
 	counter		 age[AGES];
 	counter		 found, missed, failed;	/* look-ups */
-	counter		 fallback;
+	counter		 fallback[2];
 	counter		 journal[2];
 	counter		 acct[REST_ACCT_OFF + 1];
 
@@ -84,8 +87,10 @@ metrics_new(void)
 void
 metrics_free(struct metrics *m)
 {
-	while (m->nrules > 0)
-		free(m->rules[--m->nrules].labels);
+	while (m->nrules > 0) {
+		free(m->rules[--m->nrules].file);
+		free(m->rules[m->nrules].name);
+	}
 	pthread_mutex_destroy(&m->lock);
 	free(m);
 }
@@ -116,44 +121,45 @@ metrics_request(struct metrics *m, enum endpoint e, int status, uint64_t us)
 	atomic_fetch_add_explicit(&m->duration_us[e], us, memory_order_relaxed);
 }
 
-/* A label's value: backslash, quote and newline escaped; cut rather than fail. */
-static const char *
-label(char *out, size_t size, const char *s)
+static bool
+is_rule(const struct rule_count *r, const struct decision *d, bool accept)
 {
-	size_t	 o = 0;
+	if (r->line != d->line || r->accept != accept || (r->file == NULL) != (d->file == NULL))
+		return false;
+	return r->file == NULL || (strcmp(r->file, d->file) == 0 &&
+	    strcmp(r->name, d->name != NULL ? d->name : "") == 0);
+}
 
-	for (; *s != '\0' && o + 3 < size; s++) {
-		if (*s == '\\' || *s == '"' || *s == '\n')
-			out[o++] = '\\';
-		out[o++] = *s == '\n' ? 'n' : *s;
+/* A new one behind the others; NULL when there is no room. */
+static struct rule_count *
+add_rule(struct metrics *m, const struct decision *d, bool accept)
+{
+	struct rule_count	*r = &m->rules[m->nrules];
+
+	if (m->nrules == RULES_MAX)
+		return NULL;
+	*r = (struct rule_count){ .line = d->line, .accept = accept };
+	if (d->file != NULL && ((r->file = strdup(d->file)) == NULL ||
+	    (r->name = strdup(d->name != NULL ? d->name : "")) == NULL)) {
+		free(r->file);
+		return NULL;
 	}
-	out[o] = '\0';
-	return out;
+	m->nrules++;
+	return r;
 }
 
 static void
 count_rule(struct metrics *m, const struct hook *h)
 {
-	const struct decision	*d = &h->decision;
-	char			 labels[1024], file[256], name[2 * POLICY_NAME + 8];
+	struct rule_count	*r = NULL;
 	size_t			 i;
 
-	if (h->error[0] != '\0')
-		snprintf(labels, sizeof(labels), "rule=\"fallback\",name=\"\"");
-	else if (d->file == NULL)
-		snprintf(labels, sizeof(labels), "rule=\"no-match\",name=\"\"");
-	else
-		snprintf(labels, sizeof(labels), "rule=\"%s:%d\",name=\"%s\"",
-		    label(file, sizeof(file), d->file), d->line,
-		    label(name, sizeof(name), d->name != NULL ? d->name : ""));
-	strcat(labels, h->accept ? ",action=\"allow\"" : ",action=\"deny\"");
 	pthread_mutex_lock(&m->lock);
-	for (i = 0; i < m->nrules && strcmp(m->rules[i].labels, labels) != 0; i++)
-		;
-	if (i == m->nrules && i < RULES_MAX && (m->rules[i].labels = strdup(labels)) != NULL)
-		m->nrules++;
-	if (i < m->nrules)
-		m->rules[i].n++;
+	for (i = 0; i < m->nrules && r == NULL; i++)
+		if (is_rule(&m->rules[i], &h->decision, h->accept))
+			r = &m->rules[i];
+	if (r != NULL || (r = add_rule(m, &h->decision, h->accept)) != NULL)
+		r->n++;
 	pthread_mutex_unlock(&m->lock);
 }
 
@@ -172,9 +178,10 @@ age_of(const struct answer *a, int64_t now)
 void
 metrics_decision(struct metrics *m, const struct hook *h, int64_t now)
 {
-	count_rule(m, h);
 	if (h->error[0] != '\0')
-		count(&m->fallback);
+		count(&m->fallback[h->accept]);
+	else
+		count_rule(m, h);
 	if (!h->looked_up) {
 		count(&m->failed);
 		return;
@@ -235,18 +242,56 @@ print_requests(FILE *f, struct metrics *m)
 	}
 }
 
+/* A label's value: backslash, quote and newline escaped; cut rather than fail. */
+static const char *
+label(char *out, size_t size, const char *s)
+{
+	size_t	 o = 0;
+
+	for (; *s != '\0' && o + 3 < size; s++) {
+		if (*s == '\\' || *s == '"' || *s == '\n')
+			out[o++] = '\\';
+		out[o++] = *s == '\n' ? 'n' : *s;
+	}
+	out[o] = '\0';
+	return out;
+}
+
+static void
+print_rules(FILE *f, struct metrics *m)
+{
+	static const char *const	 actions[] = { "deny", "allow" };
+	const struct rule_count		*r;
+	char				 file[256], name[2 * POLICY_NAME + 8];
+	uint64_t			 n;
+	size_t				 i, a;
+
+	head(f, "nac_decisions_total", "counter", "Decisions by the rule that made them.");
+	for (a = 0; a < 2; a++)
+		if ((n = read_of(&m->fallback[a])) > 0)
+			fprintf(f, "nac_decisions_total{rule=\"fallback\",name=\"\",action=\"%s\"} %"
+			    PRIu64 "\n", actions[a], n);
+	pthread_mutex_lock(&m->lock);
+	for (i = 0; i < m->nrules; i++) {
+		r = &m->rules[i];
+		if (r->file == NULL)
+			fprintf(f, "nac_decisions_total{rule=\"no-match\",name=\"\"");
+		else
+			fprintf(f, "nac_decisions_total{rule=\"%s:%d\",name=\"%s\"",
+			    label(file, sizeof(file), r->file), r->line,
+			    label(name, sizeof(name), r->name));
+		fprintf(f, ",action=\"%s\"} %" PRIu64 "\n", actions[r->accept], r->n);
+	}
+	pthread_mutex_unlock(&m->lock);
+}
+
 static void
 print_decisions(FILE *f, struct metrics *m)
 {
 	static const char *const	 actions[] = { "deny", "allow" };
 	size_t				 i, a;
 
-	head(f, "nac_decisions_total", "counter", "Decisions by the rule that made them.");
-	pthread_mutex_lock(&m->lock);
-	for (i = 0; i < m->nrules; i++)
-		fprintf(f, "nac_decisions_total{%s} %" PRIu64 "\n", m->rules[i].labels,
-		    m->rules[i].n);
-	pthread_mutex_unlock(&m->lock);
+	print_rules(f, m);
 	head(f, "nac_decisions_by_state_total", "counter", "Decisions by state of compliance.");
 	for (i = 0; i < COMPLIANCE_COUNT; i++)
 		for (a = 0; a < 2; a++)
@@ -259,7 +304,8 @@ print_decisions(FILE *f, struct metrics *m)
 		fprintf(f, "nac_decisions_by_age_total{below=\"%s\"} %" PRIu64 "\n", ages[i].name,
 		    read_of(&m->age[i]));
 	head(f, "nac_fallbacks_total", "counter", "Answers while something of our own was broken.");
-	fprintf(f, "nac_fallbacks_total %" PRIu64 "\n", read_of(&m->fallback));
+	fprintf(f, "nac_fallbacks_total %" PRIu64 "\n",
+	    read_of(&m->fallback[0]) + read_of(&m->fallback[1]));
 	head(f, "nac_lookups_total", "counter", "Look-ups in the device store.");
 	fprintf(f, "nac_lookups_total{result=\"found\"} %" PRIu64 "\n", read_of(&m->found));
 	fprintf(f, "nac_lookups_total{result=\"missed\"} %" PRIu64 "\n", read_of(&m->missed));
