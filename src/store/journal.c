@@ -114,17 +114,29 @@ journal_append(const char *path, const char *line, size_t len)
 	return rc;
 }
 
+static int64_t
+clock_ms(void)
+{
+	struct timespec	 t;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 int
 journal_append_kept(const char *path, const char *line, size_t len, struct journal_kept *kept)
 {
 	struct stat	 st;
+	int64_t		 now = clock_ms();
 
 	if (!may_append(line, len))
 		return -1;
-	if (kept->fd != -1 && (lstat(path, &st) == -1 || st.st_dev != kept->dev ||
-	    st.st_ino != kept->ino)) {
-		close(kept->fd);
-		kept->fd = -1;
+	if (kept->fd != -1 && now - kept->looked >= JOURNAL_LOOK_MS) {
+		kept->looked = now;
+		if (lstat(path, &st) == -1 || st.st_dev != kept->dev || st.st_ino != kept->ino) {
+			close(kept->fd);
+			kept->fd = -1;
+		}
 	}
 	if (kept->fd == -1) {
 		if ((kept->fd = open_append(path)) == -1)
@@ -133,6 +145,7 @@ journal_append_kept(const char *path, const char *line, size_t len, struct journ
 			return -1;
 		kept->dev = st.st_dev;
 		kept->ino = st.st_ino;
+		kept->looked = now;
 	}
 	return write_line(kept->fd, line, len);
 }
@@ -532,7 +545,7 @@ from_buffer(struct journal *j, const char **line, size_t *len)
 static int
 look_around(struct journal *j)
 {
-	struct timespec	 pause = { 0, 50000000 };
+	struct timespec	 pause = { 0, 5 * JOURNAL_LOOK_MS * 1000000L };
 	struct stat	 st, named;
 
 	if (fstat(j->fd, &st) == -1)

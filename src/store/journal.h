@@ -29,11 +29,16 @@ int	 journal_append(const char *path, const char *line, size_t len);
 
 /*
  * The same for who writes many: the file stays open as long as it is the one of
- * that name.  fd is -1 at first; who has it closes it at the end.
+ * that name.  A rename is noticed JOURNAL_LOOK_MS later at the most, and readers
+ * wait longer than that before they leave a file that was renamed.  fd is -1 at
+ * first; who has it closes it at the end.
  */
+#define JOURNAL_LOOK_MS	10
+
 struct journal_kept {
 	int		 fd;
 	uint64_t	 dev, ino;
+	int64_t		 looked;	/* when, in ms of the monotonic clock */
 };
 
 int	 journal_append_kept(const char *path, const char *line, size_t len,

@@ -459,6 +459,8 @@ session() {
 	for n in 1 2 3; do
 		run -0 serve_ask "$D" /freeradius/authorize -d "$(radius Calling-Station-Id=00-1B-2C-3D-4E-01)"
 		mv "$D/state/journal.ndjson" "$D/state/journal.ndjson.$n"
+		# It may be noticed so much later.
+		sleep 0.02
 		assert_eq "$(wc -l <"$D/state/journal.ndjson.$n")" 1
 	done
 }
