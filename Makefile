@@ -32,7 +32,7 @@ DEPS	:= gcc make pkg-config libc6-dev libcurl4-openssl-dev libssl-dev libjansson
 	   liblmdb-dev libradcli-dev libmicrohttpd-dev jq openssl curl python3 util-linux procps
 DEPS_QUICK := freeradius freeradius-utils eapoltest iproute2
 DEPS_CHECK := bats freeradius-rest freeradius-python3 nginx-light hostapd \
-	   wpasupplicant tshark clang libclang-rt-14-dev strace cppcheck shellcheck mandoc lmdb-utils libsqlite3-dev
+	   wpasupplicant tshark clang libclang-rt-14-dev strace cppcheck shellcheck mandoc lmdb-utils libsqlite3-dev sqlite3
 
 pkg	 = $(if $(2),$(shell pkg-config --$(1) $(2)))
 TOOLS	:= $(patsubst src/%.c,%,$(wildcard src/*.c))
