@@ -16,31 +16,34 @@
 #include "device/record_scan.h"
 #include "policy/decision_json.h"
 #include "policy/explain.h"
+#include "policy/good.h"
+#include "policy/install.h"
 #include "policy/lint.h"
 #include "policy/policy.h"
 #include "policy/replay.h"
 #include "policy/ruletest.h"
 #include "policy/watch.h"
+#include "store/store.h"
 
 #define RULES_PATH	"/etc/intune-nac/site.rules"
 #define KEEP		65536	/* output is printed in pieces of about this size */
 
 enum { OPT_CHANGED = 256, OPT_NOW, OPT_PRINT, OPT_TEST, OPT_COVERAGE,
-    OPT_STRICT, OPT_REPLAY, OPT_WITH, OPT_JSON, OPT_EXPLAIN, OPT_DICTIONARY,
+    OPT_STRICT, OPT_KEEP, OPT_INSTALL, OPT_REPLAY, OPT_WITH, OPT_JSON, OPT_EXPLAIN, OPT_DICTIONARY,
     OPT_HELP, OPT_VERSION };
 
 static const char	 usage[] =
-"usage: nac-decide [-r FILE] [-v] [--explain] [--changed] [--now TIME] [-c FILE] [RECORD...]\n"
-"       nac-decide -n [--strict] [--dictionary FILE] [-r FILE] [-c FILE]\n"
-"       nac-decide --print WORD [-r FILE] [-c FILE]\n"
-"       nac-decide --test [--coverage [--strict]] [-r FILE] [-c FILE] TESTS...\n"
+"usage: nac-decide [-r FILE] [--changed] [--explain] [--now TIME] [--keep] [RECORD...]\n"
+"       nac-decide -n [--strict] [--dictionary FILE] [-r FILE]\n"
+"       nac-decide --install FILE [--strict] [--dictionary FILE] [-r FILE]\n"
+"       nac-decide --test [--coverage [--strict]] [-r FILE] TESTS...\n"
 "       nac-decide --replay [LOG...] --with FILE [--json]\n"
 "Decides by a rules file and adds `decision` to each record.\n"
-"\n"
-"  -r, --rules FILE   the rules (default: `rules` in nac.conf, else\n"
-"                     " RULES_PATH ")\n"
+"  -r, --rules FILE   (default: `rules` in nac.conf, " RULES_PATH ")\n"
 "  -n, --check        check the rules and decide nothing; --strict: warnings are 1\n"
-"      --dictionary FILE  with -n: warn of attributes that this does not have\n"
+"      --dictionary FILE  warn of attributes that this does not have\n"
+"      --install FILE check FILE, put it in the place of the rules, and --keep it\n"
+"      --keep         keep a copy of good rules; take it while they are broken\n"
 "      --test         run the tests in the files named; TAP on standard output\n"
 "      --coverage     list the rules that no test reaches; --strict: that is 1\n"
 "      --replay       decide the log's lines again by the rules --with FILE, and\n"
@@ -52,15 +55,17 @@ static const char	 usage[] =
 "      --explain      tell each rule tried, and the conditions that failed\n"
 "  -v, --verbose      say on standard error which line decided, and why\n"
 "      --help, --version\n"
-"\n"
 "Exit status: 0 all allowed, 1 some denied (0 with --changed), 65 bad input,\n"
-"78 the rules have an error (65 with -n).\n";
+"78 the rules have an error (65 with -n and --install).\n";
 
 struct job {
 	const char	*rules;		/* as given with -r */
 	const char	*conf;
 	const char	*with;		/* --replay: the rules */
 	const char	*print;		/* --print: the name of a setting */
+	const char	*install;	/* --install: the new rules */
+	const char	*path;		/* of the rules in the end */
+	const char	*state_dir;	/* where copies are kept */
 	const struct policy	*policy;
 	struct watch	*watch;
 	char		*out;		/* what is kept back until more can be printed */
@@ -68,7 +73,7 @@ struct job {
 	bool		 look;		/* at the rules again */
 	const char	*dictionary;	/* --dictionary */
 	int64_t		 now;		/* 0: the clock's */
-	bool		 check, changed, verbose, test, coverage, strict, replay, json, explain;
+	bool		 check, changed, verbose, test, coverage, strict, replay, json, explain, keep;
 };
 
 /* Says to standard error which line decided. */
@@ -85,6 +90,32 @@ tell(const char *where, const struct decision *d)
 		fprintf(stderr, " \"%s\"", text_safe(name, sizeof(name), d->name,
 		    strlen(d->name)));
 	fprintf(stderr, ": %s\n", d->reason);
+}
+
+/* Keeps a copy of good rules, for whoever finds them broken.  That it cannot be kept
+ * changes no decision. */
+static void
+keep_good(const struct job *job, bool force)
+{
+	char		 why[GOOD_WHY];
+	enum good_rc	 rc = good_keep(job->policy, job->path, job->state_dir, force, why);
+
+	if (rc != GOOD_KEPT && rc != GOOD_SAME)
+		warnx("%s", why);
+}
+
+/* The rules now, which may have changed since the last record. */
+static const struct policy *
+current(struct job *job)
+{
+	const struct policy	*p = watch_policy(job->watch);
+
+	if (p != job->policy) {
+		job->policy = p;
+		if (job->keep)
+			keep_good(job, false);
+	}
+	return p;
 }
 
 /* Compares the hint of a managed app, and lets nothing but the result go on. */
@@ -139,8 +170,7 @@ decide(json_t *rec, const char *where, void *arg)
 		warnx("%s: %s", where, why);
 		return EX_DATAERR;
 	}
-	job->policy = watch_policy(job->watch);
-	settle_hint(job->policy, rec, &session);
+	settle_hint(current(job), rec, &session);
 	policy_decide(job->policy, &f, &d);
 	now = decision_json(&d, f.now);
 	if (job->changed && !decision_changed(before, now, &changed, why, sizeof(why))) {
@@ -165,25 +195,56 @@ decide(json_t *rec, const char *where, void *arg)
 	return job->changed || d.action == ACTION_ALLOW ? STATUS_OK : STATUS_NO;
 }
 
+/* The attributes of --dictionary, if that was given. */
+static bool
+dictionary(const struct job *job, struct attrnames **names)
+{
+	*names = NULL;
+	return job->dictionary == NULL ||
+	    (*names = attrnames_load(job->dictionary, conf_warn, NULL)) != NULL;
+}
+
 /* Says how many rules there are, and warns of what cannot be meant. */
 static int
-check(const struct job *job, const char *rules)
+check(const struct job *job)
 {
-	struct attrnames	*names = NULL;
+	struct attrnames	*names;
 	size_t			 n;
 
-	if (job->dictionary != NULL &&
-	    (names = attrnames_load(job->dictionary, conf_warn, NULL)) == NULL)
+	if (!dictionary(job, &names))
 		return EX_DATAERR;
 	n = policy_lint(job->policy, names, conf_warn, NULL);
 	attrnames_free(names);
-	printf("%s: %zu rules, %zu labels: ", rules, policy_rules(job->policy),
+	printf("%s: %zu rules, %zu labels: ", job->path, policy_rules(job->policy),
 	    policy_labels(job->policy));
 	if (n > 0)
 		printf("%zu warning%s\n", n, n == 1 ? "" : "s");
 	else
 		printf("ok\n");
 	return n > 0 && job->strict ? STATUS_NO : STATUS_OK;
+}
+
+/* Puts new rules into force. */
+static int
+install(struct job *job)
+{
+	struct attrnames	*names;
+	struct policy		*p;
+	int			 rc;
+
+	if (!dictionary(job, &names))
+		return EX_DATAERR;
+	rc = rules_install(job->install, job->path, names, job->strict, conf_warn, NULL);
+	attrnames_free(names);
+	if (rc != STATUS_OK)
+		return rc;
+	if ((p = policy_load(job->path, conf_warn, NULL)) == NULL)
+		return EX_CONFIG;
+	job->policy = p;
+	keep_good(job, true);
+	printf("%s: %zu rules in force\n", job->path, policy_rules(p));
+	policy_free(p);
+	return STATUS_OK;
 }
 
 /* Prints what was kept back; the same words and status as record_print()'s. */
@@ -237,7 +298,7 @@ decide_raw(const char *line, size_t len, bool more, const char *where, void *arg
 	if (f.now == 0)
 		f.now = when_now();
 	if (job->look)
-		job->policy = watch_policy(job->watch);
+		current(job);
 	job->look = !more;
 	policy_decide(job->policy, &f, &d);
 	jw_init(&w, text, sizeof(text));
@@ -311,22 +372,25 @@ decide_all(struct job *job, int argc, char **argv)
 static void
 check_usage(const struct job *job, int operands)
 {
-	if (job->check + job->test + job->replay + (job->print != NULL) + job->changed > 1)
-		warnx("-n, --test, --replay, --print and --changed do not go together");
+	if (job->check + job->test + job->replay + (job->print != NULL) + job->changed +
+	    (job->install != NULL) > 1)
+		warnx("-n, --test, --replay, --print, --install and --changed do not go together");
 	else if (job->replay ? job->with == NULL || job->rules != NULL || job->now != 0 :
 	    job->with != NULL || job->json)
 		warnx("--replay goes with --with FILE, without -r and --now");
-	else if ((job->check || job->print != NULL) && operands > 0)
+	else if ((job->check || job->print != NULL || job->install != NULL) && operands > 0)
 		warnx("%s decides nothing: give the rules with -r, and no records",
-		    job->check ? "-n" : "--print");
+		    job->check ? "-n" : job->print != NULL ? "--print" : "--install");
+	else if (job->keep && (job->check || job->test || job->replay))
+		warnx("--keep is for deciding and --print");
 	else if (job->test && operands == 0)
 		warnx("--test: which files?");
 	else if (job->coverage && !job->test)
 		warnx("--coverage is for --test");
-	else if (job->dictionary != NULL && !job->check)
-		warnx("--dictionary is for -n");
-	else if (job->strict && !job->test && !job->check)
-		warnx("--strict is for -n and --test");
+	else if (job->dictionary != NULL && !job->check && job->install == NULL)
+		warnx("--dictionary is for -n and --install");
+	else if (job->strict && !job->test && !job->check && job->install == NULL)
+		warnx("--strict is for -n, --install and --test");
 	else
 		return;
 	cli_usage();
@@ -342,6 +406,8 @@ options(int argc, char **argv, struct job *job)
 		{ "test", no_argument, NULL, OPT_TEST },
 		{ "coverage", no_argument, NULL, OPT_COVERAGE },
 		{ "strict", no_argument, NULL, OPT_STRICT },
+		{ "keep", no_argument, NULL, OPT_KEEP },
+		{ "install", required_argument, NULL, OPT_INSTALL },
 		{ "replay", no_argument, NULL, OPT_REPLAY },
 		{ "explain", no_argument, NULL, OPT_EXPLAIN },
 		{ "with", required_argument, NULL, OPT_WITH },
@@ -377,6 +443,12 @@ options(int argc, char **argv, struct job *job)
 			break;
 		case OPT_STRICT:
 			job->strict = true;
+			break;
+		case OPT_KEEP:
+			job->keep = true;
+			break;
+		case OPT_INSTALL:
+			job->install = optarg;
 			break;
 		case OPT_EXPLAIN:
 			job->explain = true;
@@ -424,40 +496,74 @@ options(int argc, char **argv, struct job *job)
 		}
 }
 
+/* The rules; while they are broken, with --keep, the copy of the last good ones. */
+static struct policy *
+load(struct job *job, bool *broken)
+{
+	struct policy	*p = policy_load(job->path, conf_warn, NULL);
+	char		 why[GOOD_WHY], when[WHEN_TEXT];
+	int64_t		 kept;
+
+	job->policy = p;
+	*broken = p == NULL;
+	if (!job->keep)
+		return p;
+	if (p != NULL)
+		keep_good(job, false);
+	else if ((p = good_load(job->path, job->state_dir, &kept, why)) != NULL)
+		warnx("%s: the last good rules (%s) decide", job->path, when_format(when, kept));
+	else if (why[0] != '\0')
+		warnx("%s", why);
+	job->policy = p;
+	return p;
+}
+
+static int
+run(struct job *job, int argc, char **argv)
+{
+	struct policy	*policy;
+	bool		 broken;
+	int		 rc;
+
+	if (job->install != NULL)
+		return install(job);
+	if ((policy = load(job, &broken)) == NULL)
+		return job->check ? EX_DATAERR : EX_CONFIG;
+	if (job->print != NULL)
+		rc = print_setting(job);
+	else if (job->test)
+		rc = run_tests(job, argc, argv);
+	else if (job->replay)
+		rc = replay_run(job->policy, argc, argv, job->json);
+	else if (job->check)
+		rc = check(job);
+	else {
+		job->watch = watch_new(job->path, policy, broken, conf_warn, NULL);
+		rc = decide_all(job, argc, argv);
+		watch_free(job->watch);
+		policy = NULL;
+	}
+	policy_free(policy);
+	return rc;
+}
+
 int
 main(int argc, char **argv)
 {
 	struct job	 job = { .rules = NULL };
 	struct conf	*conf = NULL;
-	struct policy	*policy;
-	const char	*rules;
-	int		 rc = STATUS_OK;
+	int		 rc;
 
 	cli_start();
 	options(argc, argv, &job);
 	check_usage(&job, argc - optind);
-	if (((job.rules == NULL && !job.replay) || job.conf != NULL) &&
-	    (conf = conf_load(job.conf, conf_warn, NULL)) == NULL)
+	if (((job.rules == NULL && !job.replay) || job.conf != NULL || job.keep ||
+	    job.install != NULL) && (conf = conf_load(job.conf, conf_warn, NULL)) == NULL)
 		return EX_CONFIG;
-	rules = job.replay ? job.with : job.rules != NULL ? job.rules : conf_get(conf, "rules", RULES_PATH);
-	job.policy = policy = policy_load(rules, conf_warn, NULL);
-	if (policy == NULL)
-		rc = job.check ? EX_DATAERR : EX_CONFIG;
-	else if (job.print != NULL)
-		rc = print_setting(&job);
-	else if (job.test)
-		rc = run_tests(&job, argc - optind, argv + optind);
-	else if (job.replay)
-		rc = replay_run(job.policy, argc - optind, argv + optind, job.json);
-	else if (job.check)
-		rc = check(&job, rules);
-	else {
-		job.watch = watch_new(rules, policy, conf_warn, NULL);
-		rc = decide_all(&job, argc - optind, argv + optind);
-		watch_free(job.watch);
-		policy = NULL;
-	}
-	policy_free(policy);
+	job.path = job.replay ? job.with : job.rules != NULL ? job.rules :
+	    conf_get(conf, "rules", RULES_PATH);
+	job.state_dir = conf != NULL ? conf_get(conf, "state_dir", STORE_DIR) : STORE_DIR;
+	rc = run(&job, argc - optind, argv + optind);
 	conf_free(conf);
 	return cli_finish(rc);
 }

@@ -32,6 +32,8 @@ struct parser {
 	struct rules_file	*source;
 	bool		 in_word;	/* $role is the value of the word, no variable */
 	bool		 files;		/* lists and further files may be read */
+	const struct policy_text *texts;	/* NULL: from the disk */
+	size_t		 ntexts;
 	int		 depth;		/* of includes */
 	struct { uint64_t dev, ino; } open[POLICY_DEPTH];
 	size_t		 bytes, nsources, nlists, nzones, nvariables;

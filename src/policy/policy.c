@@ -58,13 +58,16 @@ main_source(struct policy *pol, const char *path)
 	return s;
 }
 
-/* st is that of the file when the text is out of one, else NULL. */
+/* st is that of the file when the text is out of one, else NULL; others are the
+ * texts that stand for further files. */
 static struct policy *
 parse(const char *name, const char *text, size_t len, const struct stat *st,
-    policy_report report, void *arg)
+    const struct policy_text *others, size_t nothers, policy_report report, void *arg)
 {
 	static const struct match_order	 usual = MATCH_ORDER_DEFAULT;
-	struct parser			 p = { .name = name, .report = report, .arg = arg };
+	struct parser			 p = { .name = name, .report = report, .arg = arg,
+					     .files = others != NULL, .texts = others,
+					     .ntexts = nothers };
 	struct policy			*pol;
 	char				 msg[FILE_WHY + 64];
 
@@ -104,7 +107,13 @@ parse(const char *name, const char *text, size_t len, const struct stat *st,
 struct policy *
 policy_parse(const char *name, const char *text, size_t len, policy_report report, void *arg)
 {
-	return parse(name, text, len, NULL, report, arg);
+	return parse(name, text, len, NULL, NULL, 0, report, arg);
+}
+
+struct policy *
+policy_parse_texts(const struct policy_text *texts, size_t n, policy_report report, void *arg)
+{
+	return parse(texts[0].path, texts[0].text, texts[0].len, NULL, texts, n, report, arg);
 }
 
 struct policy *
@@ -125,7 +134,7 @@ policy_load(const char *path, policy_report report, void *arg)
 		    "is larger than 1 MiB" : strerror(errno));
 		report(arg, why);
 	} else
-		pol = parse(path, text, len, &st, report, arg);
+		pol = parse(path, text, len, &st, NULL, 0, report, arg);
 	free(text);
 	close(fd);
 	return pol;

@@ -122,6 +122,20 @@ struct policy *policy_load(const char *path, policy_report report, void *arg);
 struct policy *policy_parse(const char *name, const char *text, size_t len,
 	    policy_report report, void *arg);
 
+/* A file by its path, with what is in it. */
+struct policy_text {
+	const char	*path, *text;
+	size_t		 len;
+};
+
+/*
+ * As policy_load(), from n texts instead of files: the rules themselves first, and
+ * all that they include or list.  No file is read but those of app-hint, and where
+ * that cannot be, no hint is good.
+ */
+struct policy *policy_parse_texts(const struct policy_text *texts, size_t n,
+	    policy_report report, void *arg);
+
 void	 policy_free(struct policy *p);
 
 /* The order of identifiers that the rules ask for (match-order), and whether of

@@ -1,10 +1,12 @@
 #include <sys/stat.h>
 
+#include <err.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -224,6 +226,29 @@ file_fault(struct parser *p, const struct token *t, const char *why)
 	p->report(p->arg, msg);
 }
 
+/* The text that stands for a file.  Its number among them tells it from the
+ * others, as an inode does. */
+static bool
+find_text(struct parser *p, const struct token *t, const char *path, char **text, size_t *len,
+    struct stat *st)
+{
+	size_t	 i;
+
+	for (i = 0; i < p->ntexts && strcmp(p->texts[i].path, path) != 0; i++)
+		;
+	if (i == p->ntexts) {
+		parser_fault(p, t, "there is no text of this file:");
+		return false;
+	}
+	if ((*text = malloc(p->texts[i].len + 1)) == NULL)
+		err(EX_OSERR, NULL);
+	memcpy(*text, p->texts[i].text, p->texts[i].len);
+	*len = p->texts[i].len;
+	memset(st, 0, sizeof(*st));
+	st->st_ino = i;
+	return true;
+}
+
 /* Reads a checked file whole; the caller frees *text.  False: reported. */
 static bool
 read_file(struct parser *p, const struct token *t, const char *path, size_t max, char **text,
@@ -233,6 +258,8 @@ read_file(struct parser *p, const struct token *t, const char *path, size_t max,
 	int	 fd;
 	bool	 good;
 
+	if (p->texts != NULL)
+		return find_text(p, t, path, text, len, st);
 	if ((fd = file_open_checked(path, 0, why)) == -1) {
 		file_fault(p, t, why);
 		return false;
@@ -264,34 +291,45 @@ new_source(struct parser *p, const char *path)
 	return s;
 }
 
+/* Reads one secret.  A copy of good rules goes on without it. */
+static void
+add_hint(struct parser *p, const struct token *name, const char *path)
+{
+	struct policy	*pol = p->pol;
+	char		 why[FILE_WHY], *secret, *copy;
+	size_t		 n;
+
+	if (pol->nhints == POLICY_HINTS) {
+		parser_fault(p, name, "more secrets than the new and the old one:");
+		return;
+	}
+	if (file_secret(path, &secret, why) == -1) {
+		if (p->texts == NULL)
+			file_fault(p, name, why);
+		return;
+	}
+	n = strlen(secret);
+	if (n < SESSION_HINT && n >= 8) {
+		copy = policy_alloc(pol, n + 1);
+		memcpy(copy, secret, n);
+		pol->hint[pol->nhints++] = copy;
+	} else if (p->texts == NULL)
+		parser_fault(p, name, "a hint has 8 to 127 bytes, this file's has not:");
+	explicit_bzero(secret, n);
+	free(secret);
+}
+
 bool
 setting_app_hint(struct parser *p, const struct token *t)
 {
-	struct policy	*pol = p->pol;
 	struct token	 name;
-	char		 path[PATH_MAX], why[FILE_WHY], *secret, *copy;
-	size_t		 n;
+	char		 path[PATH_MAX];
 
 	parser_once(p, t, ONCE_HINT);
 	for (;;) {
 		if (!take_path(p, path, &name))
 			return false;
-		if (pol->nhints == POLICY_HINTS)
-			parser_fault(p, &name, "more secrets than the new and the old one:");
-		else if (file_secret(path, &secret, why) == -1)
-			file_fault(p, &name, why);
-		else {
-			n = strlen(secret);
-			if (n >= SESSION_HINT || n < 8)
-				parser_fault(p, &name, "a hint has 8 to 127 bytes, this file's has not:");
-			else {
-				copy = policy_alloc(pol, n + 1);
-				memcpy(copy, secret, n);
-				pol->hint[pol->nhints++] = copy;
-			}
-			explicit_bzero(secret, n);
-			free(secret);
-		}
+		add_hint(p, &name, path);
 		if (p->t.kind != TOKEN_COMMA)
 			return parser_end(p, "a comma or the end of the line");
 		parser_next(p);

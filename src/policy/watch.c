@@ -51,20 +51,27 @@ add(uint64_t version, const char *path)
 	return digest_add(version, v, sizeof(v));
 }
 
-static uint64_t
-version(const struct watch *w)
+uint64_t
+watch_version(const char *path, const struct policy *p)
 {
 	const struct rules_file	*f;
-	uint64_t		 v = add(DIGEST_START, w->path);
+	uint64_t		 v = add(DIGEST_START, path);
 
 	/* The first is the rules file itself. */
-	for (f = w->policy->sources->next; f != NULL; f = f->next)
+	for (f = p != NULL ? p->sources->next : NULL; f != NULL; f = f->next)
 		v = add(v, f->path);
 	return v;
 }
 
+static uint64_t
+version(const struct watch *w)
+{
+	return watch_version(w->path, w->policy);
+}
+
 struct watch *
-watch_new(const char *path, struct policy *first, policy_report report, void *arg)
+watch_new(const char *path, struct policy *first, bool broken, policy_report report,
+    void *arg)
 {
 	struct watch	*w = calloc(1, sizeof(*w));
 
@@ -72,6 +79,7 @@ watch_new(const char *path, struct policy *first, policy_report report, void *ar
 		err(EX_OSERR, NULL);
 	w->path = path;
 	w->policy = first;
+	w->broken = broken;
 	w->report = report;
 	w->arg = arg;
 	w->version = version(w);

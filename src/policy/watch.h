@@ -10,9 +10,10 @@
 struct watch;
 
 /* Watches the rules at path, and all that they include; first is what they are
- * now, and becomes the watch's own.  path must stay.  No memory ends the program. */
-struct watch *watch_new(const char *path, struct policy *first, policy_report report,
-	    void *arg);
+ * now, and becomes the watch's own; broken says that it is not what the files hold, but
+ * the last good rules.  path must stay.  No memory ends the program. */
+struct watch *watch_new(const char *path, struct policy *first, bool broken,
+	    policy_report report, void *arg);
 void	 watch_free(struct watch *w);
 
 /*
@@ -22,5 +23,11 @@ void	 watch_free(struct watch *w);
  * call.
  */
 const struct policy *watch_policy(struct watch *w);
+
+/*
+ * What tells one state of the files of these rules from another: of path itself and,
+ * with p not NULL, of all that p was read from.
+ */
+uint64_t watch_version(const char *path, const struct policy *p);
 
 #endif

@@ -4,6 +4,8 @@
 
 #include "base/jsonw.h"
 #include "base/text.h"
+#include "base/when.h"
+#include "policy/good.h"
 #include "radius/hook.h"
 
 /* The first of several errors and how many there were. */
@@ -28,14 +30,21 @@ hook_broken(struct hook *h, const char *why)
 		text_copy(h->error, sizeof(h->error), why);
 }
 
-static void
-broken_file(struct hook *h, struct complaint *c)
+/* The first message, with the number of the others. */
+static const char *
+complaints(struct complaint *c)
 {
 	size_t	 len = strlen(c->first);
 
 	if (c->count > 1)
 		snprintf(c->first + len, sizeof(c->first) - len, " (and %d more)", c->count - 1);
-	hook_broken(h, c->count > 0 ? c->first : "no reason given");
+	return c->count > 0 ? c->first : "no reason given";
+}
+
+static void
+broken_file(struct hook *h, struct complaint *c)
+{
+	hook_broken(h, complaints(c));
 }
 
 /* A path that would be cut is another file. */
@@ -139,6 +148,27 @@ look_up(struct hook *h)
 	return 0;
 }
 
+/* The rules are broken: their last good copy decides, and the journal says so. */
+static void
+last_good(struct hook *h, const char *broken)
+{
+	char	 why[GOOD_WHY], note[HOOK_WHY + GOOD_WHY + 64], when[WHEN_TEXT];
+	size_t	 len = strlen(h->note);
+	int64_t	 kept;
+
+	if ((h->policy = good_load(h->rules, h->state_dir, &kept, why)) == NULL) {
+		snprintf(note, sizeof(note), "%s%s%s", broken, why[0] != '\0' ? "; " : "", why);
+		hook_broken(h, note);
+		return;
+	}
+	snprintf(note, sizeof(note), "the last good rules (%s) decide: %s",
+	    when_format(when, kept), broken);
+	if (len > 0)
+		len += (size_t)snprintf(h->note + len, sizeof(h->note) - len, "; ");
+	if (len < sizeof(h->note))
+		text_copy(h->note + len, sizeof(h->note) - len, note);
+}
+
 bool
 hook_load(struct hook *h)
 {
@@ -146,7 +176,7 @@ hook_load(struct hook *h)
 
 	if (h->error[0] == '\0' &&
 	    (h->policy = policy_load(h->rules, complain, &c)) == NULL)
-		broken_file(h, &c);
+		last_good(h, complaints(&c));
 	return h->policy != NULL;
 }
 

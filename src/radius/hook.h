@@ -93,7 +93,9 @@ void	 hook_again(struct hook *h);
 void	 hook_broken(struct hook *h, const char *why);
 
 /* Loads the rules, which hook_decide() else does; so that hook_fallback() knows
- * their when-broken before.  False: they are broken, and h->error says how. */
+ * their when-broken before.  Where they are broken, the last good copy of them in
+ * the state folder (policy/good.h), and h->note says so.  False: there is none either,
+ * and h->error says what is broken. */
 bool	 hook_load(struct hook *h);
 
 /* Decides for h->id and h->session: fills in the answer, the fallback if

@@ -10,6 +10,9 @@
 #include <time.h>
 
 #include "base/text.h"
+#include "base/when.h"
+#include "policy/good.h"
+#include "policy/watch.h"
 #include "serve/live.h"
 #include "store/client.h"
 #include "store/journal.h"
@@ -38,7 +41,10 @@ struct settings {
 struct live {
 	const struct hook_options	*options;
 	live_say			 say;
-	struct version			 conf_version, rules_version;	/* main thread's */
+	/* The main thread's. */
+	struct version			 conf_version;
+	uint64_t			 rules_version;	/* of the rules and their lists */
+	bool				 broken;	/* the rules, when last read */
 
 	pthread_mutex_t	 lock;		/* of what follows */
 	struct settings	 settings;
@@ -143,10 +149,27 @@ drop_rules(struct rules *r)
 }
 
 static void
+take_rules(struct live *l, struct policy *policy)
+{
+	struct rules	*r;
+
+	if ((r = malloc(sizeof(*r))) == NULL)
+		err(EX_OSERR, NULL);
+	*r = (struct rules){ policy, 1 };
+	pthread_mutex_lock(&l->lock);
+	drop_rules(l->rules);
+	l->rules = r;
+	pthread_mutex_unlock(&l->lock);
+}
+
+/* Whatever decided before goes on; at the start that is the last good copy. */
+static void
 refuse_rules(struct live *l, const struct complaint *c)
 {
-	char	 line[HOOK_WHY + 128], more[32] = "";
-	bool	 any;
+	char		 line[HOOK_WHY + GOOD_WHY + 128], more[32] = "", why[GOOD_WHY], when[WHEN_TEXT];
+	struct policy	*good;
+	int64_t		 kept;
+	bool		 any;
 
 	if (c->count > 1)
 		snprintf(more, sizeof(more), " (and %d more)", c->count - 1);
@@ -156,34 +179,49 @@ refuse_rules(struct live *l, const struct complaint *c)
 	snprintf(l->why, sizeof(l->why), "%.*s%s", (int)(sizeof(l->why) - sizeof(more)),
 	    c->first, more);
 	pthread_mutex_unlock(&l->lock);
-	snprintf(line, sizeof(line), "%s%s; %s", c->first, more, any ?
-	    "the rules read before stay in force" : "the fallback answers");
+	if (any)
+		snprintf(line, sizeof(line), "%s%s; the rules read before stay in force", c->first, more);
+	else if ((good = good_load(l->settings.rules, l->settings.state_dir, &kept, why)) != NULL) {
+		take_rules(l, good);
+		snprintf(line, sizeof(line), "%s%s; the last good rules (%s) decide", c->first, more,
+		    when_format(when, kept));
+	} else
+		snprintf(line, sizeof(line), "%s%s%s%s; the fallback answers", c->first, more,
+		    why[0] != '\0' ? "; " : "", why);
 	l->say(line);
 }
 
+/* The main thread alone replaces them. */
+static uint64_t
+rules_version(const struct live *l)
+{
+	return watch_version(l->settings.rules, l->rules != NULL ? l->rules->policy : NULL);
+}
+
+/* again: they were broken and said to be so, and what made them so may be in a file
+ * that only they include. */
 static void
-load_rules(struct live *l)
+load_rules(struct live *l, bool again)
 {
 	struct complaint	 c = { .count = 0 };
 	struct policy		*policy;
-	struct rules		*r;
 	char			 line[PATH_MAX + 64];
 
-	version_of(l->settings.rules, &l->rules_version);
-	if ((policy = policy_load(l->settings.rules, complain, &c)) == NULL) {
-		refuse_rules(l, &c);
+	policy = policy_load(l->settings.rules, complain, &c);
+	l->broken = policy == NULL;
+	if (policy == NULL) {
+		if (!again)
+			refuse_rules(l, &c);
+		l->rules_version = rules_version(l);
 		return;
 	}
-	if ((r = malloc(sizeof(*r))) == NULL)
-		err(EX_OSERR, NULL);
-	*r = (struct rules){ policy, 1 };
 	snprintf(line, sizeof(line), "%s: %zu rules in force", l->settings.rules,
 	    policy_rules(policy));
+	take_rules(l, policy);
 	pthread_mutex_lock(&l->lock);
-	drop_rules(l->rules);
-	l->rules = r;
 	l->taken++;
 	pthread_mutex_unlock(&l->lock);
+	l->rules_version = rules_version(l);
 	l->say(line);
 }
 
@@ -202,7 +240,7 @@ live_new(const struct hook_options *o, live_say say)
 		live_free(l);
 		return NULL;
 	}
-	load_rules(l);
+	load_rules(l, false);
 	return l;
 }
 
@@ -220,13 +258,14 @@ void
 live_reload(struct live *l, bool force)
 {
 	struct version	 v;
+	bool		 changed;
 
 	version_of(conf_path(l), &v);
 	if (force || !same_version(&v, &l->conf_version))
 		load_settings(l);
-	version_of(l->settings.rules, &v);
-	if (force || !same_version(&v, &l->rules_version))
-		load_rules(l);
+	changed = rules_version(l) != l->rules_version;
+	if (force || changed || l->broken)
+		load_rules(l, !force && !changed);
 }
 
 static int64_t

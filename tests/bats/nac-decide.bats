@@ -430,6 +430,9 @@ nac-decide: bad:4:10: unknown label "Nobody"'
 
 @test "the examples of nac-decide(1) run" {
 	cp "$default" site.rules
+	cp "$default" new.rules
+	printf 'state_dir = %s\n' "$PWD" >nac.conf
+	export INTUNE_NAC_CONF=$PWD/nac.conf
 	cp "${default%.rules}.tests" site.tests
 	# Each `$ command` of the page, and the line that it is said to print.
 	awk '/^\.Sh EXAMPLES/ { on = 1 } /^\.Sh SEE/ { on = 0 } on && sub(/^\.Dl /, "")' \
@@ -441,7 +444,7 @@ nac-decide: bad:4:10: unknown label "Nobody"'
 		assert_eq "$(bash -o pipefail -c "${line#\$ }")" "$want"
 		ran=$((ran + 1))
 	done <lines
-	assert_eq "$ran" 4
+	assert_eq "$ran" 5
 	# Those that need a tenant or a store, with stand-ins for what is before them.
 	# shellcheck disable=SC2317 # called by the examples
 	certid() { echo '{}'; }
