@@ -11,7 +11,8 @@ Q	 = $(if $(V),,@$(if $(findstring s,$(firstword -$(MAKEFLAGS))),,echo "  $@";) 
 WARN	 = -std=c11 -Wall -Wextra -Wshadow -Wformat=2 -Wstrict-prototypes \
 	   -Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wwrite-strings -Wvla -Wundef
 HARDEN	?= -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
-CC_ALL	 = $(CC) -D_GNU_SOURCE -DNAC_SHARE='"$(PREFIX)/share/intune-nac"' -Isrc $(CPPFLAGS) $(WARN) $(WERROR) $(HARDEN) $(SAN) $(CFLAGS)
+CC_FLAGS = -D_GNU_SOURCE -DNAC_SHARE='"$(PREFIX)/share/intune-nac"' -Isrc $(CPPFLAGS) $(WARN) $(WERROR) $(HARDEN) $(SAN) $(CFLAGS)
+CC_ALL	 = $(CC) $(CC_FLAGS)
 LD_ALL	 = $(or $(STATIC_$*),-pie) -Wl,-z,relro,-z,now -Wl,--as-needed $(SAN) $(LDFLAGS)
 
 # One line a program: the libraries it may carry.  A bats test compares ldd.
@@ -22,14 +23,26 @@ PKGS_nac-decide		:= jansson
 PKGS_nac-cache		:= lmdb jansson
 PKGS_coa-send		:= radcli libcrypto jansson
 PKGS_radius-hook	:=
-# One that is started for each login, linked whole: the dynamic linker alone
-# takes it longer than its work.  Sanitizers cannot be linked so.
-STATIC_radius-hook	:= $(if $(SAN),,-static-pie -s)
 PKGS_nac-serve		:= libmicrohttpd lmdb jansson libcrypto
+
+# radius-hook is started for each login: linked whole, with a memory of its own, and
+# by musl where that is (musl-tools), as the start of glibc takes longer than all the
+# work.  So it is made of these files and no others.  Sanitizers cannot do that.
+HOOK_OF	 = $(foreach f,$(2),src/$(1)/$(f).c)
+HOOK_SRC := src/radius-hook.c src/radius/hook/pool.c $(wildcard src/base/*.c) \
+	   $(call HOOK_OF,device,answer identity session words) \
+	   $(call HOOK_OF,policy,condition decide decision eval fields lexer list parser policy reply setting values) \
+	   $(call HOOK_OF,radius,env hook reply rescue safe_exit vendor) \
+	   $(call HOOK_OF,store,find journal keys lmdb_read once pack)
+STATIC_radius-hook := $(if $(SAN),,-static-pie -s)
+MUSL_GCC ?= $(if $(SAN),,$(shell command -v musl-gcc))
+# The wrapper says where its C library is.
+MUSL	:= $(if $(MUSL_GCC),$(shell sed -n 's/.*-specs "*\([^"]*\)\/musl-gcc.specs.*/\1/p' $(MUSL_GCC)))
+MUSL	:= $(if $(wildcard $(MUSL)/rcrt1.o),$(MUSL))
 
 # What a fresh Debian 12 lacks, to build and to test.
 DEPS	:= gcc make pkg-config libc6-dev libcurl4-openssl-dev libssl-dev libjansson-dev libexpat1-dev \
-	   liblmdb-dev libradcli-dev libmicrohttpd-dev jq openssl curl python3 util-linux procps
+	   liblmdb-dev libradcli-dev libmicrohttpd-dev musl-tools jq openssl curl python3 util-linux procps
 DEPS_QUICK := freeradius freeradius-utils eapoltest iproute2
 DEPS_CHECK := bats freeradius-rest freeradius-python3 nginx-light hostapd \
 	   wpasupplicant tshark clang libclang-rt-14-dev strace cppcheck shellcheck mandoc lmdb-utils libsqlite3-dev sqlite3
@@ -77,6 +90,18 @@ $(B)/%.o: %.c
 $(BIN)/%: $(B)/src/%.o $(B)/libnac.a
 	@mkdir -p $(@D)
 	$(Q)$(CC_ALL) $(LD_ALL) -o $@ $^ $(call pkg,libs,$(PKGS_$*))
+ifneq ($(MUSL),)
+gcc_file = $(shell $(MUSL_GCC) -print-file-name=$(1))
+$(BIN)/radius-hook: $(HOOK_SRC:%.c=$(B)/musl/%.o)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -static-pie -nostdlib -s -Wl,-z,relro,-z,now -o $@ $(MUSL)/rcrt1.o $(MUSL)/crti.o $(call gcc_file,crtbeginS.o) \
+		$^ -L$(MUSL) -Wl,--start-group -lc $(call gcc_file,libgcc.a) -Wl,--end-group $(call gcc_file,crtendS.o) $(MUSL)/crtn.o
+$(B)/musl/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)$(MUSL_GCC) $(CC_FLAGS) -MMD -MP -c -o $@ $<
+else
+$(BIN)/radius-hook: $(if $(SAN),,$(B)/src/radius/hook/pool.o)
+endif
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libnac.a
 	$(Q)$(CC_ALL) $(LD_ALL) -o $@ $^ $(call pkg,libs,$(ALLPKGS))
 $(B)/bench/%: $(B)/bench/%.o $(B)/libnac.a
@@ -94,7 +119,7 @@ $(B)/tests/unit/.dir:
 
 werror:		## build everything with gcc and with clang, warnings being errors
 	@$(MAKE) -s CC=gcc B=build-gcc BIN=build-gcc/bin WERROR=-Werror objects
-	@$(MAKE) -s CC=clang B=build-clang BIN=build-clang/bin WERROR=-Werror objects
+	@$(MAKE) -s CC=clang MUSL_GCC= B=build-clang BIN=build-clang/bin WERROR=-Werror objects
 objects: all $(UNITS) $(FUZZ:%=$(B)/tests/fuzz/%)
 asan:		## unit and bats tests under AddressSanitizer and UBSan
 	@$(MAKE) -s asan-unit
@@ -142,4 +167,4 @@ clean:		## remove everything built
 help:		## this list
 	@sed -n 's/^\([a-z]*\):[^#]*##/\1	/p' Makefile | expand -t 14
 
--include $(wildcard $(B)/src/*.d $(B)/src/*/*.d $(B)/tests/*/*.d)
+-include $(wildcard $(B)/src/*.d $(B)/src/*/*.d $(B)/tests/*/*.d $(B)/musl/src/*.d $(B)/musl/src/*/*.d $(B)/musl/src/*/*/*.d)

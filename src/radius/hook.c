@@ -74,7 +74,6 @@ hook_settings(struct hook *h, const struct hook_options *o)
 	char			 in_state[PATH_MAX + sizeof(HOOK_JOURNAL) + 1];
 	bool			 deny;
 
-	memset(h, 0, sizeof(*h));
 	if ((conf = conf_load(o->conf, complain, &c)) == NULL)
 		broken_file(h, &c);
 	set_path(h, h->rules, setting(conf, o->rules, "rules", HOOK_RULES));

@@ -79,9 +79,9 @@ struct hook {
 };
 
 /*
- * Fills in the settings.  A configuration that cannot be read leaves those of
- * the command line, and the reason in h->error: hook_decide() then answers the
- * fallback.  The rest of *h is emptied.
+ * Fills in the settings of *h, whose error and other settings must be zeros.  A
+ * configuration that cannot be read leaves those of the command line, and the
+ * reason in h->error: hook_decide() then answers the fallback.
  */
 void	 hook_settings(struct hook *h, const struct hook_options *o);
 

@@ -118,7 +118,7 @@ load_settings(struct live *l)
 	bool		 good;
 
 	version_of(conf_path(l), &l->conf_version);
-	if ((h = malloc(sizeof(*h))) == NULL)
+	if ((h = calloc(1, sizeof(*h))) == NULL)
 		err(EX_OSERR, NULL);
 	hook_settings(h, l->options);
 	if (!(good = h->error[0] == '\0')) {

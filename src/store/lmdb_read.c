@@ -120,7 +120,7 @@ read_at(struct lr *l, void *buf, size_t n, uint64_t at, size_t *got)
 static enum lr_rc
 load(struct lr *l, size_t number, size_t n)
 {
-	size_t	 got;
+	size_t	 got = 0;
 
 	l->number = 0;
 	if (number < METAS || number > l->meta.last_page)
@@ -464,7 +464,7 @@ lr_db(struct lr *l, const char *name, struct lr_db *out)
 static enum lr_rc
 read_metas(struct lr *l, struct lr_meta m[METAS])
 {
-	size_t	 i, size, got;
+	size_t	 i, size, got = 0;
 
 	l->number = 0;
 	if (l->page_size == 0)

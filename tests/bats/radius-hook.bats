@@ -422,19 +422,16 @@ broken() {
 	command -v strace >/dev/null || skip "strace is not installed"
 	printf 'allow with vlan 5\n' >"$rules"
 	chmod 600 "$rules"
-	run -0 bash -c "env -i User-Name=alice strace -qq -o '$T/trace' -e trace=openat \
-		-e inject=openat:delay_enter=3000000:when=$(($(opens_before "$rules"))) \
+	# The call that opens the rules: open() or openat(), by the C library.
+	env -i strace -qq -e 'trace=/^open(at)?$' -o "$T/opens" "$HOOK" -c "$SITE/nac.conf" \
+		--journal "$J" --rules "$rules" >/dev/null 2>&1
+	call=$(grep -F "\"$rules\"" "$T/opens" | cut -d'(' -f1)
+	run -0 bash -c "env -i User-Name=alice strace -qq -o '$T/trace' -e trace=$call -e \
+		inject=$call:delay_enter=3000000:when=$(grep "^$call(" "$T/opens" | grep -nF "$rules" | cut -d: -f1) \
 		'$HOOK' -c '$SITE/nac.conf' --journal '$J' --rules '$rules'"
 	assert_vlan 99
 	assert_has "$(last .error)" "took too long"
 	assert_eq "$(last .session.user)" alice
-}
-
-# opens_before FILE: which openat() call is the one that opens the rules
-opens_before() {
-	env -i strace -qq -e trace=openat -o "$T/opens" "$HOOK" -c "$SITE/nac.conf" \
-		--journal "$J" --rules "$1" >/dev/null 2>&1
-	grep -n "$1" "$T/opens" | cut -d: -f1
 }
 
 @test "--record prints the record and leaves the journal alone" {
