@@ -48,6 +48,8 @@ static const struct key {
 	{ "proxy", TEXT, BOTH, NULL },
 	{ "token_dir", FILENAME, BOTH, NULL },
 	{ "timeout", SPAN, BOTH, NULL },
+	{ "connect_timeout", SPAN, BOTH, NULL },
+	{ "stall_timeout", SPAN, BOTH, NULL },
 	{ "issuer", TEXT, TENANT | MANY, NULL },
 	{ "realm", TEXT, TENANT | MANY, NULL },
 	{ "nas", TEXT, TENANT | MANY, NULL },

@@ -180,7 +180,8 @@ entra_answer(long http, const char *body, size_t len, const char *retry_after, i
 	bool		 good;
 
 	memset(out, 0, sizeof(*out));
-	answer = json_loadb(body != NULL ? body : "", len, JSON_REJECT_DUPLICATES, &je);
+	answer = body != NULL && wire_depth_ok(body, len) ?
+	    json_loadb(body, len, JSON_REJECT_DUPLICATES, &je) : NULL;
 	if (http == 200 && !json_is_object(answer))
 		good = fail(e, EX_TEMPFAIL, "the answer is no JSON object: "
 		    "is a proxy or a portal in between?");

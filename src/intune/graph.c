@@ -176,6 +176,16 @@ next_try(struct graph *g, const struct http_answer *a, int attempt)
 	return g->not_before;
 }
 
+static json_t *
+load(const struct http_answer *a, json_error_t *je)
+{
+	if (a->body != NULL && !wire_depth_ok(a->body, a->len)) {
+		snprintf(je->text, sizeof(je->text), "its depth is above %d", WIRE_DEPTH);
+		return NULL;
+	}
+	return json_loadb(a->body != NULL ? a->body : "", a->len, JSON_REJECT_DUPLICATES, je);
+}
+
 /* What the answer is: an end, or GRAPH_OK with *out.  Takes 200 and the final
  * failures; 401 and the passing ones have been seen to. */
 static enum graph_end
@@ -186,7 +196,7 @@ conclude(struct graph *g, const struct http_answer *a, json_t **out)
 	json_t		*o;
 	char		 text[160];
 
-	o = json_loadb(a->body != NULL ? a->body : "", a->len, JSON_REJECT_DUPLICATES, &je);
+	o = load(a, &je);
 	if (a->status == 200 && json_is_object(o) && error_of(o) == NULL) {
 		*out = o;
 		return GRAPH_OK;
@@ -213,7 +223,7 @@ give_up(struct graph *g, const struct http_answer *a, int attempt)
 	size_t		 n;
 
 	if (a->status != 0) {
-		o = json_loadb(a->body != NULL ? a->body : "", a->len, 0, &je);
+		o = load(a, &je);
 		refuse(g, a, o);
 		json_decref(o);
 	}

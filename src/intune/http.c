@@ -13,8 +13,6 @@
 #include "intune/http.h"
 #include "intune/wire.h"
 
-#define CONNECT_TIMEOUT	10	/* seconds; a host that is there answers in one */
-#define STALL		20	/* seconds without a byte: nothing alive pauses as long */
 #define HEADERS_MAX	65536	/* bytes; Microsoft's answers have 2 KB */
 
 /* One request on its way. */
@@ -45,7 +43,7 @@ struct http {
 struct incoming {
 	struct http_answer	*answer;
 	size_t			 room, max, headers;
-	bool			 too_large;
+	bool			 too_large;	/* the body, or the headers */
 };
 
 static void
@@ -327,10 +325,9 @@ prepare(const struct http *http, struct transfer *t, struct incoming *in)
 	SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	SET(CURLOPT_NOSIGNAL, 1L);
 	SET(CURLOPT_TIMEOUT, (long)set->timeout);
-	SET(CURLOPT_CONNECTTIMEOUT,
-	    (long)(set->timeout < CONNECT_TIMEOUT ? set->timeout : CONNECT_TIMEOUT));
+	SET(CURLOPT_CONNECTTIMEOUT, (long)set->connect_timeout);
 	SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
-	SET(CURLOPT_LOW_SPEED_TIME, (long)STALL);
+	SET(CURLOPT_LOW_SPEED_TIME, (long)set->stall_timeout);
 	SET(CURLOPT_USERAGENT, "intune-nac/" NAC_VERSION);
 	SET(CURLOPT_ERRORBUFFER, t->error);
 	SET(CURLOPT_PRIVATE, t);
@@ -432,7 +429,10 @@ explain(const struct transfer *t, const struct incoming *in, CURLcode code, cons
 	char		 host[TEXT_SHOWN], shown[HTTP_WHY - TEXT_SHOWN - 8];
 
 	text_safe(host, sizeof(host), url, 8 + strcspn(url + 8, "/?"));
-	if (in->too_large)
+	if (in->headers > HEADERS_MAX)
+		snprintf(why, HTTP_WHY, "%s: the headers of the answer are larger than %d bytes",
+		    host, HEADERS_MAX);
+	else if (in->too_large)
 		snprintf(why, HTTP_WHY, "%s: the answer is larger than %zu bytes", host, in->max);
 	else {
 		text_safe(shown, sizeof(shown), text, strlen(text));

@@ -433,6 +433,8 @@ check_names(const struct settings *set)
 		    "that in the environment");
 	if (set->timeout < 1 || set->timeout > SETTINGS_TIMEOUT_MAX)
 		return complain(set, "timeout must be between 1s and 10m");
+	if (set->connect_timeout < 1 || set->stall_timeout < 1)
+		return complain(set, "connect_timeout and stall_timeout must be at least 1s");
 	return 0;
 }
 
@@ -442,6 +444,15 @@ settings_open(struct settings *set)
 	set->section = CONF_TOP;
 	set->conf = conf_load(set->config, conf_warn, NULL);
 	return set->conf != NULL ? 0 : EX_CONFIG;
+}
+
+static void
+find_span(const struct settings *set, int64_t *span, const char *key, int64_t usual)
+{
+	if (*span == 0 && set->section != CONF_TOP)
+		*span = conf_section_int(set->conf, set->section, key, 0);
+	if (*span == 0)
+		*span = conf_int(set->conf, key, usual);
 }
 
 /* What no rank of the file may leave out, and the rest of it. */
@@ -455,10 +466,9 @@ find_others(struct settings *set)
 	default_to(set, &set->ca_file, "ca_file", NULL);
 	default_to(set, &set->proxy, "proxy", NULL);
 	default_to(set, &set->token_dir, "token_dir", SETTINGS_TOKEN_DIR);
-	if (set->timeout == 0 && set->section != CONF_TOP)
-		set->timeout = conf_section_int(set->conf, set->section, "timeout", 0);
-	if (set->timeout == 0)
-		set->timeout = conf_int(set->conf, "timeout", SETTINGS_TIMEOUT);
+	find_span(set, &set->timeout, "timeout", SETTINGS_TIMEOUT);
+	find_span(set, &set->connect_timeout, "connect_timeout", SETTINGS_CONNECT);
+	find_span(set, &set->stall_timeout, "stall_timeout", SETTINGS_STALL);
 }
 
 /* A URI is no file: its key is asked for when it is needed. */

@@ -15,6 +15,8 @@
 #define SETTINGS_TOKEN_DIR	"/var/cache/intune-nac"
 #define SETTINGS_TIMEOUT	30	/* seconds for one request */
 #define SETTINGS_TIMEOUT_MAX	600
+#define SETTINGS_CONNECT	10	/* seconds; a host that is there answers in one */
+#define SETTINGS_STALL		20	/* seconds without a byte: nothing alive pauses as long */
 #define SETTINGS_FILES		5	/* that may be credential:NAME */
 
 /* For a tenant or client that a managed identity leaves unsaid. */
@@ -63,6 +65,7 @@ struct settings {
 	char		*scope;			/* what is asked for, never NULL once loaded */
 	char		*owned[SETTINGS_FILES];
 	int64_t		 timeout;		/* seconds; 0 = not given */
+	int64_t		 connect_timeout, stall_timeout;	/* likewise; not above it */
 	int		 verbose;
 };
 

@@ -7,11 +7,34 @@
 #include <time.h>
 
 #include "base/num.h"
+#include "base/scan.h"
 #include "intune/crew.h"
 #include "intune/wire.h"
 
 #define BACKOFF_FIRST	500	/* ms: the ceiling of the first wait */
 #define BACKOFF_CEILING	20000	/* ms: the window of Graph's Intune limits */
+
+bool
+wire_depth_ok(const char *json, size_t len)
+{
+	const char	*p = json, *end = json + len;
+	int		 depth = 0;
+	bool		 quoted = false;
+
+	for (; p < end && depth <= WIRE_DEPTH; p++) {
+		if (quoted && (p = scan_plain(p, end)) == end)
+			break;
+		if (*p == '"')
+			quoted = !quoted;
+		else if (quoted)
+			p += *p == '\\';
+		else if (*p == '[' || *p == '{')
+			depth++;
+		else if (*p == ']' || *p == '}')
+			depth--;
+	}
+	return depth <= WIRE_DEPTH;
+}
 
 char *
 wire_escape(const char *text)

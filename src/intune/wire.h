@@ -5,6 +5,7 @@
 #define INTUNE_WIRE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/guid.h"
@@ -15,6 +16,13 @@
 /* Milliseconds at most that are waited behind a moment somebody has asked us to wait
  * for: others wait for it, too. */
 #define WIRE_JITTER	250
+
+/* Deepest nesting of JSON that is given to a parser, whose stack has an end: what
+ * Microsoft answers has six levels. */
+#define WIRE_DEPTH	64
+
+/* Whether len bytes of JSON are nested no deeper than that. */
+bool	 wire_depth_ok(const char *json, size_t len);
 
 /* Percent-encodes everything but the unreserved bytes of RFC 3986 section 2.3.
  * The caller frees the result; without memory the program ends. */

@@ -147,27 +147,6 @@ setup() {
 	assert_has "$output" "everything whole"
 }
 
-@test "what is too large or too deep is refused with little memory: body, inflated gzip, headers, nesting" {
-	# AddressSanitizer needs much memory of its own.
-	limit=(prlimit --data=100000000)
-	if ldd "$(command -v intune-query)" | grep -q libasan; then limit=(); fi
-	while read -r fault says; do
-		for id in $A PC-ALPHA; do
-			emulator_control clear-faults
-			emulator_control fault "$fault"
-			run -75 --separate-stderr "${limit[@]}" intune-query --deadline 0 "$id"
-			assert_eq "$output" ""
-			assert_has "$stderr" "$says"
-		done
-		run -75 --separate-stderr "${limit[@]}" intune-query --deadline 0 --all
-		assert_has "$(tail -1 <<<"$output")" '"complete":false'
-	done <<-E
-		huge:on=get+list,mb=120 larger than
-		headers:on=get+list,kb=90 larger than
-		deep:on=get+list depth
-	E
-}
-
 @test "--directory says whether the account is enabled, of one and of all" {
 	emulator_control set PC-111 accountEnabled=false
 	run -0 --separate-stderr intune-query --directory PC-111 PC-112

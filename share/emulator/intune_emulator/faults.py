@@ -20,6 +20,7 @@ KINDS = {
     "garbage": ("any", ()),
     "wrong-types": ("any", ("field",)),
     "slow": ("any", ("seconds", "part")),
+    "stall": ("any", ("at",)),
     "huge": ("any", ("mb",)),
     "headers": ("any", ("kb",)),
     "deep": ("any", ("levels",)),

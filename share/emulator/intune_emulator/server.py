@@ -199,9 +199,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(answer.status)
         for name, value in head.items():
             self.send_header(name, value)
-        self.flush_body(body, chunked, cut, active.get("slow"))
+        self.flush_body(body, chunked, cut, active)
 
-    def flush_body(self, body, chunked, cut, slow):
+    def flush_body(self, body, chunked, cut, active):
+        slow, stall = active.get("slow"), active.get("stall")
         head = b"".join(self._headers_buffer) + b"\r\n"
         self._headers_buffer = []
         if self.command == "HEAD":
@@ -215,6 +216,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if cut:
                 self.wfile.write(head + framed[:len(framed) * cut.number("at", 50) // 100])
                 self.hang_up()
+            elif stall:
+                self.wfile.write(head + framed[:len(framed) * stall.number("at", 50) // 100])
+                self.await_end()
             elif slow and slow.args.get("part") == "body":
                 self.wfile.write(head)
                 self.drip(framed + end, float(slow.args.get("seconds", 5)))
@@ -229,6 +233,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(data[at:at + step])
             if self.server.stopping.wait(seconds / 10):
                 break
+
+    def await_end(self):
+        """Says nothing more until the client gives up, or for a while."""
+        self.close_connection = True
+        try:
+            self.connection.recv(1)
+        except OSError:
+            pass
 
     def hang_up(self):
         """Ends the connection without a TLS goodbye."""
