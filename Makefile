@@ -149,7 +149,7 @@ bench: all	## the benchmarks; each prints a ratio against a named peer
 soak: all	## RATE (50) logins a second for SPAN (7200) seconds, with changes, faults and restarts
 	@BIN="$(abspath $(BIN))" tests/soak
 soak-logins: all	## 10,000 logins, 32 at a time, through FreeRADIUS and radius-hook: none may be wrong
-	@BIN="$(abspath $(BIN))" bench/radius --count 10000 --nothing 0
+	@BIN="$(abspath $(BIN))" bench/radius --count 10000 --nothing 0 --rest 0
 deps:		## install missing Debian packages (apt-get, sudo when not root)
 	@[ -n "$(NODEPS)" ] || share/deps $(DEPS) $(DEPS_QUICK) $(DEPS_CHECK)
 deps-quick:

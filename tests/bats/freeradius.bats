@@ -373,7 +373,7 @@ decisions() {
 }
 
 @test "bench/radius: no authentication is wrongly answered or lost" {
-	run -0 "$NAC_ROOT/bench/radius" --count 1000 --nothing 0
+	run -0 "$NAC_ROOT/bench/radius" --count 1000 --nothing 0 --rest 0
 	assert_has "$output" "radius-hook "
 	assert_has "$output" "no-exec "
 	refute_has "$output" "[1-9] wrong"
