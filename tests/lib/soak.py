@@ -7,7 +7,8 @@
 load plays the clients of DIR/clients (MAC and kind, with a blank between) at RATE
 logins a second in all, PAP by RADIUS in turn to each PORT of 127.0.0.1, until
 SIGTERM.  A `quiet' client logs in once, and then only when the NAS was told to
-drop it, as DIR/log/coa.log says; the others all the time.  Each login is a line of
+drop it, as DIR/log/coa.log says, or its Session-Timeout is over; the others all the
+time.  Each login is a line of
 DIR/answers: the times it was sent and answered, port, MAC and VLAN (`none': no
 answer in time, `reject').
 
@@ -60,7 +61,8 @@ def access_request(ident, mac, session):
 
 
 def vlan_of(reply, authenticator):
-    """The VLAN of a reply whose authenticator is right; None for any other."""
+    """The VLAN of a reply whose authenticator is right and its Session-Timeout; None
+    for any other."""
     if len(reply) < 20:
         return None
     code, _, length = struct.unpack("!BBH", reply[:4])
@@ -68,13 +70,15 @@ def vlan_of(reply, authenticator):
     if hashlib.md5(reply[:4] + authenticator + reply[20:] + SECRET).digest() != reply[4:20]:
         return None
     if code != 2:
-        return "reject"
-    at, vlan = 20, []
+        return "reject", 0
+    at, vlan, timeout = 20, [], 0
     while at + 2 <= len(reply) and reply[at + 1] >= 2:
         if reply[at] == 81:
             vlan.append(reply[at + 2:at + reply[at + 1]].lstrip(b"\0").decode("latin-1"))
+        if reply[at] == 27:
+            timeout = int.from_bytes(reply[at + 2:at + 6], "big")
         at += reply[at + 1]
-    return "+".join(vlan) or "no-vlan"
+    return "+".join(vlan) or "no-vlan", timeout
 
 
 class Coas:
@@ -118,14 +122,16 @@ def load(where, rate, ports):
     for ident in range(256):        # in turn over all servers
         free.extend((fd, ident) for fd in sockets)
     out = open(where + "/answers", "a", buffering=1)
-    due, looked = time.time(), 0.0
+    due, looked, later = time.time(), 0.0, []
 
-    def close(key, vlan):
+    def close(key, vlan, timeout=0):
         mac, sent, _ = flights.pop(key)
         out.write("%.6f %.6f %d %s %s\n" % (sent, time.time(), sockets[key[0]][1], mac, vlan))
         # A quiet client insists, as a supplicant would.
         if vlan == "none" and mac in quiet:
             urgent.append(mac)
+        if timeout and mac in quiet:
+            later.append((time.time() + timeout, mac))
         free.append(key)
 
     while running or flights:
@@ -133,6 +139,8 @@ def load(where, rate, ports):
         if now - looked > 0.2:
             looked = now
             urgent.extend(mac for mac in coas.new() if mac in quiet)
+            urgent.extend(mac for at, mac in later if at <= now)
+            later[:] = [entry for entry in later if entry[0] > now]
             for key in [k for k, f in flights.items() if now - f[1] > PATIENCE]:
                 close(key, "none")
         while running and due <= now and free:
@@ -152,9 +160,9 @@ def load(where, rate, ports):
             except OSError:
                 continue
             key = (fd, reply[1]) if len(reply) > 1 else None
-            vlan = key in flights and vlan_of(reply, flights[key][2])
-            if vlan:
-                close(key, vlan)
+            answer = key in flights and vlan_of(reply, flights[key][2])
+            if answer:
+                close(key, *answer)
 
 
 def judge(where):
