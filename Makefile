@@ -44,7 +44,7 @@ MUSL	:= $(if $(wildcard $(MUSL)/rcrt1.o),$(MUSL))
 DEPS	:= gcc make pkg-config libc6-dev libcurl4-openssl-dev libssl-dev libjansson-dev libexpat1-dev \
 	   liblmdb-dev libradcli-dev libmicrohttpd-dev musl-tools jq openssl curl python3 util-linux procps
 DEPS_QUICK := freeradius freeradius-utils eapoltest iproute2
-DEPS_CHECK := bats freeradius-rest freeradius-python3 nginx-light hostapd \
+DEPS_CHECK := bats faketime freeradius-rest freeradius-python3 nginx-light hostapd \
 	   wpasupplicant tshark clang libclang-rt-14-dev strace cppcheck shellcheck mandoc lmdb-utils libsqlite3-dev sqlite3
 
 pkg	 = $(if $(2),$(shell pkg-config --$(1) $(2)))
