@@ -365,23 +365,28 @@ live_counts(struct live *l, unsigned long *taken, unsigned long *refused)
 	pthread_mutex_unlock(&l->lock);
 }
 
-int64_t
-live_journal_lag(struct live *l, const char *journal)
+bool
+live_scrape(struct live *l, const char *state_dir, const char *journal, int64_t *lag,
+    struct tally *coa)
 {
 	struct journal_place	 place;
 	struct journal		*j;
 	enum store_rc		 rc = STORE_NOTFOUND;
-	int64_t			 lag;
+	char			 why[STORE_WHY];
+	bool			 good;
 
+	*lag = -1;
 	pthread_mutex_lock(&l->store_lock);
-	if (l->store != NULL)
+	if ((good = store_ready(l, state_dir, why))) {
 		rc = cursor_get(l->store, "follow", &place);
+		good = tally_get(l->store, coa) != STORE_ERROR;
+	}
 	pthread_mutex_unlock(&l->store_lock);
-	if (rc != STORE_FOUND || (j = journal_start(journal, &place)) == NULL)
-		return -1;
-	lag = journal_lag(j);
-	journal_close(j);
-	return lag;
+	if (rc == STORE_FOUND && (j = journal_start(journal, &place)) != NULL) {
+		*lag = journal_lag(j);
+		journal_close(j);
+	}
+	return good;
 }
 
 bool

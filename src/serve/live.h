@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "radius/hook.h"
+#include "store/tally.h"
 
 struct live;
 
@@ -36,9 +37,13 @@ void	 live_put(struct live *l, struct hook *h);
 /* How often rules were taken, and refused, since the start. */
 void	 live_counts(struct live *l, unsigned long *taken, unsigned long *refused);
 
-/* How many bytes of the journal `nac-cache follow` has not read yet; -1 when it
- * never ran or that cannot be known. */
-int64_t	 live_journal_lag(struct live *l, const char *journal);
+/*
+ * What the store knows: how many bytes of the journal `nac-cache follow` has not
+ * read yet, -1 when it never ran or that cannot be known; and how the changes of
+ * authorization ended.  False: the store cannot be read, and *coa is of no use.
+ */
+bool	 live_scrape(struct live *l, const char *state_dir, const char *journal, int64_t *lag,
+	    struct tally *coa);
 
 /* Whether decisions come from rules and not from the fallback. */
 bool	 live_ready(struct live *l);

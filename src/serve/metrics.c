@@ -313,6 +313,26 @@ print_decisions(FILE *f, struct metrics *m)
 }
 
 static void
+print_coa(FILE *f, const struct tally *t)
+{
+	static const char	 name[] = "nac_coa_results_total";
+	char			 cause[16];
+	size_t			 i;
+
+	head(f, name, "counter", "Results of coa-send that nac-cache put has stored.");
+	for (i = 0; i < TALLY_RESULTS; i++)
+		if (i != TALLY_NAK)
+			fprintf(f, "%s{result=\"%s\",error_cause=\"\"} %" PRIu64 "\n", name,
+			    tally_name((enum tally_result)i), t->n[i]);
+	for (i = 0; i < TALLY_CAUSES; i++) {
+		snprintf(cause, sizeof(cause), "%d", tally_causes[i]);
+		if (i == 0 || t->nak[i] > 0)
+			fprintf(f, "%s{result=\"nak\",error_cause=\"%s\"} %" PRIu64 "\n", name,
+			    i == 0 ? "other" : cause, t->nak[i]);
+	}
+}
+
+static void
 print_rest(FILE *f, struct metrics *m, const struct metrics_now *now)
 {
 	size_t	 i;
@@ -335,6 +355,10 @@ print_rest(FILE *f, struct metrics *m, const struct metrics_now *now)
 		    "Bytes of the journal that nac-cache follow has not read.");
 		fprintf(f, "nac_journal_lag_bytes %" PRId64 "\n", now->journal_lag);
 	}
+	head(f, "nac_store_ready", "gauge", "1 when the device store can be read.");
+	fprintf(f, "nac_store_ready %d\n", now->store);
+	if (now->store)
+		print_coa(f, &now->coa);
 	head(f, "nac_rules_reloads_total", "counter", "Rules files read.");
 	fprintf(f, "nac_rules_reloads_total{result=\"taken\"} %lu\n", now->rules_taken);
 	fprintf(f, "nac_rules_reloads_total{result=\"refused\"} %lu\n", now->rules_refused);

@@ -9,6 +9,7 @@
 
 #include "radius/hook.h"
 #include "radius/rest.h"
+#include "store/tally.h"
 
 enum endpoint {
 	ENDPOINT_AUTHORIZE, ENDPOINT_POST_AUTH, ENDPOINT_ACCOUNTING, ENDPOINT_DECIDE,
@@ -41,6 +42,8 @@ struct metrics_now {
 	int64_t		 journal_size;	/* bytes; -1 not known */
 	int64_t		 journal_lag;
 	bool		 ready;
+	bool		 store;		/* it can be read, and */
+	struct tally	 coa;		/* this is from it */
 };
 
 /* The text, which the caller frees; NULL when memory is short. */

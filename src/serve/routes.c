@@ -315,7 +315,8 @@ answer_metrics(const struct routes *r, struct work *w, struct metrics_now *now,
 	live_counts(r->live, &now->rules_taken, &now->rules_refused);
 	now->ready = live_ready(r->live);
 	now->journal_size = stat(w->hook.journal, &st) == 0 ? (int64_t)st.st_size : -1;
-	now->journal_lag = live_journal_lag(r->live, w->hook.journal);
+	now->store = live_scrape(r->live, w->hook.state_dir, w->hook.journal, &now->journal_lag,
+	    &now->coa);
 	free(w->text);
 	if ((w->text = metrics_text(r->metrics, now)) == NULL)
 		refuse(w, out, 500, "no memory", "");

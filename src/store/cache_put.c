@@ -12,6 +12,7 @@
 #include "base/when.h"
 #include "device/record.h"
 #include "store/cache.h"
+#include "store/tally.h"
 
 /* One commit waits for the disk once; this many records share it, fewer when the
  * input pauses. */
@@ -163,6 +164,7 @@ static enum store_rc
 put_item(struct store *s, const struct put *p, struct item *it)
 {
 	struct answer	 before = { 0 }, now;
+	const json_t	*coa;
 
 	if (it->store && !it->has_id) {
 		if (store_put(s, &it->answer, &before) == STORE_ERROR)
@@ -179,7 +181,13 @@ put_item(struct store *s, const struct put *p, struct item *it)
 		if (it->changed && p->c->changed && now.state != it->answer.state)
 			record_put_answer(it->rec, &now, when_now());
 	}
-	return it->coa ? put_coa(s, it->rec) : STORE_FOUND;
+	if (!it->coa)
+		return STORE_FOUND;
+	coa = json_object_get(it->rec, "coa");
+	if (tally_add(s, json_string_value(json_object_get(coa, "result")),
+	    json_integer_value(json_object_get(coa, "error_cause"))) == STORE_ERROR)
+		return STORE_ERROR;
+	return put_coa(s, it->rec);
 }
 
 static enum store_rc

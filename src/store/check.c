@@ -118,7 +118,9 @@ check_entry(const struct bytes *k, const struct bytes *v, void *arg)
 		/* As client.c files them: dev, ino, offset, head. */
 		what = v->n != 32 || unpack_int(v->p + 16) < 0 ? "is no place in a journal" : NULL;
 		c->n->cursors++;
-	}
+	} else if (k->n > 4 && memcmp(k->p, "coa.", 4) == 0)
+		/* tally.c's. */
+		what = v->n != 8 ? "is no count" : NULL;
 	if (what == NULL || rc == STORE_ERROR)
 		return rc;
 	c->n->faults++;

@@ -2,7 +2,8 @@
  * What the store needs of LMDB, and nothing more; db.c alone knows lmdb.h.
  * This header is for the files of src/store/.
  *
- *	meta	"format" -> text, "cursor.NAME" -> a place in the journal
+ *	meta	"format" -> text, "cursor.NAME" -> a place in the journal,
+ *		"coa.RESULT", "coa.nak.CAUSE" -> a count of 8 bytes
  *	dev	"i:" + 16 bytes of the Intune id -> packed answer
  *		"x:g:" + GUID, "x:n:" + folded name, "x:m:" + 6 bytes,
  *		"x:s:" + folded serial number

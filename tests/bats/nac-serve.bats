@@ -569,5 +569,29 @@ session() {
 	assert_has "$output" 'nac_requests_total{path="/freeradius/authorize",status="200"} 3'
 	assert_has "$output" 'nac_requests_total{path="/freeradius/authorize",status="401"} 1'
 	# Prometheus' own grammar, line by line.
-	run -1 grep -vE '^(# (HELP|TYPE) [a-z_]+ .*|[a-z_]+(\{[a-z]+="([^"\\]|\\.)*"(,[a-z]+="([^"\\]|\\.)*")*\})? -?[0-9.e+-]+)?$' <<<"$(head -n -1 <<<"$output")"
+	run -1 grep -vE '^(# (HELP|TYPE) [a-z_]+ .*|[a-z_]+(\{[a-z_]+="([^"\\]|\\.)*"(,[a-z_]+="([^"\\]|\\.)*")*\})? -?[0-9.e+-]+)?$' <<<"$(head -n -1 <<<"$output")"
+}
+
+@test "the metrics count how changes of authorization ended, and tell of a store that is gone" {
+	put() {
+		printf '{"session":{"calling":"00-1B-2C-3D-4E-01"},"compliance":{"state":"compliant","source":"cache","checked":"'"$NOW"'"},"coa":{"time":"'"$NOW"'",%s}}\n' "$@" |
+		    INTUNE_NAC_CONF=$D/nac.conf nac-cache put >/dev/null
+	}
+	NOW=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+	serve_start "$D"
+	assert_eq "$(metric 'nac_coa_results_total{result="ack",error_cause=""}')" 0
+	put '"result":"ack"' '"result":"nak","error_cause":503' '"result":"nak"' '"result":"ack"' \
+	    '"result":"silent"' '"result":"dry-run"' '"result":"nak","error_cause":999'
+	put '"result":"nak","error_cause":503'
+	assert_eq "$(metric 'nac_coa_results_total{result="ack",error_cause=""}')" 2
+	assert_eq "$(metric 'nac_coa_results_total{result="silent",error_cause=""}')" 1
+	assert_eq "$(metric 'nac_coa_results_total{result="nak",error_cause="503"}')" 2
+	assert_eq "$(metric 'nac_coa_results_total{result="nak",error_cause="other"}')" 2
+	assert_eq "$(metric 'nac_coa_results_total{result="error",error_cause=""}')" 0
+	assert_eq "$(metric nac_store_ready)" 1
+	run -0 --separate-stderr nac-cache -c "$D/nac.conf" check
+	mv "$D/state/data.mdb" "$D/state/away"
+	sleep 0.1
+	assert_eq "$(metric nac_store_ready)" 0
+	assert_eq "$(metric 'nac_coa_results_total{result="ack",error_cause=""}')" ""
 }
