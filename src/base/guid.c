@@ -6,26 +6,29 @@
 
 #define GUID_CHARS	(GUID_TEXT - 1)
 
+/* Where each byte stands in the text. */
+static const unsigned char	 place[GUID_LEN] = {
+	0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34
+};
+
 bool
 guid_scan(const char *s, size_t len, struct guid *out)
 {
-	struct guid	 g = {{0}};
-	size_t		 i, digits = 0;
-	int		 v;
+	struct guid	 g;
+	size_t		 i;
+	int		 high, low, bad = 0;
 
-	if (len < GUID_CHARS)
+	if (len < GUID_CHARS || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-')
 		return false;
-	for (i = 0; i < GUID_CHARS; i++) {
-		if (i == 8 || i == 13 || i == 18 || i == 23) {
-			if (s[i] != '-')
-				return false;
-			continue;
-		}
-		if ((v = hex_value(s[i])) < 0)
-			return false;
-		g.b[digits / 2] = (uint8_t)(g.b[digits / 2] << 4 | v);
-		digits++;
+	/* One look for all digits at the end: -1 has every bit. */
+	for (i = 0; i < GUID_LEN; i++) {
+		high = hex_value(s[place[i]]);
+		low = hex_value(s[place[i] + 1]);
+		bad |= high | low;
+		g.b[i] = (uint8_t)((unsigned)high << 4 | (unsigned)low);
 	}
+	if (bad < 0)
+		return false;
 	if (len > GUID_CHARS &&
 	    (isalnum((unsigned char)s[GUID_CHARS]) || s[GUID_CHARS] == '-'))
 		return false;
@@ -47,14 +50,13 @@ char *
 guid_format(char out[GUID_TEXT], const struct guid *g)
 {
 	static const char	 hex[] = "0123456789abcdef";
-	size_t			 i, o = 0;
+	size_t			 i;
 
 	for (i = 0; i < GUID_LEN; i++) {
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			out[o++] = '-';
-		out[o++] = hex[g->b[i] >> 4];
-		out[o++] = hex[g->b[i] & 15];
+		out[place[i]] = hex[g->b[i] >> 4];
+		out[place[i] + 1] = hex[g->b[i] & 15];
 	}
-	out[o] = '\0';
+	out[8] = out[13] = out[18] = out[23] = '-';
+	out[GUID_CHARS] = '\0';
 	return out;
 }

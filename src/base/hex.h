@@ -9,10 +9,14 @@
 static inline int
 hex_value(char c)
 {
-	unsigned	 digit = (unsigned char)c - (unsigned)'0';
-	unsigned	 letter = ((unsigned char)c | 0x20U) - (unsigned)'a';
+	static const unsigned char	 one_more[256] = {
+		['0'] = 1, ['1'] = 2, ['2'] = 3, ['3'] = 4, ['4'] = 5, ['5'] = 6, ['6'] = 7,
+		['7'] = 8, ['8'] = 9, ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13,
+		['d'] = 14, ['e'] = 15, ['f'] = 16, ['A'] = 11, ['B'] = 12, ['C'] = 13,
+		['D'] = 14, ['E'] = 15, ['F'] = 16,
+	};
 
-	return digit < 10 ? (int)digit : letter < 6 ? (int)letter + 10 : -1;
+	return one_more[(unsigned char)c] - 1;
 }
 
 #endif

@@ -16,16 +16,82 @@ jw_init(struct jsonw *w, char *buf, size_t size)
 	w->comma = false;
 }
 
+/* Where n bytes may be written; NULL, from then on, when they do not fit.  One byte
+ * stays free for the NUL. */
+static inline char *
+room(struct jsonw *w, size_t n)
+{
+	char	*to = w->buf + w->len;
+
+	if (w->full || n >= w->size - w->len) {
+		w->full = true;
+		return NULL;
+	}
+	w->len += n;
+	return to;
+}
+
+/* Copies n bytes as far as they are plain, all at once: false when they are not, and
+ * what is at to is of no use. */
+static inline bool
+copy_plain(char *to, const char *s, size_t n)
+{
+#ifdef SCAN_EIGHT
+	uint64_t	 w, odd = 0;
+	uint32_t	 low, high;
+	size_t		 i;
+
+	if (n >= 8) {
+#ifdef __SSE2__
+		for (i = 0; n - i >= 16; i += 16) {
+			odd |= scan_odd16(s + i);
+			memcpy(to + i, s + i, 16);
+		}
+#else
+		i = 0;
+#endif
+		for (; n - i >= 8; i += 8) {
+			memcpy(&w, s + i, 8);
+			odd |= scan_odd8(w);
+			memcpy(to + i, &w, 8);
+		}
+		/* The rest, with some of what has been. */
+		memcpy(&w, s + n - 8, 8);
+		memcpy(to + n - 8, &w, 8);
+		return (odd | scan_odd8(w)) == 0;
+	}
+	if (n >= 4) {
+		memcpy(&low, s, 4);
+		memcpy(&high, s + n - 4, 4);
+		memcpy(to, &low, 4);
+		memcpy(to + n - 4, &high, 4);
+		return scan_odd8(low | (uint64_t)high << 32) == 0;
+	}
+#endif
+	for (; n > 0; n--) {
+		if (!scan_is_plain(*s))
+			return false;
+		*to++ = *s++;
+	}
+	return true;
+}
+
 static inline void
 put(struct jsonw *w, const char *s, size_t n)
 {
-	/* One byte stays free for the NUL. */
-	if (w->full || n >= w->size - w->len) {
-		w->full = true;
-		return;
-	}
-	memcpy(w->buf + w->len, s, n);
-	w->len += n;
+	char	*to = room(w, n);
+
+	if (to != NULL)
+		memcpy(to, s, n);
+}
+
+static inline void
+put_char(struct jsonw *w, char c)
+{
+	char	*to = room(w, 1);
+
+	if (to != NULL)
+		*to = c;
 }
 
 /* One character that does not stand for itself. */
@@ -51,12 +117,13 @@ put_odd(struct jsonw *w, const char *p, size_t left)
 	return n;
 }
 
+/* One that holds what does not stand for itself, between its quotes. */
 static void
-quoted(struct jsonw *w, const char *s)
+quoted_odd(struct jsonw *w, const char *s, const char *end)
 {
-	const char	*end = s + strlen(s), *plain;
+	const char	*plain;
 
-	put(w, "\"", 1);
+	put_char(w, '"');
 	for (;;) {
 		plain = scan_plain(s, end);
 		put(w, s, (size_t)(plain - s));
@@ -64,28 +131,49 @@ quoted(struct jsonw *w, const char *s)
 			break;
 		s = plain + put_odd(w, plain, (size_t)(end - plain));
 	}
-	put(w, "\"", 1);
+	put_char(w, '"');
+}
+
+static inline void
+quoted(struct jsonw *w, const char *s, size_t n)
+{
+	size_t	 before = w->len;
+	char	*to = room(w, n + 2);
+
+	if (to == NULL)
+		return;
+	to[0] = '"';
+	if (!copy_plain(to + 1, s, n)) {
+		w->len = before;
+		quoted_odd(w, s, s + n);
+		return;
+	}
+	to[n + 1] = '"';
 }
 
 /* Names are the caller's own words, which need no escape. */
-static void
+static inline void
 member(struct jsonw *w, const char *key)
 {
+	size_t	 n = key != NULL ? strlen(key) : 0;
+	char	*to;
+
 	if (w->comma)
-		put(w, ",", 1);
-	if (key != NULL) {
-		put(w, "\"", 1);
-		put(w, key, strlen(key));
-		put(w, "\":", 2);
-	}
+		put_char(w, ',');
 	w->comma = true;
+	if (key == NULL || (to = room(w, n + 3)) == NULL)
+		return;
+	to[0] = '"';
+	memcpy(to + 1, key, n);
+	to[n + 1] = '"';
+	to[n + 2] = ':';
 }
 
 void
 jw_object(struct jsonw *w, const char *key)
 {
 	member(w, key);
-	put(w, "{", 1);
+	put_char(w, '{');
 	w->comma = false;
 }
 
@@ -93,21 +181,21 @@ void
 jw_array(struct jsonw *w, const char *key)
 {
 	member(w, key);
-	put(w, "[", 1);
+	put_char(w, '[');
 	w->comma = false;
 }
 
 void
 jw_end_object(struct jsonw *w)
 {
-	put(w, "}", 1);
+	put_char(w, '}');
 	w->comma = true;
 }
 
 void
 jw_end_array(struct jsonw *w)
 {
-	put(w, "]", 1);
+	put_char(w, ']');
 	w->comma = true;
 }
 
@@ -115,7 +203,7 @@ void
 jw_str(struct jsonw *w, const char *key, const char *val)
 {
 	member(w, key);
-	quoted(w, val);
+	quoted(w, val, strlen(val));
 }
 
 void
@@ -129,14 +217,14 @@ void
 jw_int(struct jsonw *w, const char *key, int64_t val)
 {
 	char		 num[24], *p = num + sizeof(num);
-	uint64_t	 left = val < 0 ? -(uint64_t)val : (uint64_t)val;
+	uint64_t	 v = val < 0 ? -(uint64_t)val : (uint64_t)val;
 
-	member(w, key);
 	do
-		*--p = (char)('0' + left % 10);
-	while ((left /= 10) > 0);
+		*--p = (char)('0' + v % 10);
+	while ((v /= 10) > 0);
 	if (val < 0)
 		*--p = '-';
+	member(w, key);
 	put(w, p, (size_t)(num + sizeof(num) - p));
 }
 

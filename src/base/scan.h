@@ -11,6 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 struct scan {
 	const char	*p, *end;
@@ -31,23 +34,62 @@ scan_is_plain(char c)
 	return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
 }
 
+#ifdef __SSE2__
+/* A bit for each of the sixteen bytes at p that is not plain.  Bytes beyond ASCII are
+ * negative there. */
+static inline unsigned
+scan_odd16(const char *p)
+{
+	const __m128i	 v = _mm_loadu_si128((const __m128i *)(const void *)p);
+
+	return (unsigned)_mm_movemask_epi8(_mm_or_si128(
+	    _mm_or_si128(_mm_cmplt_epi8(v, _mm_set1_epi8(' ')),
+	    _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f))),
+	    _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')),
+	    _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')))));
+}
+#endif
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define SCAN_EIGHT	1	/* scan_odd8() is there */
+/* The top bit of each of the eight bytes in w that is not plain.  A borrow or a carry
+ * may mark bytes behind the first one, never before it. */
+static inline uint64_t
+scan_odd8(uint64_t w)
+{
+	const uint64_t	 one = UINT64_C(0x0101010101010101);
+	const uint64_t	 quote = w ^ (one * '"'), slash = w ^ (one * '\\');
+
+	return ((w - one * ' ') | (w + one) | (quote - one) | (slash - one) | w) & one << 7;
+}
+#endif
+
 /* The first byte from p on that is not plain; end when all are. */
 static inline const char *
 scan_plain(const char *p, const char *end)
 {
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	const uint64_t	 one = UINT64_C(0x0101010101010101), top = one << 7;
-	uint64_t	 w, quote, slash, odd;
+#ifdef SCAN_EIGHT
+	const char	*from = p;
+	uint64_t	 w, odd8;
+#endif
+#ifdef __SSE2__
+	unsigned	 odd16;
 
-	/* Eight at a time.  A borrow or a carry may mark bytes behind the first odd
-	 * one, never before it. */
+	for (; end - p >= 16; p += 16)
+		if ((odd16 = scan_odd16(p)) != 0)
+			return p + __builtin_ctz(odd16);
+#endif
+#ifdef SCAN_EIGHT
 	for (; end - p >= 8; p += 8) {
 		memcpy(&w, p, 8);
-		quote = w ^ (one * '"');
-		slash = w ^ (one * '\\');
-		odd = ((w - one * ' ') | (w + one) | (quote - one) | (slash - one) | w) & top;
-		if (odd != 0)
-			return p + __builtin_ctzll(odd) / 8;
+		if ((odd8 = scan_odd8(w)) != 0)
+			return p + __builtin_ctzll(odd8) / 8;
+	}
+	/* What is left, with some that have been seen before it. */
+	if (p < end && end - from >= 8) {
+		memcpy(&w, end - 8, 8);
+		odd8 = scan_odd8(w);
+		return odd8 != 0 ? end - 8 + __builtin_ctzll(odd8) / 8 : end;
 	}
 #endif
 	while (p < end && scan_is_plain(*p))

@@ -5,6 +5,8 @@
 
 #include "base/when.h"
 
+#define YEAR_2		-62104060800LL	/* 0002-01-01T00:00:00Z */
+#define YEAR_9999	253370764800LL	/* 9999-01-01T00:00:00Z */
 #define SPAN_MAX	(100LL * 366 * 86400)	/* longer is a slip of the keyboard */
 
 /* Days from 1970-01-01 to a date of the proleptic Gregorian calendar.  timegm()
@@ -129,51 +131,43 @@ when_scan(const char *s, size_t len, int64_t *out)
 	return true;
 }
 
-/* The other way round; and gmtime_r() would read /etc/localtime first. */
-static int64_t
-date(int64_t day, int *m, int *d)
-{
-	int64_t	 era, doe, yoe, doy, mp;
-
-	day += 719468;
-	era = (day >= 0 ? day : day - 146096) / 146097;
-	doe = day - era * 146097;
-	yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-	doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-	mp = (5 * doy + 2) / 153;
-	*d = (int)(doy - (153 * mp + 2) / 5 + 1);
-	*m = (int)(mp < 10 ? mp + 3 : mp - 9);
-	return yoe + era * 400 + (*m <= 2);
-}
-
 static char *
-put_digits(char *out, int64_t v, int n, char end)
+two_digits(char *out, uint32_t v, char end)
 {
-	char	*next = out + n + 1;
-
-	for (out[n] = end; n-- > 0; v /= 10)
-		out[n] = (char)('0' + v % 10);
-	return next;
+	out[0] = (char)('0' + v / 10);
+	out[1] = (char)('0' + v % 10);
+	out[2] = end;
+	return out + 3;
 }
 
+/* The other way round; gmtime_r() would read /etc/localtime first.  Days count from
+ * 0000-03-01, and years from March, so that the leap day is the last of one. */
 char *
 when_format(char out[WHEN_TEXT], int64_t t)
 {
-	int64_t	 sec = (t % 86400 + 86400) % 86400;
-	int64_t	 y;
-	int	 m, d;
-	char	*p = out;
+	uint32_t	 day, sec, era, doe, yoe, doy, y, m;
+	char		*p = out;
 
-	y = date(t / 86400 - (t % 86400 < 0), &m, &d);
-	if (y < 2 || y > 9998)
+	if (t < YEAR_2 || t >= YEAR_9999)
 		return memcpy(out, t < 0 ? "0001-01-01T00:00:00Z" : "9999-12-31T23:59:59Z",
 		    WHEN_TEXT);
-	p = put_digits(p, y, 4, '-');
-	p = put_digits(p, m, 2, '-');
-	p = put_digits(p, d, 2, 'T');
-	p = put_digits(p, sec / 3600, 2, ':');
-	p = put_digits(p, sec / 60 % 60, 2, ':');
-	p = put_digits(p, sec % 60, 2, 'Z');
+	day = (uint32_t)((uint64_t)(t + 719468LL * 86400) / 86400);
+	sec = (uint32_t)((uint64_t)(t + 719468LL * 86400) % 86400);
+	era = day / 146097;
+	doe = day % 146097;
+	yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+	doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+	m = (5 * doy + 2) / 153;
+	day = doy - (153 * m + 2) / 5 + 1;
+	m = m < 10 ? m + 3 : m - 9;
+	y = yoe + era * 400 + (m <= 2);
+	p = two_digits(p, y / 100, '\0') - 1;
+	p = two_digits(p, y % 100, '-');
+	p = two_digits(p, m, '-');
+	p = two_digits(p, day, 'T');
+	p = two_digits(p, sec / 3600, ':');
+	p = two_digits(p, sec / 60 % 60, ':');
+	p = two_digits(p, sec % 60, 'Z');
 	*p = '\0';
 	return out;
 }
