@@ -4,6 +4,10 @@
 #include <string.h>
 #include <sysexits.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "base/scan.h"
 #include "base/text.h"
 #include "intune/page.h"
@@ -16,43 +20,130 @@ blanks(const char *s, size_t at, size_t len)
 	return at;
 }
 
-/* Behind the string that begins at its quote; len when it does not end. */
-static size_t
-skip_string(const char *s, size_t at, size_t len)
+/* On the way through a text that is only looked at for its brackets. */
+struct skip {
+	const char	*s;
+	size_t		 at, len;
+	int		 depth;
+	bool		 in;		/* in a string */
+};
+
+/* One byte; true behind the last bracket, or where it goes too deep. */
+static inline bool
+skip_one(struct skip *k)
 {
-	for (at++; (at = (size_t)(scan_plain(s + at, s + len) - s)) < len; at++) {
-		if (s[at] == '"')
-			return at + 1;
-		if (s[at] == '\\' && ++at == len)
-			break;
-	}
-	return len;
+	char	 c = k->s[k->at++];
+
+	if (k->in) {
+		if (c == '\\')
+			k->at++;
+		k->in = c != '"';
+	} else if (c == '"')
+		k->in = true;
+	else if (c == '{' || c == '[') {
+		if (++k->depth > PAGE_DEPTH) {
+			k->at = k->len;
+			return true;
+		}
+	} else if (c == '}' || c == ']')
+		return --k->depth == 0;
+	return false;
 }
+
+#ifdef __SSE2__
+/* A bit for each of 64 bytes: quotes, backslashes, brackets. */
+struct marks {
+	uint64_t	 quote, slash, open, close;
+};
+
+static inline void
+mark(struct marks *m, const char *s)
+{
+	__m128i	 v, folded;
+	int	 i;
+
+	memset(m, 0, sizeof(*m));
+	for (i = 0; i < 64; i += 16) {
+		v = _mm_loadu_si128((const __m128i *)(const void *)(s + i));
+		/* '[' and '{', ']' and '}' differ in this bit, and nothing else does. */
+		folded = _mm_or_si128(v, _mm_set1_epi8(0x20));
+#define BITS(x, c)	((uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(x, _mm_set1_epi8(c))) << i)
+		m->quote |= BITS(v, '"');
+		m->slash |= BITS(v, '\\');
+		m->open |= BITS(folded, '{');
+		m->close |= BITS(folded, '}');
+#undef BITS
+	}
+}
+
+/* The same as skip_one() for 64 bytes at a time, as long as no backslash comes: then
+ * every other quote ends a string. */
+static bool
+skip_blocks(struct skip *k)
+{
+	struct marks	 m;
+	uint64_t	 in, brackets, one;
+	int		 i;
+
+	for (; k->at < k->len && k->len - k->at >= 64; k->at += 64) {
+		mark(&m, k->s + k->at);
+		if (m.slash != 0)
+			return false;
+		in = m.quote;
+		for (i = 1; i < 64; i *= 2)
+			in ^= in << i;
+		in ^= k->in ? UINT64_MAX : 0;
+		for (brackets = (m.open | m.close) & ~in; brackets != 0; brackets &= ~one) {
+			one = brackets & -brackets;
+			if ((m.open & one) != 0 && ++k->depth > PAGE_DEPTH) {
+				k->at = k->len;
+				return true;
+			}
+			if ((m.close & one) != 0 && --k->depth == 0) {
+				k->at += (size_t)__builtin_ctzll(one) + 1;
+				return true;
+			}
+		}
+		k->in = in >> 63 != 0;
+	}
+	return false;
+}
+#else
+static bool
+skip_blocks(struct skip *k)
+{
+	(void)k;
+	return false;
+}
+#endif
 
 /* Behind the object or array that begins here; len when it does not end or is
  * nested too deeply.  Which bracket closes which is the real parser's to see. */
 static size_t
 skip_nested(const char *s, size_t at, size_t len)
 {
-	int	 depth = 0;
+	struct skip	 k = { s, at, len, 0, false };
+	size_t		 until;
 
-	while (at < len) {
-		switch (s[at]) {
-		case '"':
-			at = skip_string(s, at, len);
-			continue;
-		case '{':
-		case '[':
-			if (++depth > PAGE_DEPTH)
-				return len;
-			break;
-		case '}':
-		case ']':
-			if (--depth == 0)
-				return at + 1;
-			break;
-		}
-		at++;
+	while (k.at < len) {
+		if (skip_blocks(&k))
+			return k.at;
+		for (until = k.at + 64; k.at < until && k.at < len;)
+			if (skip_one(&k))
+				return k.at;
+	}
+	return len;
+}
+
+/* Behind the string that begins at its quote; len when it does not end. */
+static size_t
+skip_string(const char *s, size_t at, size_t len)
+{
+	for (at++; at < len; at++) {
+		if (s[at] == '"')
+			return at + 1;
+		if (s[at] == '\\')
+			at++;
 	}
 	return len;
 }
