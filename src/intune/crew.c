@@ -17,6 +17,10 @@ crew_start(void)
 #ifdef M_ARENA_MAX
 	/* One thread thinks at a time: a heap for each would be memory for nothing. */
 	mallopt(M_ARENA_MAX, 2);
+	/* Pages of a list come and go: what one has left serves the next, and is not
+	 * given back to be asked for again. */
+	mallopt(M_MMAP_THRESHOLD, 4 * 1024 * 1024);
+	mallopt(M_TRIM_THRESHOLD, 4 * 1024 * 1024);
 #endif
 	started = true;
 	pthread_mutex_lock(&lock);

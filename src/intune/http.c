@@ -13,6 +13,8 @@
 #include "intune/http.h"
 #include "intune/wire.h"
 
+#define ROOM_FIRST	16384	/* bytes, for a body of which nothing is known */
+#define ROOM_BELIEVED	(4 * 1024 * 1024)	/* bytes that a Content-Length alone may claim */
 #define HEADERS_MAX	65536	/* bytes; Microsoft's answers have 2 KB */
 
 /* One request on its way. */
@@ -42,6 +44,7 @@ struct http {
 /* An answer on its way in. */
 struct incoming {
 	struct http_answer	*answer;
+	CURL			*easy;
 	size_t			 room, max, headers;
 	bool			 too_large;	/* the body, or the headers */
 };
@@ -52,6 +55,23 @@ wipe(char *p, size_t len)
 	if (p != NULL)
 		explicit_bzero(p, len);
 	free(p);
+}
+
+/* Room for so much more: at first what the answer says of its length, as far as that
+ * is believed, then twice as much each time. */
+static size_t
+more_room(const struct incoming *in, size_t n)
+{
+	curl_off_t	 said = -1;
+	size_t		 room = in->room == 0 ? ROOM_FIRST : in->room;
+
+	if (in->room == 0)
+		curl_easy_getinfo(in->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &said);
+	if (said > 0 && said < ROOM_BELIEVED && (size_t)said >= n)
+		return (size_t)said + 1;
+	while (room <= in->answer->len + n)
+		room *= 2;
+	return room;
 }
 
 /* Grows the body without leaving old copies of it about, as realloc would. */
@@ -69,8 +89,7 @@ on_body(char *data, size_t size, size_t n, void *arg)
 		return 0;
 	}
 	if (a->len + n >= in->room) {
-		for (room = in->room == 0 ? 16384 : in->room; room <= a->len + n;)
-			room *= 2;
+		room = more_room(in, n);
 		if ((grown = malloc(room)) == NULL)
 			err(EX_OSERR, NULL);
 		if (a->len > 0)
@@ -310,6 +329,7 @@ prepare(const struct http *http, struct transfer *t, struct incoming *in)
 {
 	const struct settings	*set = http->set;
 
+	in->easy = t->easy;
 	curl_easy_reset(t->easy);
 	t->error[0] = '\0';
 	SET(CURLOPT_PROTOCOLS_STR, "https");
@@ -445,7 +465,7 @@ enum http_end
 http_do(struct http *http, const struct http_request *request, struct http_answer *answer,
     char why[HTTP_WHY])
 {
-	struct incoming		 in = { answer, 0, request->max, 0, false };
+	struct incoming		 in = { answer, NULL, 0, request->max, 0, false };
 	struct transfer		*t = take_transfer(http);
 	struct curl_slist	*headers = NULL;
 	char			 shown[TEXT_SHOWN];
@@ -547,7 +567,7 @@ http_probe(struct http *http, const char *host, int (*tls)(void *ctx, void *arg)
     struct http_probe *out)
 {
 	struct http_answer	 answer = { 0 };
-	struct incoming		 in = { &answer, 0, 0, 0, false };
+	struct incoming		 in = { &answer, NULL, 0, 0, 0, false };
 	struct transfer		*t = take_transfer(http);
 	CURLcode		 code;
 	char			*url = NULL, *ip = NULL;

@@ -25,6 +25,8 @@
 #define OVERLAP		900	/* seconds that --since last goes further back: a device's
 				 * sync shows up in lists a little late */
 
+#define IDS_FIRST	(1 << 18)	/* room for ids that a former list may ask for: 4 MiB */
+
 /* What a whole run leaves to the next one. */
 struct state {
 	int64_t		 count;		/* devices of the last whole list; 0 = not known */
@@ -69,15 +71,30 @@ not_whole(struct run *r, int status, const char *fmt, ...)
 	va_end(ap);
 }
 
+/* Room for twice as many as are expected, in a power of two. */
+static void
+size_ids(struct ids *ids, uint64_t expected)
+{
+	for (ids->size = 4096; ids->size < IDS_FIRST && ids->size < 2 * expected;)
+		ids->size *= 2;
+	if ((ids->slot = calloc(ids->size, sizeof(*ids->slot))) == NULL)
+		err(EX_OSERR, NULL);
+}
+
+static size_t
+hash_id(const struct guid *id)
+{
+	return (size_t)digest_file(DIGEST_START, id->b, sizeof(id->b));
+}
+
 static bool
 add_id(struct ids *ids, const struct guid *id)
 {
 	struct ids	 old = *ids;
-	uint64_t	 h;
 	size_t		 i;
 
 	if (ids->n * 2 >= ids->size) {
-		ids->size = old.size == 0 ? 4096 : old.size * 2;
+		ids->size *= 2;
 		if ((ids->slot = calloc(ids->size, sizeof(*ids->slot))) == NULL)
 			err(EX_OSERR, NULL);
 		ids->n = 0;
@@ -86,8 +103,8 @@ add_id(struct ids *ids, const struct guid *id)
 				add_id(ids, &old.slot[i]);
 		free(old.slot);
 	}
-	h = digest_add(DIGEST_START, id->b, sizeof(id->b));
-	for (i = h & (ids->size - 1); !guid_is_zero(&ids->slot[i]); i = (i + 1) & (ids->size - 1))
+	for (i = hash_id(id) & (ids->size - 1); !guid_is_zero(&ids->slot[i]);
+	    i = (i + 1) & (ids->size - 1))
 		if (guid_equal(&ids->slot[i], id))
 			return false;
 	ids->slot[i] = *id;
@@ -450,6 +467,7 @@ tenant_list(struct tenant *t)
 	r.path = state_path(t->set);
 	read_state(&r);
 	choose_since(&r);
+	size_ids(&r.ids, r.since == 0 ? (uint64_t)r.last.count : 0);
 	progress_start(&r.progress, "devices", r.since == 0 ? (uint64_t)r.last.count : 0);
 	path = list_path(&r);
 	came = graph_pages(t->q->graph, path, on_page, &r) == GRAPH_OK;
