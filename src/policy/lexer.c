@@ -3,6 +3,8 @@
 #include "base/text.h"
 #include "policy/lexer.h"
 
+#define BLANKS	"blanks behind the backslash that continues the line:"
+
 void
 lexer_init(struct lexer *lx, const char *text, size_t len)
 {
@@ -51,6 +53,15 @@ new_line(struct lexer *lx, const char *at)
 	lx->line++;
 }
 
+/* Whether nothing but blanks stands from s to the end of its line. */
+static bool
+blanks_only(const struct lexer *lx, const char *s)
+{
+	while (s < lx->end && (*s == ' ' || *s == '\t'))
+		s++;
+	return s == lx->end || line_end(lx, s) > 0;
+}
+
 /* Handles a backslash outside of quotes.  Returns 1 when it joined the next
  * line, 0 when it is part of a word, -1 with *t filled when blanks hide behind it. */
 static int
@@ -63,12 +74,9 @@ continuation(struct lexer *lx, struct token *t)
 		new_line(lx, s == lx->end ? s : s + n);
 		return 1;
 	}
-	while (s < lx->end && (*s == ' ' || *s == '\t'))
-		s++;
-	if (s == lx->p + 1 || (s < lx->end && line_end(lx, s) == 0))
+	if (!blanks_only(lx, s))
 		return 0;
-	bad(lx, t, "blanks behind the backslash that continues the line:", 1);
-	lx->p = s;
+	bad(lx, t, BLANKS, 1);
 	return -1;
 }
 
@@ -183,6 +191,12 @@ word(struct lexer *lx, struct token *t)
 	/* Nothing else begins with such a byte, so it is no text at all. */
 	if (s == lx->p) {
 		bad(lx, t, *s == '\0' ? "a NUL byte:" : "a control byte:", 1);
+		return;
+	}
+	/* The same slip as above, without a blank before the backslash. */
+	if (s[-1] == '\\' && blanks_only(lx, s)) {
+		lx->p = s - 1;
+		bad(lx, t, BLANKS, 1);
 		return;
 	}
 	start(lx, t, TOKEN_WORD, (size_t)(s - lx->p));

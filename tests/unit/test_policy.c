@@ -1149,6 +1149,9 @@ test_injection(void)
 		CASE("allow \\ \nif managed",
 		    "t:1:7: blanks behind the backslash that continues the line: \"\\x5c\"\n"
 		    "t:2:1: unknown statement \"if\"\n"),
+		CASE("allow if ssid is a\\\t\nor managed",
+		    "t:1:19: blanks behind the backslash that continues the line: \"\\x5c\"\n"
+		    "t:2:1: unknown statement \"or\"\n"),
 		CASE("allow \"never closed", "t:1:7: no closing quote: \"\"never closed\"\n"),
 		CASE("\xff\xfe" "a\0l\0", "t:1:1: the file is UTF-16; save it as UTF-8\n"),
 #undef CASE
