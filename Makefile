@@ -69,7 +69,7 @@ INSTALL	 = $(call PUT,755,$(TOOLS:%=$(BIN)/%) $(SCRIPTS:%=bin/%) share/emulator/
 	   $(call PUT,644,$(wildcard share/dictionary*),share/intune-nac) \
 	   $(call PUT,755,$(wildcard share/hostapd/nac-*),share/intune-nac/hostapd) \
 	   644 share/hostapd/README.md share/intune-nac/hostapd/README.md \
-	   $(foreach f,$(shell find share/freeradius share/systemd share/cron -type f 2>/dev/null),644 $(f) share/intune-nac/$(f:share/%=%)) \
+	   $(foreach f,$(shell find share/freeradius share/systemd share/cron share/vim -type f 2>/dev/null),644 $(f) share/intune-nac/$(f:share/%=%)) \
 	   $(call PUT,644,$(wildcard share/completions/*),share/bash-completion/completions) \
 	   $(call PUT,644,README.md LICENSE,share/doc/intune-nac)
 

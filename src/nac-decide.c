@@ -1,5 +1,6 @@
 /* nac-decide: adds `decision` to records, by the rules file. */
 #include <err.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -10,15 +11,18 @@
 
 #include "base/cli.h"
 #include "base/conf.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "base/when.h"
 #include "device/record.h"
 #include "device/record_scan.h"
 #include "policy/decision_json.h"
 #include "policy/explain.h"
+#include "policy/format.h"
 #include "policy/good.h"
 #include "policy/install.h"
 #include "policy/lint.h"
+#include "policy/list.h"
 #include "policy/policy.h"
 #include "policy/replay.h"
 #include "policy/ruletest.h"
@@ -29,18 +33,19 @@
 #define KEEP		65536	/* output is printed in pieces of about this size */
 
 enum { OPT_CHANGED = 256, OPT_NOW, OPT_PRINT, OPT_TEST, OPT_COVERAGE,
-    OPT_STRICT, OPT_KEEP, OPT_INSTALL, OPT_REPLAY, OPT_WITH, OPT_JSON, OPT_EXPLAIN, OPT_DICTIONARY,
+    OPT_STRICT, OPT_FORMAT, OPT_KEEP, OPT_INSTALL, OPT_REPLAY, OPT_WITH, OPT_JSON, OPT_EXPLAIN, OPT_DICTIONARY,
     OPT_HELP, OPT_VERSION };
 
 static const char	 usage[] =
 "usage: nac-decide [-r FILE] [--changed] [--explain] [--now TIME] [--keep] [RECORD...]\n"
-"       nac-decide -n [--strict] [--dictionary FILE] [-r FILE]\n"
+"       nac-decide -n [--strict] [--dictionary FILE] [-r FILE] | --format [-r FILE]\n"
 "       nac-decide --install FILE [--strict] [--dictionary FILE] [-r FILE]\n"
 "       nac-decide --test [--coverage [--strict]] [-r FILE] TESTS...\n"
 "       nac-decide --replay [LOG...] --with FILE [--json]\n"
 "Decides by a rules file and adds `decision` to each record.\n"
 "  -r, --rules FILE   (default: `rules` in nac.conf, " RULES_PATH ")\n"
 "  -n, --check        check the rules and decide nothing; --strict: warnings are 1\n"
+"      --format       print the rules, or a list or tests, in the usual layout\n"
 "      --dictionary FILE  warn of attributes that this does not have\n"
 "      --install FILE check FILE, put it in the place of the rules, and --keep it\n"
 "      --keep         keep a copy of good rules; take it while they are broken\n"
@@ -73,7 +78,8 @@ struct job {
 	bool		 look;		/* at the rules again */
 	const char	*dictionary;	/* --dictionary */
 	int64_t		 now;		/* 0: the clock's */
-	bool		 check, changed, verbose, test, coverage, strict, replay, json, explain, keep;
+	bool		 check, changed, verbose, test, coverage, strict, replay, json, explain, keep,
+			 format;
 };
 
 /* Says to standard error which line decided. */
@@ -247,6 +253,37 @@ install(struct job *job)
 	return STATUS_OK;
 }
 
+/* Prints the rules file in one layout, for editors and for diffs. */
+static int
+format(const struct job *job)
+{
+	char	*text = NULL, *out = NULL;
+	size_t	 len, size;
+	FILE	*to = open_memstream(&out, &size);
+	int	 fd, rc = STATUS_OK;
+
+	if (to == NULL)
+		err(EX_OSERR, NULL);
+	if ((fd = open(job->path, O_RDONLY | O_CLOEXEC)) == -1 ||
+	    file_read_all(fd, LIST_BYTES, &text, &len) == -1) {
+		warn("%s", job->path);
+		rc = EX_DATAERR;
+	} else if (rules_format(job->path, text, len, to, conf_warn, NULL) == -1)
+		rc = EX_DATAERR;
+	if (fclose(to) == EOF)
+		err(EX_OSERR, NULL);
+	/* All or nothing: who writes it over the file must not lose the rest of it. */
+	if (rc == STATUS_OK && fwrite(out, 1, size, stdout) != size) {
+		warn("standard output");
+		rc = EX_IOERR;
+	}
+	if (fd != -1)
+		close(fd);
+	free(text);
+	free(out);
+	return rc;
+}
+
 /* Prints what was kept back; the same words and status as record_print()'s. */
 static int
 flush(struct job *job)
@@ -373,15 +410,16 @@ static void
 check_usage(const struct job *job, int operands)
 {
 	if (job->check + job->test + job->replay + (job->print != NULL) + job->changed +
-	    (job->install != NULL) > 1)
-		warnx("-n, --test, --replay, --print, --install and --changed do not go together");
+	    (job->install != NULL) + job->format > 1)
+		warnx("-n, --format, --test, --replay, --print, --install and --changed do not go together");
 	else if (job->replay ? job->with == NULL || job->rules != NULL || job->now != 0 :
 	    job->with != NULL || job->json)
 		warnx("--replay goes with --with FILE, without -r and --now");
-	else if ((job->check || job->print != NULL || job->install != NULL) && operands > 0)
-		warnx("%s decides nothing: give the rules with -r, and no records",
-		    job->check ? "-n" : job->print != NULL ? "--print" : "--install");
-	else if (job->keep && (job->check || job->test || job->replay))
+	else if ((job->check || job->print != NULL || job->install != NULL || job->format) &&
+	    operands > 0)
+		warnx("%s decides nothing: give the rules with -r, and no records", job->check ? "-n" :
+		    job->print != NULL ? "--print" : job->format ? "--format" : "--install");
+	else if (job->keep && (job->check || job->test || job->replay || job->format))
 		warnx("--keep is for deciding and --print");
 	else if (job->test && operands == 0)
 		warnx("--test: which files?");
@@ -406,6 +444,7 @@ options(int argc, char **argv, struct job *job)
 		{ "test", no_argument, NULL, OPT_TEST },
 		{ "coverage", no_argument, NULL, OPT_COVERAGE },
 		{ "strict", no_argument, NULL, OPT_STRICT },
+		{ "format", no_argument, NULL, OPT_FORMAT },
 		{ "keep", no_argument, NULL, OPT_KEEP },
 		{ "install", required_argument, NULL, OPT_INSTALL },
 		{ "replay", no_argument, NULL, OPT_REPLAY },
@@ -443,6 +482,9 @@ options(int argc, char **argv, struct job *job)
 			break;
 		case OPT_STRICT:
 			job->strict = true;
+			break;
+		case OPT_FORMAT:
+			job->format = true;
 			break;
 		case OPT_KEEP:
 			job->keep = true;
@@ -527,6 +569,8 @@ run(struct job *job, int argc, char **argv)
 
 	if (job->install != NULL)
 		return install(job);
+	if (job->format)
+		return format(job);
 	if ((policy = load(job, &broken)) == NULL)
 		return job->check ? EX_DATAERR : EX_CONFIG;
 	if (job->print != NULL)

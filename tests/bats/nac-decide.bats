@@ -454,7 +454,10 @@ nac-decide: bad:4:10: unknown label "Nobody"'
 	export -f certid intune-query nac-cache answer
 	rules new.rules 'allow with vlan 1'
 	grep -v '^\$\|^site.rules\|^guid\|^#' lines >rest
-	assert_eq "$(wc -l <rest)" 4
+	assert_eq "$(wc -l <rest)" 5
+	run -1 --separate-stderr bash -c "$(sed -n 1p rest)"
+	assert_has "$output" '+allow "Corp compliant" with Corp if compliance is compliant'
+	sed -i 1d rest
 	run -0 --separate-stderr bash -c "$(sed -n 1p rest)"
 	assert_has "$stderr" "site.rules:32 deny \"Retire or wipe\": no: retiring: "
 	sed -i 1d rest
