@@ -287,6 +287,8 @@ answer_write(struct jsonw *w, const struct answer *a, int64_t now)
 			jw_object(w, NULL);
 			jw_str(w, "by", match_name(a->asked[i].by));
 			jw_str(w, "value", a->asked[i].value);
+			if (a->asked[i].listed)
+				jw_bool(w, "listed", true);
 			jw_end_object(w);
 		}
 		jw_end_array(w);

@@ -76,6 +76,7 @@ struct device {
 struct asked {
 	enum match	 by;
 	char		 value[256];	/* canonical: lower-case GUID, aa:bb:…, folded name or serial */
+	bool		 listed;	/* looked for in a list, which may lack devices, and that alone */
 };
 
 #define ANSWER_ASKED	10

@@ -327,6 +327,7 @@ one_asked(struct reader *r, void *arg)
 
 	q->by = (enum match)get_word(r, "by", match_word, MATCH_COUNT);
 	get_text(r, "value", q->value, sizeof(q->value));
+	get_bool(r, "listed", &q->listed);
 	if (q->by == MATCH_NONE || q->value[0] == '\0')
 		fault(r, "by", "must be guid, name, mac or serial, with a value");
 	else

@@ -352,7 +352,7 @@ state(struct scan *c, void *arg)
 }
 
 static const struct member	 asked_table[] = {
-	WORD(asked, by, match_word, MATCH_COUNT), TEXT(asked, value), END
+	WORD(asked, by, match_word, MATCH_COUNT), TEXT(asked, value), BOOL(asked, listed), END
 };
 
 static bool

@@ -341,8 +341,52 @@ mac_to_nac2(const struct query *q)
 	    inventory_when(q->inventory) == 0 && q->nac2_macs < QUERY_NAC2_MACS);
 }
 
+/*
+ * Lists of big tenants have been seen without some of their devices.  So the one that
+ * had this address before is asked for by its id: it may be there, be there with
+ * another address, or be gone.  Only without one the list is all there is.
+ */
 static enum graph_end
-by_mac(struct query *q, const struct identity *id, struct candidates *c, struct answer *a)
+not_listed(struct query *q, const uint8_t mac[MAC_LEN], const struct device *was,
+    struct candidates *c, struct answer *a)
+{
+	struct managed	 m;
+	struct device	*d = &m.device;
+	enum graph_end	 end;
+	char		 text[GUID_TEXT];
+	bool		 wifi;
+
+	a->asked[a->nasked - 1].listed = true;
+	if (was == NULL || !was->has_id)
+		return GRAPH_OK;
+	wifi = same_mac(was->has_wifi_mac, was->wifi_mac, mac);
+	if (!wifi && !same_mac(was->has_ethernet_mac, was->ethernet_mac, mac))
+		return GRAPH_OK;
+	if ((end = graph_device(q->graph, &was->id, &m)) == GRAPH_FAILED)
+		return end;
+	a->asked[a->nasked - 1].listed = false;
+	if (end == GRAPH_ABSENT) {
+		asked(a, MATCH_GUID, guid_format(text, &was->id));
+		return GRAPH_OK;
+	}
+	if (wifi && !d->has_wifi_mac) {
+		memcpy(d->wifi_mac, mac, MAC_LEN);
+		d->has_wifi_mac = true;
+	}
+	if (!same_mac(d->has_wifi_mac, d->wifi_mac, mac) &&
+	    !same_mac(d->has_ethernet_mac, d->ethernet_mac, mac))
+		return GRAPH_OK;
+	if (!q->warned_list)
+		warnx("%s: the list of all devices lacks %s, which Graph has when asked for it",
+		    c->where, guid_format(text, &was->id));
+	q->warned_list = true;
+	candidate(c, &m);
+	return GRAPH_OK;
+}
+
+static enum graph_end
+by_mac(struct query *q, const struct identity *id, const struct device *was,
+    struct candidates *c, struct answer *a)
 {
 	enum graph_end	 end, listed;
 	char		 text[MAC_TEXT];
@@ -381,9 +425,11 @@ by_mac(struct query *q, const struct identity *id, struct candidates *c, struct 
 			end = look_up_hits(q, id->mac, c);
 		}
 	}
+	if (listed != GRAPH_OK || end != GRAPH_OK || c->n > 0)
+		return listed == GRAPH_OK ? end : listed;
 	/* Nothing is as old as the list it is not in. */
 	a->checked = when;
-	return listed == GRAPH_OK ? end : listed;
+	return not_listed(q, id->mac, was, c, a);
 }
 
 static void
@@ -422,8 +468,8 @@ decide(const struct query *q, const struct candidates *c, enum match by, struct 
 }
 
 enum graph_end
-query_answer(struct query *q, const struct identity *id, const char *where,
-    struct answer *a)
+query_answer(struct query *q, const struct identity *id, const struct device *was,
+    const char *where, struct answer *a)
 {
 	struct candidates	 c = { .where = where };
 	enum graph_end		 end = GRAPH_OK;
@@ -454,7 +500,7 @@ query_answer(struct query *q, const struct identity *id, const char *where,
 				end = by_serial(q, id, &c, a);
 			break;
 		default:
-			end = by_mac(q, id, &c, a);
+			end = by_mac(q, id, was, &c, a);
 		}
 		if (end != GRAPH_OK)
 			return end;

@@ -35,16 +35,19 @@ struct query {
 	bool			 directory;	/* also ask it for accountEnabled */
 	int			 verbose;
 	bool			 warned;	/* that Graph ignored a filter */
+	bool			 warned_list;	/* that a list lacked a device */
 };
 
 /*
- * Asks for each identifier in turn until one matches; where names messages.
+ * Asks for each identifier in turn until one matches; where names messages.  was is
+ * the device that was found by them before, or NULL: a list that lacks it proves
+ * nothing, and then it is asked for by its id.
  * GRAPH_OK with *out whole: a device, or COMPLIANCE_UNREGISTERED when Intune knows
  * none of them, or COMPLIANCE_AMBIGUOUS.  GRAPH_FAILED: there is no answer, see
  * graph_why().
  */
-enum graph_end query_answer(struct query *q, const struct identity *id, const char *where,
-	    struct answer *out);
+enum graph_end query_answer(struct query *q, const struct identity *id,
+	    const struct device *was, const char *where, struct answer *out);
 
 /* "graph", "nac2" or "auto".  False for anything else. */
 bool	 query_source_parse(const char *text, enum query_source *out);

@@ -53,12 +53,21 @@ failed(struct stream *s, const struct query *q, const char *where)
 	return graph_status(q->graph);
 }
 
+/* What was known of the device until now; nothing if that cannot be read. */
+static bool
+known(const json_t *rec, struct answer *was)
+{
+	char	 why[256];
+
+	return record_answer(rec, was, why, sizeof(why)) && was->has_device;
+}
+
 /* Asks for it, waits for its turn, and prints the answer or the reason why not. */
 static int
 answer_one(struct stream *s, struct work *w)
 {
 	struct identity	 id;
-	struct answer	 answer;
+	struct answer	 answer, was;
 	struct query	*q = NULL;
 	enum graph_end	 end = GRAPH_OK;
 	int		 status = EX_DATAERR;
@@ -74,7 +83,8 @@ answer_one(struct stream *s, struct work *w)
 	if (!bad && (q = s->pick(s->arg, w->rec, &id, w->why, sizeof(w->why), &status)) == NULL)
 		bad = true;
 	if (!bad)
-		end = query_answer(q, &id, w->where, &answer);
+		end = query_answer(q, &id, known(w->rec, &was) ? &was.device : NULL, w->where,
+		    &answer);
 	turn_wait(&s->turn, w->ticket);
 	if (bad) {
 		warnx("%s: %s", w->where, w->why);

@@ -269,7 +269,8 @@ put_no(struct store *s, const struct asked *q, const struct answer *a, struct an
 			return rc == STORE_ERROR ? rc : STORE_NOTFOUND;
 		return put_asked(s, &x, a, before);
 	}
-	if (drop_devices(s, &devices, NULL, a->checked) == STORE_ERROR)
+	/* A list that lacks a device takes nothing from it. */
+	if (!q->listed && drop_devices(s, &devices, NULL, a->checked) == STORE_ERROR)
 		return STORE_ERROR;
 	if ((rc = db_dup(s, devices.b, devices.n, &none, &dup)) != STORE_NOTFOUND)
 		return rc == STORE_ERROR ? rc : STORE_NOTFOUND;

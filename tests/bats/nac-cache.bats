@@ -349,7 +349,9 @@ nac-cache: {\"identity\":{\"mac\":\"zz\"}}: identity.mac: is no MAC address"
 	mkdir -p state
 	log 1 noncompliant 100
 	nac-cache due >sent
-	coa() { jq -c --arg r "$1" --arg c "${2:-}" --arg t "$(at "${3:-0}")" '.compliance.state="noncompliant"
+	# Times are compared: a second that passes meanwhile must not count.
+	start=$(date +%s)
+	coa() { jq -c --arg r "$1" --arg c "${2:-}" --arg t "$(date -u -d "@$((start + ${3:-0}))" +%FT%TZ)" '.compliance.state="noncompliant"
 		|.compliance.checked=.session.seen|.decision.vlan="new"
 		|.coa=({result:$r,time:$t}+(if $c=="" then {} else {error_cause:($c|tonumber)} end))' sent | nac-cache put -q; }
 	client() { nac-cache list --clients | jq -c "$1"; }

@@ -511,6 +511,33 @@ test_unregistered(void)
 	store_close(s);
 }
 
+/* A list that lacks a MAC address is no proof, unless nobody is known to have it. */
+static void
+test_listed(void)
+{
+	struct store	*s = fresh();
+	struct answer	 a = device(1, COMPLIANCE_COMPLIANT, NOW);
+	struct answer	 no = state_answer(COMPLIANCE_UNREGISTERED, NOW + 10);
+	char		 text[MAC_TEXT];
+
+	store_put(s, &a, NULL);
+	ask(&no, MATCH_MAC, mac_format(text, a.device.wifi_mac, MAC_COLON));
+	no.asked[0].listed = true;
+	CHECK(store_put(s, &no, NULL) == STORE_NOTFOUND);
+	CHECK(look(s, by_mac(a.device.wifi_mac)) == COMPLIANCE_COMPLIANT);
+	no.asked[0].listed = false;
+	CHECK(store_put(s, &no, NULL) == STORE_FOUND);
+	CHECK(look(s, by_mac(a.device.wifi_mac)) == COMPLIANCE_UNREGISTERED);
+	CHECK(look(s, by_mac(a.device.ethernet_mac)) == COMPLIANCE_COMPLIANT);
+	a = device(2, COMPLIANCE_COMPLIANT, NOW);
+	no = state_answer(COMPLIANCE_UNREGISTERED, NOW + 10);
+	ask(&no, MATCH_MAC, mac_format(text, a.device.wifi_mac, MAC_COLON));
+	no.asked[0].listed = true;
+	CHECK(store_put(s, &no, NULL) == STORE_FOUND);
+	CHECK(look(s, by_mac(a.device.wifi_mac)) == COMPLIANCE_UNREGISTERED);
+	store_close(s);
+}
+
 static void
 test_no_trust(void)
 {
@@ -910,6 +937,7 @@ main(void)
 	test_ambiguous();
 	test_said_ambiguous();
 	test_unregistered();
+	test_listed();
 	test_no_trust();
 	test_growth();
 	test_damage();
