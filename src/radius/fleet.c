@@ -22,6 +22,7 @@
 #define IDS		256
 #define WINDOW		300000	/* ms in which an Identifier is not used again */
 #define BURST		10000	/* us that a limited rate may be behind by */
+#define LATE		250	/* ms after which a NAS that says nothing may be dead */
 #define STEP		512	/* datagrams taken from one socket at a time */
 #define NOTES		16	/* of ignored replies: a flood is counted, not told */
 #define RCVBUF		(4 * 1024 * 1024)
@@ -65,7 +66,7 @@ struct fleet {
 	struct ask		**heap;		/* timers, the next one first */
 	size_t			 nheap, heap_room;
 	size_t			 held, flying;
-	size_t			 fresh;		/* flying, and not yet late */
+	size_t			 counted;	/* flying, and not to a NAS that may be dead */
 	int64_t			 next_us;	/* by --rate */
 };
 
@@ -539,14 +540,24 @@ transmit(struct fleet *f, const struct ask *ask)
 	return errno;
 }
 
-/* Sends one copy and sets when the next is due: 2, 4, 8 seconds later. */
+/* It does not count any more among those in flight in all. */
+static void
+uncount(struct fleet *f, struct ask *ask)
+{
+	f->counted -= ask->counts;
+	ask->counts = false;
+}
+
+/* Sends one copy and sets when the next is due: 2, 4, 8 seconds later.  Behind the
+ * first one there is a look at how it stands. */
 static void
 send_copy(struct fleet *f, struct ask *ask)
 {
 	char	 what[FLEET_WHY];
 	int	 rc;
 
-	timer_set(f, ask, fleet_clock() + ((int64_t)f->o->timeout * 1000 << ask->copies));
+	timer_set(f, ask, fleet_clock() + (ask->copies == 0 ? LATE :
+	    (int64_t)f->o->timeout * 1000 << ask->copies));
 	ask->copies++;
 	ask->tries++;
 	if ((rc = transmit(f, ask)) != 0)
@@ -591,7 +602,7 @@ land(struct fleet *f, struct ask *ask)
 	ask->nas->nflight--;
 	ask->nas->ids[ask->sock]->ask[ask->bytes[1]] = NULL;
 	f->flying--;
-	f->fresh -= ask->copies == 1;
+	uncount(f, ask);
 	explicit_bzero(ask->bytes, ask->len);
 	free(ask->bytes);
 	ask->bytes = NULL;
@@ -683,7 +694,8 @@ take_off(struct fleet *f, struct ask *ask, uint8_t id)
 	*at = ask;
 	nas->nflight++;
 	f->flying++;
-	f->fresh++;
+	f->counted++;
+	ask->counts = true;
 	ask->state = ASK_FLYING;
 	ask->result = ASK_PENDING;
 	ask->copies = 0;
@@ -710,7 +722,14 @@ pace(int64_t *next, int64_t now, int rate)
 static bool
 may_send(const struct fleet *f, const struct fleet_nas *nas, int64_t now_us, int64_t *wake)
 {
-	if (nas->nflight >= (nas->suspect ? 1 : f->o->nas_jobs))
+	size_t	 most = f->o->nas_jobs;
+
+	/* Dead ones must not take the places of the others. */
+	if (nas->suspect)
+		most = 1;
+	else if (nas->heard == 0 && most > FLEET_FIRST_JOBS)
+		most = FLEET_FIRST_JOBS;
+	if (nas->nflight >= most)
 		return false;
 	if (nas->next_us > now_us) {
 		if (nas->next_us < *wake)
@@ -743,8 +762,7 @@ send_one(struct fleet *f, struct fleet_nas *nas, int64_t now_us, int64_t *wake)
 
 /*
  * Sends what may be sent, one of each NAS in turn.  Returns when to come back at
- * the latest, in us, for a rate; INT64_MAX for no such reason.  Requests that are
- * late already do not count: many dead NASes must not take all the places.
+ * the latest, in us, for a rate; INT64_MAX for no such reason.
  */
 static int64_t
 send_all(struct fleet *f)
@@ -758,7 +776,7 @@ send_all(struct fleet *f)
 		more = false;
 		for (i = 0; i < f->nready;) {
 			nas = f->ready[i];
-			if (f->fresh >= f->o->jobs || f->flying >= 4 * FLEET_JOBS_MAX)
+			if (f->counted >= f->o->jobs || f->flying >= 4 * FLEET_JOBS_MAX)
 				return wake;
 			if (f->next_us > now)
 				return f->next_us < wake ? f->next_us : wake;
@@ -780,14 +798,19 @@ static void
 expire(struct fleet *f)
 {
 	struct ask	*ask;
-	int64_t		 now = fleet_clock();
+	int64_t		 now = fleet_clock(), timeout = (int64_t)f->o->timeout * 1000;
 
 	while (f->nheap > 0 && (ask = f->heap[0])->due <= now) {
 		if (ask->state == ASK_DELAYED) {
 			timer_stop(f, ask);
 			enqueue(f, ask, false);
+		} else if (ask->due < ask->first + timeout) {
+			/* Its NAS may be dead: then others can have its place. */
+			if (ask->nas->heard < ask->first)
+				uncount(f, ask);
+			timer_set(f, ask, ask->first + timeout);
 		} else if (ask->copies < (unsigned)f->o->tries) {
-			f->fresh -= ask->copies == 1;
+			uncount(f, ask);
 			send_copy(f, ask);
 		} else
 			give_up(f, ask);

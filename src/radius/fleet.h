@@ -27,7 +27,8 @@
 #define FLEET_TRIES_MAX	10	/* with any timeout the last wait stays below a day */
 #define FLEET_JOBS	256	/* in flight in all */
 #define FLEET_JOBS_MAX	4096
-#define FLEET_NAS_JOBS	16	/* in flight for one NAS */
+#define FLEET_NAS_JOBS	16	/* in flight for one NAS, */
+#define FLEET_FIRST_JOBS 4	/* and for one that has never answered */
 #define FLEET_SILENT	60	/* seconds that a silent NAS is left alone */
 /* Asks held at a time.  Beyond it the caller waits; real fleets stay far below,
  * and a NAS that is dead empties its queue as soon as it is found out. */
@@ -69,6 +70,7 @@ struct ask {
 	size_t			 len;
 	size_t			 sock;
 	unsigned		 copies;	/* of this request */
+	bool			 counts;	/* among those in flight in all */
 	int64_t			 started;	/* fleet_clock() of the first copy of all */
 	int64_t			 first;		/* of the first copy of this request */
 	int64_t			 due;
