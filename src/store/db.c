@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "store/db.h"
 #include "store/find.h"
+#include "store/pack.h"
 
 #define DB_MODE_DATA	0640	/* the group reads */
 #define DB_MODE_LOCK	0660	/* a reader, too, enters itself in the lock file */
@@ -30,6 +31,7 @@ static const struct {
 	unsigned int	 flags;
 } dbs[DB_COUNT] = {
 	{ "meta", 0 }, { "dev", 0 }, { "key", MDB_DUPSORT }, { "client", 0 },
+	{ "out", 0 },
 };
 
 enum store_rc
@@ -291,7 +293,11 @@ open_dbs(struct store *s, enum store_mode mode)
 	    (rc = mdb_stat(s->txn, s->dbi[0], &st)) == 0)
 		fresh = st.ms_entries == 0;
 	for (i = 0; rc == 0 && i < DB_COUNT; i++) {
-		rc = mdb_dbi_open(s->txn, dbs[i].name, dbs[i].flags | (fresh ? make : 0), &s->dbi[i]);
+		/* A reader has no use for it, and in an older store it is not there. */
+		if (i == DB_OUT && make == 0)
+			break;
+		rc = mdb_dbi_open(s->txn, dbs[i].name,
+		    dbs[i].flags | (fresh || i == DB_OUT ? make : 0), &s->dbi[i]);
 		if (rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE)
 			db_fault(s, EINVAL, "data.mdb is no store of intune-nac");
 		else if (rc != 0)
@@ -417,6 +423,17 @@ grow(struct store *s)
 	return STORE_FOUND;
 }
 
+/* Are changes noted for other servers?  Asked anew each time: who has the store
+ * open for long must not miss that sharing has begun. */
+static bool
+is_shared(struct store *s)
+{
+	struct bytes	 v;
+
+	return !s->exact &&
+	    db_get(s, DB_META, DB_SHARE_NAME, strlen(DB_SHARE_NAME), &v) == STORE_FOUND;
+}
+
 enum store_rc
 store_transact(struct store *s, store_fn fn, void *arg)
 {
@@ -430,8 +447,9 @@ store_transact(struct store *s, store_fn fn, void *arg)
 		if ((err = begin(s, 0)) != 0)
 			return lmdb_fault(s, "writing", err);
 		s->writing = true;
+		s->marking = is_shared(s);
 		rc = fn(s, arg);
-		s->writing = false;
+		s->writing = s->marking = false;
 		if (rc == STORE_ERROR)
 			mdb_txn_abort(s->txn);
 		else if ((err = mdb_txn_commit(s->txn)) != 0)
@@ -478,12 +496,48 @@ db_get(struct store *s, enum db db, const void *key, size_t klen, struct bytes *
 }
 
 enum store_rc
+db_mark(struct store *s, enum db db, const void *key, size_t klen)
+{
+	unsigned char	 k[DB_KEY_MAX], v[8];
+	struct timespec	 ts;
+
+	if (klen >= sizeof(k))
+		return STORE_FOUND;
+	k[0] = db == DB_DEV ? 'd' : 'c';
+	memcpy(k + 1, key, klen);
+	clock_gettime(CLOCK_REALTIME, &ts);
+	pack_int(v, (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec);
+	return db_put(s, DB_OUT, k, klen + 1, v, sizeof(v));
+}
+
+/* Notes a change of a value; of a key only that a claim was refuted or came back,
+ * as all else follows from the values. */
+static enum store_rc
+note(struct store *s, enum db db, const void *key, size_t klen, const void *val, size_t vlen)
+{
+	if (!s->marking)
+		return STORE_FOUND;
+	if (db == DB_DEV || db == DB_CLIENT)
+		return db_mark(s, db, key, klen);
+	if (db == DB_KEY && val != NULL && klen > 0 && *(const char *)key == 'v')
+		return db_mark(s, DB_DEV, val, vlen);
+	return STORE_FOUND;
+}
+
+enum store_rc
 db_put(struct store *s, enum db db, const void *key, size_t klen, const void *val,
     size_t vlen)
 {
-	MDB_val	 k = val_of(key, klen), v = val_of(val, vlen);
+	MDB_val		 k = val_of(key, klen), v = val_of(val, vlen);
+	struct bytes	 old;
+	enum store_rc	 rc;
 
-	return result(s, "writing", mdb_put(s->txn, s->dbi[db], &k, &v, 0), NULL, NULL);
+	if (s->marking && (db == DB_DEV || db == DB_CLIENT) &&
+	    db_get(s, db, key, klen, &old) == STORE_FOUND && old.n == vlen &&
+	    memcmp(old.p, val, vlen) == 0)
+		return STORE_FOUND;
+	rc = result(s, "writing", mdb_put(s->txn, s->dbi[db], &k, &v, 0), NULL, NULL);
+	return rc == STORE_FOUND ? note(s, db, key, klen, val, vlen) : rc;
 }
 
 enum store_rc
@@ -499,10 +553,11 @@ enum store_rc
 db_del(struct store *s, enum db db, const void *key, size_t klen, const void *val,
     size_t vlen)
 {
-	MDB_val	 k = val_of(key, klen), v = val_of(val, vlen);
+	MDB_val		 k = val_of(key, klen), v = val_of(val, vlen);
+	enum store_rc	 rc = result(s, "writing",
+			    mdb_del(s->txn, s->dbi[db], &k, val != NULL ? &v : NULL), NULL, NULL);
 
-	return result(s, "writing",
-	    mdb_del(s->txn, s->dbi[db], &k, val != NULL ? &v : NULL), NULL, NULL);
+	return rc == STORE_FOUND ? note(s, db, key, klen, val, vlen) : rc;
 }
 
 enum store_rc

@@ -12,6 +12,9 @@
  *		bytes, "s:" + folded serial number -> key in dev (more than one: duplicates are kept sorted)
  *		"v" + one of these: the same, but refuted, and not found
  *	client	id -> version, seen, place in the journal, JSON text
+ *	out	"d" + key of dev, or "c" + key of client -> when it was changed here:
+ *		what other servers have not been told yet.  Filled only while meta
+ *		has "share.name", and not in the stores of older versions.
  */
 #ifndef STORE_DB_H
 #define STORE_DB_H
@@ -40,7 +43,10 @@
 
 #define DB_KEY_MAX	511	/* of LMDB */
 
-enum db { DB_META, DB_DEV, DB_KEY, DB_CLIENT, DB_COUNT };
+/* In meta: the name by which other servers know this store. */
+#define DB_SHARE_NAME	"share.name"
+
+enum db { DB_META, DB_DEV, DB_KEY, DB_CLIENT, DB_OUT, DB_COUNT };
 
 struct MDB_env;
 struct MDB_txn;
@@ -52,6 +58,8 @@ struct store {
 	int		 depth;		/* how often the transaction was entered */
 	bool		 writing;	/* it is a write transaction */
 	bool		 full;		/* the map was full: grow and try again */
+	bool		 marking;	/* what is written is noted in `out` */
+	bool		 exact;		/* another server's: filed as it is, not noted */
 	int		 err;		/* errno of the last error */
 	char		*dir;
 	char		 why[STORE_WHY];
@@ -73,9 +81,13 @@ void		 db_leave(struct store *s);
 enum store_rc	 db_get(struct store *s, enum db db, const void *key, size_t klen,
 		    struct bytes *out);
 
-/* Adds or replaces a value; in DB_KEY adds a duplicate. */
+/* Adds or replaces a value; in DB_KEY adds a duplicate.  Where changes are noted,
+ * the same value once more is none. */
 enum store_rc	 db_put(struct store *s, enum db db, const void *key, size_t klen,
 		    const void *val, size_t vlen);
+
+/* Notes in DB_OUT that this value of DB_DEV or DB_CLIENT is to be told to others. */
+enum store_rc	 db_mark(struct store *s, enum db db, const void *key, size_t klen);
 
 /* Adds a duplicate in DB_KEY.  STORE_NOTFOUND: it was there. */
 enum store_rc	 db_add(struct store *s, const void *key, size_t klen, const void *val,
@@ -107,6 +119,9 @@ enum store_rc	 db_sizes(struct store *s, struct store_size *out);
 
 /* Does the device say of itself what this key of DB_KEY says of it? */
 bool		 key_is_of(const struct device *d, const void *key, size_t n);
+
+/* The key of an answer without a device says what was asked: fills that in. */
+void		 key_asked(struct answer *a, const unsigned char *key, size_t n);
 
 /* How many entries a database has. */
 enum store_rc	 db_count(struct store *s, enum db db, size_t *out);

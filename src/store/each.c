@@ -18,9 +18,8 @@ struct entry {
 	char		 key[TEXT_SHOWN];
 };
 
-/* The key of an answer without a device says what was asked. */
-static void
-asked_of(struct answer *a, const unsigned char *key, size_t n)
+void
+key_asked(struct answer *a, const unsigned char *key, size_t n)
 {
 	struct asked	*q = &a->asked[0];
 	struct guid	 g;
@@ -63,7 +62,7 @@ copy_chunk(struct store *s, unsigned char last[DB_KEY_MAX], size_t *len, struct 
 		*len = k.n;
 		out[*n].why = NULL;
 		if (unpack_answer(v.p, v.n, &out[*n].a, &out[*n].why))
-			asked_of(&out[*n].a, last, *len);
+			key_asked(&out[*n].a, last, *len);
 		else
 			text_safe(out[*n].key, sizeof(out[*n].key), (const char *)last, *len);
 		(*n)++;

@@ -475,9 +475,11 @@ put_device(struct store *s, const struct answer *given, struct answer *before)
 			*before = old;
 		if (old.checked > a.checked)
 			return STORE_NOTFOUND;
-		if (a.source == SOURCE_NAC2)
+		if (a.source == SOURCE_NAC2 && !s->exact)
 			keep_facts(&a.device, &old.device);
-		if (keep_macs(s, &primary, &a.device, &old.device) == STORE_ERROR ||
+		/* Another server has kept them already. */
+		if ((!s->exact &&
+		    keep_macs(s, &primary, &a.device, &old.device) == STORE_ERROR) ||
 		    drop_keys(s, &primary, &old.device, &a.device) == STORE_ERROR)
 			return STORE_ERROR;
 	}
@@ -542,6 +544,24 @@ store_claims(struct store *s, const struct device *d, enum store_claim claim[STO
 	}
 	db_leave(s);
 	return has == STORE_ERROR || no == STORE_ERROR ? STORE_ERROR : STORE_FOUND;
+}
+
+enum store_rc
+store_same(struct store *s, const struct answer *a, struct answer *out)
+{
+	struct key	 k, devices;
+	struct guid	 g;
+	enum store_rc	 rc;
+
+	if (a->nasked == 0)
+		k = guid_key("i:", &a->device.id);
+	else if (!asked_keys(&a->asked[0], &k, &devices, &g))
+		return STORE_NOTFOUND;
+	if (db_enter(s) == STORE_ERROR)
+		return STORE_ERROR;
+	rc = get_old(s, k.b, k.n, out);
+	db_leave(s);
+	return rc;
 }
 
 struct void_args {

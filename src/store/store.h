@@ -114,6 +114,10 @@ enum store_claim {
 enum store_rc store_claims(struct store *s, const struct device *d,
 	    enum store_claim claim[STORE_CLAIMS]);
 
+/* Reads what is stored under the key of this answer, as store_each() gives it: the
+ * id of its device, or the one thing asked.  Damaged is not found. */
+enum store_rc store_same(struct store *s, const struct answer *a, struct answer *out);
+
 /* Makes claims void: bit 1 << i for the i-th. */
 enum store_rc store_void(struct store *s, const struct device *d, unsigned int voids);
 
