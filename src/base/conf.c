@@ -68,6 +68,18 @@ static const struct key {
 	{ "profiles_dir", FILENAME, TOP, NULL },
 	{ "dictionary", FILENAME, TOP, NULL },
 	{ "coa_journal", FILENAME, TOP, NULL },
+	{ "share_url", TEXT, TOP, NULL },
+	{ "share_user", TEXT, TOP, NULL },
+	{ "share_password_file", SECRET, TOP, NULL },
+	{ "share_sentinel_password_file", SECRET, TOP, NULL },
+	{ "share_ca_file", FILENAME, TOP, NULL },
+	{ "share_certificate_file", FILENAME, TOP, NULL },
+	{ "share_key_file", FILENAME, TOP, NULL },
+	{ "share_prefix", TEXT, TOP, NULL },
+	{ "share_name", TEXT, TOP, NULL },
+	{ "share_stream_max", COUNT, TOP, NULL },
+	{ "share_lease", SPAN, TOP, NULL },
+	{ "share_patience", SPAN, TOP, NULL },
 };
 
 #define NKEYS	(sizeof(keys) / sizeof(keys[0]))
