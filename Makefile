@@ -20,7 +20,8 @@ PKGS_certid		:= libcrypto
 PKGS_intune-token	:= libcurl libssl libcrypto jansson expat
 PKGS_intune-query	:= libcurl libcrypto jansson expat
 PKGS_nac-decide		:= jansson
-PKGS_nac-cache		:= lmdb jansson
+# hiredis of Debian 12 (0.14) has no TLS of its own
+PKGS_nac-cache		:= lmdb jansson hiredis libssl libcrypto
 PKGS_coa-send		:= radcli libcrypto jansson
 PKGS_radius-hook	:=
 PKGS_nac-serve		:= libmicrohttpd lmdb jansson libcrypto
@@ -42,10 +43,10 @@ MUSL	:= $(if $(wildcard $(MUSL)/rcrt1.o),$(MUSL))
 
 # What a fresh Debian 12 lacks, to build and to test.
 DEPS	:= gcc make pkg-config libc6-dev libcurl4-openssl-dev libssl-dev libjansson-dev libexpat1-dev \
-	   liblmdb-dev libradcli-dev libmicrohttpd-dev musl-tools jq openssl curl python3 util-linux procps
+	   liblmdb-dev libhiredis-dev libradcli-dev libmicrohttpd-dev musl-tools jq openssl curl python3 util-linux procps
 DEPS_QUICK := freeradius freeradius-utils eapoltest iproute2
 DEPS_CHECK := bats faketime freeradius-rest freeradius-python3 nginx-light hostapd \
-	   wpasupplicant tshark clang libclang-rt-14-dev strace cppcheck shellcheck mandoc lmdb-utils libsqlite3-dev sqlite3
+	   wpasupplicant tshark clang libclang-rt-14-dev strace cppcheck shellcheck mandoc lmdb-utils libsqlite3-dev sqlite3 redis-server redis-sentinel
 
 pkg	 = $(if $(2),$(shell pkg-config --$(1) $(2)))
 TOOLS	:= $(patsubst src/%.c,%,$(wildcard src/*.c))
@@ -53,7 +54,7 @@ SCRIPTS	:= nac-poll nac-setup
 LIBOBJ	:= $(patsubst %.c,$(B)/%.o,$(wildcard src/*/*.c))
 UNITS	:= $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZ	:= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-ALLPKGS	:= libcurl libssl libcrypto jansson lmdb radcli expat
+ALLPKGS	:= libcurl libssl libcrypto jansson lmdb hiredis radcli expat
 ASAN	:= B=build-asan BIN=build-asan/bin HARDEN= CFLAGS='-O1 -g -fno-omit-frame-pointer' \
 	   SAN='-fsanitize=address,undefined -fno-sanitize-recover=all'
 SHELLS	:= $(filter-out %.c,$(wildcard $(SCRIPTS:%=bin/%) tests/run-* tests/lib/*.bash tests/bats/*.bats \

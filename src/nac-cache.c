@@ -16,6 +16,7 @@
 #include "base/when.h"
 #include "device/record.h"
 #include "store/cache.h"
+#include "store/share_link.h"
 
 #define DAY		86400
 #define POLL_INTERVAL	(2 * 3600)
@@ -34,6 +35,7 @@ static const char	 usage[] =
     "  weigh ANSWERS CHANGES          are these changes too many to be true?\n"
     "  follow [--older-than SPAN] [--from-start]\n"
     "                                 stay, and print clients to look up as they come\n"
+    "  share [--once]                 stay, and share the store with other servers\n"
     "  prune [--older-than SPAN] [--clients-older-than SPAN]\n"
     "                                 remove what was not refreshed for long\n"
     "  stats                          the store in numbers, as JSON\n"
@@ -50,7 +52,8 @@ static const char	 usage[] =
 
 enum { OPT_CHANGED = 256, OPT_CLIENTS, OPT_OLDER, OPT_SEEN, OPT_FROM_START, OPT_CLIENTS_OLDER,
 	OPT_DRY_RUN, OPT_EXCEPT, OPT_ONLY, OPT_SPREAD, OPT_SUMMARY, OPT_STALE, OPT_NEXT,
-	OPT_NOW, OPT_SHARE, OPT_WINDOW, OPT_STAMP, OPT_HOLD, OPT_PASS, OPT_APPEND, OPT_UNLESS };
+	OPT_NOW, OPT_SHARE, OPT_WINDOW, OPT_STAMP, OPT_HOLD, OPT_PASS, OPT_APPEND, OPT_UNLESS,
+	OPT_ONCE };
 
 static const struct option	 options[] = {
 	{ "config", required_argument, NULL, 'c' },
@@ -65,6 +68,7 @@ static const struct option	 options[] = {
 	{ "older-than", required_argument, NULL, OPT_OLDER },
 	{ "seen-within", required_argument, NULL, OPT_SEEN },
 	{ "from-start", no_argument, NULL, OPT_FROM_START },
+	{ "once", no_argument, NULL, OPT_ONCE },
 	{ "clients-older-than", required_argument, NULL, OPT_CLIENTS_OLDER },
 	{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
 	{ "except", required_argument, NULL, OPT_EXCEPT },
@@ -90,6 +94,7 @@ struct request {
 	const char	*conf, *state_dir, *journal;
 	char		*in_state;	/* the journal's default path */
 	int64_t		 share;		/* % ; -1: as nac.conf says */
+	struct share_conf	 sharing;
 };
 
 static void
@@ -185,6 +190,14 @@ run_follow(struct cache *c, int argc, char **argv)
 	(void)argc;
 	(void)argv;
 	return cache_follow(c);
+}
+
+static int
+run_share(struct cache *c, int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	return cache_share(c);
 }
 
 static int
@@ -352,6 +365,7 @@ static const struct command {
 	{ "weigh", run_weigh, STORE_READ, 2, { OPT_SHARE, OPT_WINDOW, OPT_STAMP, OPT_HOLD,
 	    OPT_PASS, OPT_APPEND, OPT_DRY_RUN, OPT_NOW } },
 	{ "follow", run_follow, STORE_WRITE, 0, { OPT_OLDER, OPT_FROM_START, OPT_UNLESS } },
+	{ "share", run_share, STORE_WRITE, 0, { OPT_ONCE } },
 	{ "prune", run_prune, STORE_WRITE, 0, { OPT_OLDER, OPT_CLIENTS_OLDER, 'q' } },
 	{ "stats", run_stats, STORE_READ, 0, { 0 } },
 	{ "check", run_check, STORE_READ, 0, { 0 } },
@@ -375,6 +389,7 @@ take_option(struct request *r, int c)
 	case 'q': r->c.quiet = true; break;
 	case OPT_CHANGED: r->c.changed = true; break;
 	case OPT_CLIENTS: r->c.clients = true; break;
+	case OPT_ONCE: r->c.once = true; break;
 	case OPT_FROM_START: r->c.from_start = true; break;
 	case OPT_OLDER: take_span("older-than", optarg, &r->c.older_than); break;
 	case OPT_SEEN: take_span("seen-within", optarg, &r->c.seen_within); break;
@@ -498,9 +513,18 @@ static struct conf *
 configure(struct request *r)
 {
 	struct conf	*conf;
+	char		 why[LINK_WHY];
+	int		 shared;
 
 	if ((conf = conf_load(r->conf, conf_warn, NULL)) == NULL)
 		return NULL;
+	if ((shared = share_configure(conf, &r->sharing, why)) == -1) {
+		warnx("%s: %s", conf_name(conf), why);
+		conf_free(conf);
+		return NULL;
+	}
+	if (shared == 1)
+		r->c.share = &r->sharing;
 	r->c.poll_interval = conf_int(conf, "poll_interval", POLL_INTERVAL);
 	configure_guard(r, conf);
 	if (r->state_dir == NULL)

@@ -15,6 +15,8 @@
 #include "store/journal.h"
 #include "store/store.h"
 
+struct share_conf;
+
 /* Everything that the command line and nac.conf(5) say; the caller's. */
 struct cache {
 	struct store		*store;
@@ -37,6 +39,8 @@ struct cache {
 	/* of weigh: */
 	struct guard_limits	 guard;
 	const char		*window, *stamp, *hold, *pass;
+	bool			 once;
+	const struct share_conf	*share;			/* NULL: nothing is shared */
 };
 
 /* Each runs one command and returns its exit status, after its messages. */
@@ -44,6 +48,7 @@ int	 cache_put(struct cache *c, int argc, char **argv);
 int	 cache_due(struct cache *c);
 int	 cache_list(struct cache *c);
 int	 cache_follow(struct cache *c);
+int	 cache_share(struct cache *c);
 int	 cache_check(struct cache *c);
 int	 cache_export(struct cache *c);
 int	 cache_import(struct cache *c);
@@ -88,6 +93,8 @@ struct fold_line {
 };
 
 struct fold {
+	struct store		*store;
+	char			 server[CLIENT_ID];	/* our name, where others know it */
 	struct journal		*journal;
 	const char		*path;		/* for messages */
 	struct journal_place	 place;		/* behind the lines */

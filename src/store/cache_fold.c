@@ -11,6 +11,7 @@
 #include "base/when.h"
 #include "device/record.h"
 #include "store/cache.h"
+#include "store/share_join.h"
 
 int
 cache_status(int err)
@@ -77,6 +78,7 @@ fold_start(const struct cache *c, const char *cursor, bool from_start, int *stat
 	}
 	if ((f = calloc(1, sizeof(*f))) == NULL)
 		err(EX_OSERR, NULL);
+	f->store = c->store;
 	f->path = c->journal;
 	if (from_start)
 		rc = STORE_NOTFOUND;
@@ -119,6 +121,7 @@ take(struct fold *f, const char *line, size_t len, int64_t offset, char *why, si
 	if ((l->rec = record_parse(line, len, why, size)) == NULL)
 		return false;
 	json_object_del(l->rec, "journal");
+	share_sign(l->rec, f->server);
 	if (!record_session(l->rec, &s, why, size) || !record_identity(l->rec, &id, why, size))
 		goto bad;
 	l->accounting = json_is_string(json_object_get(l->rec, "accounting"));
@@ -161,6 +164,12 @@ fold_read(struct fold *f)
 	size_t		 len, bytes = 0;
 
 	forget(f);
+	/* Asked each time: sharing may have begun since. */
+	if (share_name(f->store, f->server) == STORE_ERROR) {
+		f->status = cli_worst(f->status, cache_status(store_errno(f->store)));
+		warnx("%s", store_why(f->store));
+		return false;
+	}
 	while (f->n < FOLD_LINES && bytes < FOLD_BYTES) {
 		if ((rc = journal_next(f->journal, &line, &len)) == JOURNAL_END)
 			break;
@@ -195,12 +204,20 @@ static enum store_rc
 keep_lines(struct store *s, void *arg)
 {
 	struct keep	*k = arg;
+	char		 why[256];
+	enum store_rc	 rc;
 	size_t		 i;
 
-	for (i = 0; i < k->f->n; i++)
-		if ((k->f->line[i].accounting ? acct_fold(s, &k->f->line[i]) :
-		    client_fold(s, &k->f->line[i].client)) == STORE_ERROR)
+	for (i = 0; i < k->f->n; i++) {
+		if (k->f->line[i].accounting)
+			rc = acct_fold(s, &k->f->line[i]);
+		else if (k->f->server[0] == '\0')
+			rc = client_fold(s, &k->f->line[i].client);
+		else
+			rc = share_join_client(s, &k->f->line[i].client, why, sizeof(why));
+		if (rc == STORE_ERROR)
 			return STORE_ERROR;
+	}
 	if (k->cursor == NULL)
 		return STORE_FOUND;
 	return cursor_put(s, k->cursor, &k->f->place);

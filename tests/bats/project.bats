@@ -15,7 +15,7 @@ libraries() {
 	intune-token) echo 'libcurl libssl libcrypto libjansson libexpat' ;;
 	intune-query) echo 'libcurl libcrypto libjansson libexpat' ;;
 	nac-decide) echo 'libjansson' ;;
-	nac-cache) echo 'liblmdb libjansson' ;;
+	nac-cache) echo 'liblmdb libjansson libhiredis libssl libcrypto' ;;
 	coa-send) echo 'libradcli libcrypto libjansson' ;;
 	nac-serve) echo 'libmicrohttpd liblmdb libjansson libcrypto' ;;
 	esac

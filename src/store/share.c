@@ -1,0 +1,571 @@
+/*
+ * nac-cache share: stays, folds the journal, tells Redis what changes here, and
+ * stores what the other servers tell.  Redis may go away at any time: what is
+ * noted in the store's `out` is the queue, one entry for each thing that has
+ * changed, and the place in the stream says what is to be read.
+ */
+#include <sys/inotify.h>
+#include <sys/random.h>
+
+#include <err.h>
+#include <errno.h>
+#include <libgen.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cli.h"
+#include "base/text.h"
+#include "base/when.h"
+#include "store/db.h"
+#include "store/share.h"
+#include "store/share_join.h"
+
+#define CURSOR		"share"
+#define BLOCK_MS	5000	/* how long Redis holds a question for news */
+#define LOOK_MS		10000	/* between two looks at whether all is as it was */
+#define ALIVE		"60"	/* seconds for which a server's name is its own */
+#define RETRY_MS	250	/* the first pause after a failure; doubled up to: */
+#define RETRY_MAX_MS	15000
+
+/*
+ * Tells Redis.  KEYS: epoch, log, dev, client, sent.  ARGV: epoch, server, number
+ * of the batch, length of the stream, then op, field and value of each change.
+ * What is there counts as long as its order is greater; the same bytes once more
+ * are a batch that was told before a crash.
+ */
+static const char	 tell_script[] =
+    "if redis.call('GET',KEYS[1])~=ARGV[1] then "
+    " return redis.error_reply('NACEPOCH what was shared is gone') end "
+    "for i=5,#ARGV,3 do "
+    " local op,f,v=ARGV[i],ARGV[i+1],ARGV[i+2] "
+    " local lo=string.lower(op) "
+    " local h,n=KEYS[3],16 "
+    " if lo=='c' then h,n=KEYS[4],96 end "
+    " local old=redis.call('HGET',h,f) "
+    " if op~=lo then "
+    "  if old and string.sub(old,3,2+n)<=v then redis.call('HDEL',h,f) end "
+    " elseif not old or (old~=v and string.sub(old,3,2+n)<=string.sub(v,3,2+n)) then "
+    "  redis.call('HSET',h,f,v) "
+    "  redis.call('XADD',KEYS[2],'MAXLEN','~',ARGV[4],'*','o',ARGV[2],'v',v) "
+    " end "
+    "end "
+    "redis.call('HSET',KEYS[5],ARGV[2],ARGV[3]) "
+    "return 1";
+
+/*
+ * Is all as it was?  KEYS: epoch, log, sent, alive.  ARGV: a new epoch, server, id
+ * of the store, seconds.  Answers with epoch, the stream's last entry, the number
+ * of our last batch, and who has our name.
+ */
+static const char	 look_script[] =
+    "local e=redis.call('GET',KEYS[1]) "
+    "if not e then e=ARGV[1] redis.call('SET',KEYS[1],e) end "
+    "local l=redis.call('XREVRANGE',KEYS[2],'+','-','COUNT',1) "
+    "if #l==0 then redis.call('XADD',KEYS[2],'*','o','') "
+    " l=redis.call('XREVRANGE',KEYS[2],'+','-','COUNT',1) end "
+    "local a=redis.call('GET',KEYS[4]) "
+    "if not a or a==ARGV[3] then a=ARGV[3] redis.call('SET',KEYS[4],a,'EX',ARGV[4]) end "
+    "return {e,l[1][1],redis.call('HGET',KEYS[3],ARGV[2]) or '0',a}";
+
+static volatile sig_atomic_t	 stop;
+
+static void
+on_stop(int sig)
+{
+	(void)sig;
+	stop = 1;
+}
+
+static int64_t
+clock_ms(void)
+{
+	struct timespec	 ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static void
+new_word(char out[SHARE_WORD])
+{
+	unsigned char	 b[16];
+	size_t		 i;
+
+	if (getrandom(b, sizeof(b), 0) != (ssize_t)sizeof(b))
+		err(EX_OSERR, "getrandom");
+	for (i = 0; i < sizeof(b); i++)
+		snprintf(out + 2 * i, 3, "%02x", b[i]);
+}
+
+char *
+share_key(char out[SHARE_KEY], const struct share_conf *c, const char *name)
+{
+	snprintf(out, SHARE_KEY, "%s:%s", c->prefix, name);
+	return out;
+}
+
+enum store_rc
+share_get(struct store *s, const char *key, char out[SHARE_WORD])
+{
+	struct bytes	 v;
+	enum store_rc	 rc;
+
+	out[0] = '\0';
+	if (db_enter(s) == STORE_ERROR)
+		return STORE_ERROR;
+	if ((rc = db_get(s, DB_META, key, strlen(key), &v)) == STORE_FOUND && v.n < SHARE_WORD) {
+		memcpy(out, v.p, v.n);
+		out[v.n] = '\0';
+	}
+	db_leave(s);
+	return rc;
+}
+
+struct put_word {
+	const char	*key, *word;
+};
+
+static enum store_rc
+put_word(struct store *s, void *arg)
+{
+	const struct put_word	*p = arg;
+	enum store_rc		 rc;
+
+	if (p->word[0] != '\0')
+		return db_put(s, DB_META, p->key, strlen(p->key), p->word, strlen(p->word));
+	rc = db_del(s, DB_META, p->key, strlen(p->key), NULL, 0);
+	return rc == STORE_ERROR ? rc : STORE_FOUND;
+}
+
+enum store_rc
+share_put(struct store *s, const char *key, const char *word)
+{
+	struct put_word	 p = { key, word };
+
+	return store_transact(s, put_word, &p);
+}
+
+/* The store becomes one that is shared, under this name. */
+static enum store_rc
+adopt_name(struct store *s, void *arg)
+{
+	const struct share	*sh = arg;
+	char			 id[SHARE_WORD], had[CLIENT_ID];
+	enum store_rc		 rc;
+
+	if ((rc = share_name(s, had)) == STORE_ERROR)
+		return rc;
+	if (rc == STORE_FOUND && strcmp(had, sh->conf->name) == 0)
+		return STORE_NOTFOUND;
+	new_word(id);
+	/* Also a copy of another server's store, which has told nothing yet. */
+	if (share_put(s, DB_SHARE_NAME, sh->conf->name) == STORE_ERROR ||
+	    share_put(s, "share.id", id) == STORE_ERROR ||
+	    share_put(s, "share.pos", "") == STORE_ERROR)
+		return STORE_ERROR;
+	return share_put(s, "share.epoch", "");
+}
+
+static bool
+load_state(struct share *sh)
+{
+	struct store	*s = sh->c->store;
+	char		 sent[SHARE_WORD];
+
+	if (store_transact(s, adopt_name, sh) == STORE_ERROR ||
+	    share_get(s, "share.id", sh->id) == STORE_ERROR ||
+	    share_get(s, "share.epoch", sh->epoch) == STORE_ERROR ||
+	    share_get(s, "share.pos", sh->pos) == STORE_ERROR ||
+	    share_get(s, "share.sent", sent) == STORE_ERROR)
+		return false;
+	sh->sent = strtoll(sent, NULL, 10);
+	return true;
+}
+
+struct renewal {
+	struct share	*sh;
+	const char	*epoch;
+};
+
+static enum store_rc
+put_epoch(struct store *s, void *arg)
+{
+	const struct renewal	*n = arg;
+
+	if (share_put(s, "share.epoch", n->epoch) == STORE_ERROR ||
+	    share_put(s, "share.pos", "") == STORE_ERROR)
+		return STORE_ERROR;
+	return share_put(s, "share.sent", "0");
+}
+
+/* Compares two ids of a stream: ms-seq. */
+static int
+compare_ids(const char *a, const char *b)
+{
+	char			*x, *y;
+	unsigned long long	 m = strtoull(a, &x, 10), n = strtoull(b, &y, 10);
+
+	if (m != n)
+		return m < n ? -1 : 1;
+	m = *x == '-' ? strtoull(x + 1, NULL, 10) : 0;
+	n = *y == '-' ? strtoull(y + 1, NULL, 10) : 0;
+	return m < n ? -1 : m > n;
+}
+
+/* Redis has another epoch than we know, or less, or more, than we have told. */
+static enum share_step
+compare(struct share *sh, const char *epoch, int64_t sent)
+{
+	struct store	*s = sh->c->store;
+	struct renewal	 renewal = { sh, epoch };
+
+	if (strcmp(epoch, sh->epoch) != 0) {
+		/* First the marks: a crash in between does it once more. */
+		if (share_mark_all(s) == STORE_ERROR ||
+		    store_transact(s, put_epoch, &renewal) == STORE_ERROR)
+			return SHARE_FAULT;
+		if (sh->epoch[0] != '\0')
+			warnx("%s: what was shared is gone: everything is told again",
+			    sh->conf->url);
+		text_copy(sh->epoch, sizeof(sh->epoch), epoch);
+		sh->pos[0] = '\0';
+		sh->sent = sent;
+	} else if (sent < sh->sent) {
+		warnx("%s: has lost what it was told last: everything is told again",
+		    sh->conf->url);
+		if (share_mark_all(s) == STORE_ERROR)
+			return SHARE_FAULT;
+	} else if (sent > sh->sent + 1) {
+		/* The store is an older copy of itself. */
+		sh->pos[0] = '\0';
+		sh->sent = sent;
+	} else
+		sh->sent = sent;
+	if (sh->pos[0] != '\0' && compare_ids(sh->pos, sh->end) > 0)
+		sh->pos[0] = '\0';
+	return SHARE_MORE;
+}
+
+/* Looks whether Redis is as we know it, and says that we are there. */
+static enum share_step
+look(struct share *sh)
+{
+	struct redisReply	*r;
+	char			 key[4][SHARE_KEY], alive[LINK_NAME + 16], fresh[SHARE_WORD];
+	const char		*who;
+	enum share_step		 step = SHARE_LOST;
+
+	new_word(fresh);
+	snprintf(alive, sizeof(alive), "alive:%s", sh->conf->name);
+	r = link_ask(sh->w, "EVALSHA", sh->look, "4", share_key(key[0], sh->conf, "epoch"),
+	    share_key(key[1], sh->conf, "log"), share_key(key[2], sh->conf, "sent"),
+	    share_key(key[3], sh->conf, alive), fresh, sh->conf->name, sh->id, ALIVE, LINK_END);
+	if (r == NULL)
+		return SHARE_LOST;
+	who = link_str(link_at(r, 3), NULL);
+	if (link_count(r) == 4 && strcmp(who, sh->id) != 0) {
+		warnx("%s: another store calls itself \"%s\", or did within a minute (share_name)",
+		    sh->conf->url, sh->conf->name);
+		sh->status = EX_TEMPFAIL;
+	} else if (text_copy(sh->end, sizeof(sh->end), link_str(link_at(r, 1), NULL)) &&
+	    sh->end[0] != '\0')
+		step = compare(sh, link_str(link_at(r, 0), NULL),
+		    strtoll(link_str(link_at(r, 2), NULL), NULL, 10));
+	link_free(r);
+	sh->looked = clock_ms();
+	return step;
+}
+
+static bool
+load_script(struct share *sh, const char *script, char out[SHARE_WORD])
+{
+	struct redisReply	*r = link_ask(sh->w, "SCRIPT", "LOAD", script, LINK_END);
+	bool			 good = r != NULL &&
+				    text_copy(out, SHARE_WORD, link_str(r, NULL));
+
+	link_free(r);
+	return good;
+}
+
+static void
+hang_up(struct share *sh)
+{
+	link_close(sh->w);
+	link_close(sh->r);
+	sh->w = sh->r = NULL;
+	sh->asked = 0;
+}
+
+/* The outage of Redis, told once at its start and once at its end. */
+struct outage {
+	int64_t	 since;		/* 0: there is none */
+	int64_t	 retry;		/* ms */
+	int64_t	 pause;
+	bool	 began;		/* has there been a connection at all? */
+};
+
+static bool
+begin_outage(struct share *sh, struct outage *o, const char *why)
+{
+	char	 now[SHARE_WORD];
+
+	if (o->since == 0) {
+		o->since = when_now();
+		o->pause = RETRY_MS;
+		warnx("%s; this server goes on by itself", why);
+		snprintf(now, sizeof(now), "%lld", (long long)o->since);
+		if (share_put(sh->c->store, "share.away", now) == STORE_ERROR)
+			return false;
+	}
+	/* Not all servers at the same moment. */
+	o->retry = clock_ms() + o->pause / 2 + random() % (o->pause + 1);
+	if ((o->pause *= 2) > RETRY_MAX_MS)
+		o->pause = RETRY_MAX_MS;
+	return true;
+}
+
+static bool
+end_outage(struct share *sh, struct outage *o)
+{
+	char	 ago[32];
+
+	if (o->since != 0)
+		warnx("%s: is back after %s", sh->conf->url, when_ago(ago, sizeof(ago),
+		    when_now() - o->since));
+	o->since = 0;
+	o->began = true;
+	return share_put(sh->c->store, "share.away", "") != STORE_ERROR;
+}
+
+/* Two connections: one waits at the stream, and the other asks meanwhile. */
+static enum share_step
+call(struct share *sh, struct outage *o)
+{
+	enum share_step	 step = SHARE_LOST;
+	char		 why[LINK_WHY];
+	int		 status = EX_UNAVAILABLE;
+
+	why[0] = '\0';
+	if ((sh->w = link_open(sh->conf, why, &status)) == NULL ||
+	    (sh->r = link_open(sh->conf, why, &status)) == NULL)
+		;
+	else if (!load_script(sh, tell_script, sh->tell) ||
+	    !load_script(sh, look_script, sh->look) || (step = look(sh)) == SHARE_LOST) {
+		if (sh->status != 0)
+			return SHARE_LOST;
+		snprintf(why, sizeof(why), "%.200s: %.300s", sh->conf->url, link_why(sh->w));
+		status = link_status(sh->w);
+	} else
+		return step >= SHARE_IDLE && end_outage(sh, o) ? SHARE_MORE : SHARE_FAULT;
+	hang_up(sh);
+	sh->lost = status;
+	/* What was wrong from the start will not mend by itself. */
+	if (!o->began && (status == EX_NOPERM || status == EX_CONFIG)) {
+		warnx("%s", why);
+		sh->status = status;
+		return SHARE_LOST;
+	}
+	return begin_outage(sh, o, why) ? SHARE_LOST : SHARE_FAULT;
+}
+
+static enum share_step
+lost(struct share *sh, struct outage *o, enum share_step step)
+{
+	const struct link	*l = sh->w != NULL && link_why(sh->w)[0] != '\0' ? sh->w : sh->r;
+	char			 why[LINK_WHY];
+
+	if (step != SHARE_LOST || sh->status != 0 || stop)
+		return step;
+	snprintf(why, sizeof(why), "%.200s: %.300s", sh->conf->url,
+	    link_why(l)[0] != '\0' ? link_why(l) : "does not answer");
+	sh->lost = link_status(l) != 0 ? link_status(l) : EX_UNAVAILABLE;
+	hang_up(sh);
+	return begin_outage(sh, o, why) ? SHARE_LOST : SHARE_FAULT;
+}
+
+/* The clients of this server's journal, whoever else folds it. */
+static enum share_step
+fold(struct share *sh)
+{
+	struct journal_place	 before = sh->fold->place;
+
+	if (!fold_read(sh->fold)) {
+		sh->status = sh->fold->status;
+		return SHARE_FAULT;
+	}
+	if (memcmp(&before, &sh->fold->place, sizeof(before)) == 0)
+		return SHARE_IDLE;
+	return fold_keep(sh->c, sh->fold, CURSOR) == STORE_ERROR ? SHARE_FAULT : SHARE_MORE;
+}
+
+static enum share_step
+worse(enum share_step a, enum share_step b)
+{
+	return a < SHARE_IDLE || b < SHARE_IDLE ? (a < b ? a : b) : a > b ? a : b;
+}
+
+/* What there is to do while Redis is there, one piece of each. */
+static enum share_step
+exchange(struct share *sh)
+{
+	enum share_step	 step = SHARE_IDLE;
+
+	if (clock_ms() - sh->looked >= LOOK_MS && (step = look(sh)) < SHARE_IDLE)
+		return step;
+	/* An answer still under way is about the place that counts no more. */
+	if (sh->pos[0] == '\0' && sh->asked == 0)
+		/* The stream's end must be from before the hashes are read. */
+		return (step = look(sh)) < SHARE_IDLE ? step : share_snapshot(sh);
+	if ((step = share_tell(sh)) < SHARE_IDLE)
+		return step;
+	return worse(step, share_read(sh, sh->c->once ? 0 : BLOCK_MS));
+}
+
+/* Waits for the store's folder, the journal's, and the answer of Redis. */
+static void
+wait_for_more(struct share *sh, const struct outage *o, int inotify, const sigset_t *mask)
+{
+	struct pollfd	 p[2] = { { inotify, POLLIN, 0 }, { -1, POLLIN, 0 } };
+	struct timespec	 ts;
+	int64_t		 ms = LOOK_MS / 4;
+	char		 events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+
+	if (sh->r != NULL)
+		p[1].fd = link_fd(sh->r);
+	else if (o->retry - clock_ms() < ms)
+		ms = o->retry - clock_ms();
+	if (stop || ms <= 0)
+		return;
+	ts = (struct timespec){ ms / 1000, (long)(ms % 1000) * 1000000 };
+	ppoll(p, 2, &ts, mask);
+	while (read(inotify, events, sizeof(events)) > 0)
+		;
+}
+
+static int
+watch(const struct share *sh)
+{
+	char	*copy = strdup(sh->c->journal);
+	int	 fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+
+	if (copy == NULL)
+		err(EX_OSERR, NULL);
+	/* LMDB writes its file, as the hook does the journal: a look is due. */
+	if (fd == -1 || inotify_add_watch(fd, sh->c->dir, IN_MODIFY | IN_ONLYDIR) == -1 ||
+	    inotify_add_watch(fd, dirname(copy), IN_CREATE | IN_MODIFY | IN_MOVED_TO |
+	    IN_ONLYDIR | IN_MASK_ADD) == -1) {
+		warn("%s: cannot be watched", sh->c->dir);
+		if (fd != -1)
+			close(fd);
+		fd = -1;
+	}
+	free(copy);
+	return fd;
+}
+
+static const int	 ends[] = { SIGTERM, SIGINT, SIGHUP };
+
+static void
+block_signals(bool block, sigset_t *before)
+{
+	sigset_t	 set;
+	size_t		 i;
+
+	sigemptyset(&set);
+	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		sigaddset(&set, ends[i]);
+	sigprocmask(block ? SIG_BLOCK : SIG_UNBLOCK, &set, before);
+}
+
+static void
+catch_signals(void)
+{
+	struct sigaction	 sa = { .sa_handler = on_stop };
+	size_t			 i;
+
+	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		sigaction(ends[i], &sa, NULL);
+	block_signals(false, NULL);
+}
+
+/* One round: the journal, then Redis. */
+static enum share_step
+round_of(struct share *sh, struct outage *o)
+{
+	enum share_step	 step = fold(sh);
+
+	if (step == SHARE_FAULT)
+		return step;
+	if (sh->w == NULL) {
+		if (clock_ms() < o->retry)
+			return step;
+		return worse(step, call(sh, o));
+	}
+	return worse(step, lost(sh, o, exchange(sh)));
+}
+
+/* Until there is nothing more to do, with --once; else until told to stop. */
+static void
+run(struct share *sh, int inotify)
+{
+	struct outage	 o = { .retry = 0 };
+	enum share_step	 step;
+	sigset_t	 waiting;
+
+	while (!stop && sh->status == 0) {
+		step = round_of(sh, &o);
+		if (sh->status != 0)
+			break;
+		if (step == SHARE_FAULT)
+			sh->status = cache_fault(sh->c);
+		else if (step == SHARE_LOST && sh->c->once)
+			sh->status = sh->lost;
+		else if (step == SHARE_IDLE && sh->c->once && sh->asked == 0)
+			break;
+		else if (step <= SHARE_IDLE && !sh->c->once) {
+			/* A signal from here on ends the wait. */
+			block_signals(true, &waiting);
+			wait_for_more(sh, &o, inotify, &waiting);
+			block_signals(false, NULL);
+		}
+	}
+}
+
+bool
+share_stopping(const struct share *sh)
+{
+	return stop || sh->status != 0;
+}
+
+int
+cache_share(struct cache *c)
+{
+	struct share	 sh = { .c = c, .conf = c->share, .lost = EX_UNAVAILABLE };
+	int		 inotify, status = STATUS_OK;
+
+	if (c->share == NULL) {
+		warnx("there is no share_url in nac.conf(5)");
+		return EX_CONFIG;
+	}
+	srandom((unsigned int)getpid() ^ (unsigned int)clock_ms());
+	catch_signals();
+	/* First the watch, then the look: nothing falls in between. */
+	if ((inotify = watch(&sh)) == -1)
+		return EX_CONFIG;
+	if (!load_state(&sh))
+		status = cache_fault(c);
+	else if ((sh.fold = fold_start(c, CURSOR, false, &status)) != NULL) {
+		run(&sh, inotify);
+		status = cli_worst(sh.status, sh.fold->status);
+	}
+	hang_up(&sh);
+	fold_free(sh.fold);
+	close(inotify);
+	return status;
+}

@@ -1,0 +1,71 @@
+/*
+ * nac-cache share: this server's changes into Redis, and those of the others out
+ * of it.  In Redis, under share_prefix:
+ *
+ *	:epoch	a random word; another one means that all was lost
+ *	:log	the stream: each entry is `o`, the server it comes from, and `v`,
+ *		bytes as in share_entry.h.  Trimmed to share_stream_max
+ *	:dev	hash: key of the answer -> the newest bytes
+ *	:client	hash: client -> the newest bytes
+ *	:sent	hash: server -> number of the last batch it has told
+ *	:alive:NAME	which store uses this name now
+ *
+ * In the store's meta: share.name, share.id (of this store), share.epoch,
+ * share.pos (the last entry that was read; none: the whole state is read
+ * first), share.sent, share.away (since when Redis is).
+ */
+#ifndef STORE_SHARE_H
+#define STORE_SHARE_H
+
+#include "store/cache.h"
+#include "store/share_link.h"
+
+#define SHARE_WORD	64
+
+struct share {
+	struct cache		*c;
+	const struct share_conf	*conf;
+	struct link		*w, *r;		/* for commands; for reading the stream */
+	struct fold		*fold;
+	char			 tell[SHARE_WORD], look[SHARE_WORD];	/* scripts */
+	char			 id[SHARE_WORD], epoch[SHARE_WORD], pos[SHARE_WORD];
+	char			 end[SHARE_WORD];	/* of the stream, when looked at */
+	int64_t			 sent;
+	int64_t			 asked;		/* ms, since when the reader waits; 0: it does not */
+	int64_t			 looked, saved;	/* ms */
+	bool			 unsaved;	/* pos is ahead of what the store has */
+	int			 status;	/* != 0: the end */
+	int			 lost;		/* the status of the last loss of Redis */
+};
+
+/* One word of meta: "" when it is not there.  put with "" removes it. */
+enum store_rc	 share_get(struct store *s, const char *key, char out[SHARE_WORD]);
+enum store_rc	 share_put(struct store *s, const char *key, const char *word);
+
+/* A name in Redis; out is returned. */
+#define SHARE_KEY	(LINK_NAME + 128)
+char	*share_key(char out[SHARE_KEY], const struct share_conf *c, const char *name);
+
+/* Everything in the store is to be told. */
+enum store_rc	 share_mark_all(struct store *s);
+
+enum share_step {
+	SHARE_LOST = -2,	/* the connection: link_why() tells */
+	SHARE_FAULT = -1,	/* the store: cache_fault() tells */
+	SHARE_IDLE = 0,		/* there was nothing to do */
+	SHARE_MORE = 1		/* something was done, there may be more */
+};
+
+/* Is it time to end? */
+bool	 share_stopping(const struct share *sh);
+
+/* Tells the others one batch. */
+enum share_step	 share_tell(struct share *sh);
+
+/* Reads the whole state out of the two hashes, telling meanwhile. */
+enum share_step	 share_snapshot(struct share *sh);
+
+/* Asks the stream for what is new, or with the answer there, stores that. */
+enum share_step	 share_read(struct share *sh, int block_ms);
+
+#endif
