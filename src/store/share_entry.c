@@ -88,7 +88,7 @@ unpack_device(const unsigned char *p, size_t len, struct share_entry *out, const
 	if (len < n)
 		return false;
 	*why = "has a value that does not exist";
-	if (out->voids >= 1U << STORE_CLAIMS || by > MATCH_MAC || (by == 0) != (n == 0) ||
+	if (out->voids >= 1U << STORE_CLAIMS || by >= MATCH_COUNT || (by == 0) != (n == 0) ||
 	    memchr(p, '\0', n) != NULL)
 		return false;
 	if (!unpack_answer(p + n, len - n, &out->a, why))
