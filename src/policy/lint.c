@@ -328,6 +328,8 @@ settings(struct linter *l)
 	struct place		 top = { p->sources, 1, 1 };
 	size_t			 i;
 
+	if (p->hint_unread != NULL)
+		warning(l, &top, "%s: to this user no hint is good", p->hint_unread);
 	if (p->asks_trust && p->nevidence == 0)
 		warning(l, &top, "trust is asked for, and no `trusted by' says what it rests on: "
 		    "no device is trusted");

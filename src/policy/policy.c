@@ -177,6 +177,12 @@ policy_stale_after(const struct policy *p)
 	return p->stale_after;
 }
 
+const char *
+policy_hint_unread(const struct policy *p)
+{
+	return p->hint_unread;
+}
+
 bool
 policy_has_when_broken(const struct policy *p)
 {

@@ -168,6 +168,10 @@ bool	 policy_when_broken(const struct policy *p, const struct facts *f,
  * in s->hint and wipes s->app_hint. */
 enum hint policy_hint(const struct policy *p, const struct session *s);
 
+/* Why the file of a hint could not be read, for want of permission: no hint is good
+ * then.  NULL: all could be. */
+const char *policy_hint_unread(const struct policy *p);
+
 /* Writes the `decision` member of nac-record(5), without `was`. */
 void	 decision_write(struct jsonw *w, const struct decision *d, int64_t now);
 

@@ -222,6 +222,7 @@ struct policy {
 	struct evidence		 evidence[POLICY_EVIDENCE];
 	size_t			 nhints;
 	const char		*hint[POLICY_HINTS];
+	const char		*hint_unread;	/* why a file of them could not be read */
 	struct variant		*variants[WORD_COUNT];
 	size_t			 nrules, nlabels;
 	struct rule		*rules;

@@ -304,7 +304,14 @@ add_hint(struct parser *p, const struct token *name, const char *path)
 		return;
 	}
 	if (file_secret(path, &secret, why) == -1) {
-		if (p->texts == NULL)
+		/* It is for the RADIUS server's user alone: to others, who decide by what
+		 * that one has found out, it is no fault. */
+		if (errno == EACCES) {
+			n = strlen(why);
+			copy = policy_alloc(pol, n + 1);
+			memcpy(copy, why, n);
+			pol->hint_unread = copy;
+		} else if (p->texts == NULL)
 			file_fault(p, name, why);
 		return;
 	}

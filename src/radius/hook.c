@@ -147,12 +147,23 @@ look_up(struct hook *h)
 	return 0;
 }
 
+/* One more thing that the journal should say beside the decision. */
+static void
+add_note(struct hook *h, const char *text)
+{
+	size_t	 len = strlen(h->note);
+
+	if (len > 0)
+		len += (size_t)snprintf(h->note + len, sizeof(h->note) - len, "; ");
+	if (len < sizeof(h->note))
+		text_copy(h->note + len, sizeof(h->note) - len, text);
+}
+
 /* The rules are broken: their last good copy decides, and the journal says so. */
 static void
 last_good(struct hook *h, const char *broken)
 {
 	char	 why[GOOD_WHY], note[HOOK_WHY + GOOD_WHY + 64], when[WHEN_TEXT];
-	size_t	 len = strlen(h->note);
 	int64_t	 kept;
 
 	if ((h->policy = good_load(h->rules, h->state_dir, &kept, why)) == NULL) {
@@ -162,10 +173,7 @@ last_good(struct hook *h, const char *broken)
 	}
 	snprintf(note, sizeof(note), "the last good rules (%s) decide: %s",
 	    when_format(when, kept), broken);
-	if (len > 0)
-		len += (size_t)snprintf(h->note + len, sizeof(h->note) - len, "; ");
-	if (len < sizeof(h->note))
-		text_copy(h->note + len, sizeof(h->note) - len, note);
+	add_note(h, note);
 }
 
 bool
@@ -176,6 +184,8 @@ hook_load(struct hook *h)
 	if (h->error[0] == '\0' &&
 	    (h->policy = policy_load(h->rules, complain, &c)) == NULL)
 		last_good(h, complaints(&c));
+	if (h->policy != NULL && policy_hint_unread(h->policy) != NULL)
+		add_note(h, policy_hint_unread(h->policy));
 	return h->policy != NULL;
 }
 

@@ -223,6 +223,8 @@ load_rules(struct live *l, bool again)
 	pthread_mutex_unlock(&l->lock);
 	l->rules_version = rules_version(l);
 	l->say(line);
+	if (policy_hint_unread(policy) != NULL)
+		l->say(policy_hint_unread(policy));
 }
 
 struct live *

@@ -162,6 +162,23 @@ nac-decide: site/site.rules:3:1: unknown statement "alow" (did you mean "allow"?
 	assert_eq "$stderr" 'nac-decide: site/site.rules:1:10: a hint has 8 to 127 bytes, this file'\''s has not: "hint"'
 }
 
+@test "a hint that only the RADIUS server's user may read: others decide by what that one found" {
+	[ "$(id -u)" -eq 0 ] || skip "needs root"
+	command -v setpriv >/dev/null || skip "no setpriv"
+	printf 'secret-of-the-app\n' >site/hint; chmod 600 site/hint; chown nobody site/hint
+	rules 'app-hint "hint"' 'trusted by app-hint' 'allow "T" if trust is trusted' 'no-match deny'
+	as=(setpriv '--bounding-set=-dac_override,-dac_read_search')
+	run -0 --separate-stderr "${as[@]}" nac-decide -r site/site.rules '{"session":{"hint":"good"}}'
+	assert_eq "$stderr" ""
+	run -1 "${as[@]}" nac-decide -r site/site.rules '{"session":{"app_hint":"secret-of-the-app"}}'
+	run -0 --separate-stderr "${as[@]}" nac-decide -n -r site/site.rules
+	assert_eq "$stderr" "nac-decide: site/site.rules:1:1: warning: site/hint: Permission denied: to this user no hint is good"
+	nac-cache -d site put </dev/null
+	run -1 env -i NAC-App-Hint=secret-of-the-app "${as[@]}" "$(command -v radius-hook)" \
+		--rules site/site.rules --state-dir site --record
+	assert_eq "$(json_get "$output" .note)" "site/hint: Permission denied"
+}
+
 # product N: the Nth block of "What other editors say", as site/site.rules
 product() {
 	awk -v want="$1" '/^\.Ss What other/ { on = 1 } /^\.Sh FILES/ { on = 0 }
