@@ -50,7 +50,7 @@ DEPS_CHECK := bats faketime freeradius-rest freeradius-python3 nginx-light hosta
 
 pkg	 = $(if $(2),$(shell pkg-config --$(1) $(2)))
 TOOLS	:= $(patsubst src/%.c,%,$(wildcard src/*.c))
-SCRIPTS	:= nac-poll nac-setup
+SCRIPTS	:= nac-poll nac-setup nac-appconfig
 LIBOBJ	:= $(patsubst %.c,$(B)/%.o,$(wildcard src/*/*.c))
 UNITS	:= $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZ	:= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))

@@ -34,7 +34,7 @@ goes_on() {
 	assert_eq "$status $(vlan)" "0 750"
 	assert_eq "$(json_get "$line" .decision.rules)" "$digest"
 	assert_eq "$(json_get "$line" .error)" null
-	[[ $(json_get "$line" .note) =~ ^'the last good rules ('20[0-9:TZ-]+') decide: '.*"$1" ]]
+	[[ $(json_get "$line" .note) =~ ^the\ last\ good\ rules\ \(20[0-9:TZ-]+\)\ decide:\ .*"$1" ]]
 	hook 00-00-5E-00-53-66
 	assert_eq "$status $(json_get "$line" '.decision.rule, .decision.listed.reason' | paste -sd' ')" "1 site.rules:3 stolen"
 }
@@ -167,7 +167,7 @@ goes_on() {
 }
 
 @test "ten that keep at once leave one whole copy, and no temporary file" {
-	for i in {1..10}; do nac-decide --keep '{}' >/dev/null & done
+	for _ in {1..10}; do nac-decide --keep '{}' >/dev/null & done
 	wait
 	assert_eq "$(find state -name 'site.rules.good*' | wc -l)" 1
 	echo 'alow' >>etc/site.rules

@@ -5,7 +5,7 @@
 
 load test_helper
 
-programs=(certid intune-token intune-query nac-decide nac-cache coa-send radius-hook nac-serve nac-poll nac-setup intune-emulator)
+programs=(certid intune-token intune-query nac-decide nac-cache coa-send radius-hook nac-serve nac-poll nac-setup nac-appconfig intune-emulator)
 
 # The table of DESIGN: what each compiled program may link beside libc.
 libraries() {
