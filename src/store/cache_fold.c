@@ -250,6 +250,7 @@ fold_all(const struct cache *c, const char *cursor)
 			f->status = cli_worst(f->status, cache_fault(c));
 			break;
 		}
+		store_relax(c->store);
 	} while (f->n > 0);
 	status = f->status;
 	fold_free(f);

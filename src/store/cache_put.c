@@ -216,6 +216,7 @@ flush(struct put *p)
 	/* Without the store there is no point in asking Intune for more. */
 	if (store_transact(p->c->store, put_items, p) == STORE_ERROR && !p->looked)
 		exit(cache_finish(cli_worst(p->status, cache_fault(p->c))));
+	store_relax(p->c->store);
 	for (i = 0; i < p->n; i++) {
 		if (!p->c->quiet && (!p->c->changed || p->item[i].changed) && !ferror(stdout))
 			p->status = cli_worst(p->status, record_print(p->item[i].rec, stdout));

@@ -10,6 +10,7 @@
 #define VALUE_VERSION	1
 #define VALUE_HEAD	25	/* version, seen, ino, offset */
 #define CHUNK		64	/* clients copied in one transaction */
+#define RELAX		16	/* chunks between two times that pages are let go */
 #define PLACE_LEN	32	/* dev, ino, offset, head */
 
 bool
@@ -157,7 +158,7 @@ client_each(struct store *s, client_fn fn, void *arg)
 {
 	struct client	*chunk;
 	char		 last[CLIENT_ID] = "", why[CLIENT_ID + 64];
-	size_t		 i, n;
+	size_t		 i, n, chunks = 0;
 	enum store_rc	 rc;
 	bool		 go = true;
 
@@ -165,6 +166,8 @@ client_each(struct store *s, client_fn fn, void *arg)
 		return db_fault(s, ENOMEM, "%s", strerror(ENOMEM));
 	do {
 		rc = copy_chunk(s, last, chunk, &n);
+		if (++chunks % RELAX == 0)
+			store_relax(s);
 		for (i = 0; i < n; i++) {
 			snprintf(why, sizeof(why), "the store is damaged: the value of client \"%s\"",
 			    chunk[i].id);
@@ -191,7 +194,9 @@ prune_all(struct store *s, void *arg)
 	struct client	 c;
 	struct bytes	 k, v;
 	char		 last[CLIENT_ID] = "";
+	size_t		 n = 0;
 	enum store_rc	 rc;
+	bool		 gone;
 
 	p->n = 0;
 	while ((rc = db_after(s, DB_CLIENT, last, strlen(last), &k, &v)) == STORE_FOUND) {
@@ -199,7 +204,10 @@ prune_all(struct store *s, void *arg)
 			return db_fault(s, EBADMSG, "the store is damaged: a client's key");
 		memcpy(last, k.p, k.n);
 		last[k.n] = '\0';
-		if (parse_value(&k, &v, &c) && c.seen >= p->limit)
+		gone = !parse_value(&k, &v, &c) || c.seen < p->limit;
+		if (++n % (CHUNK * RELAX) == 0)
+			store_relax(s);
+		if (!gone)
 			continue;
 		if (db_del(s, DB_CLIENT, last, strlen(last), NULL, 0) == STORE_ERROR)
 			return STORE_ERROR;

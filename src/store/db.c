@@ -1,8 +1,10 @@
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <lmdb.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -668,6 +670,33 @@ db_count(struct store *s, enum db db, size_t *out)
 		return lmdb_fault(s, "reading", rc);
 	*out = st.ms_entries;
 	return STORE_FOUND;
+}
+
+void
+store_relax(struct store *s)
+{
+	static const char	 name[] = "/data.mdb\n";
+	unsigned long		 begin, end, inode;
+	char			 line[PATH_MAX + 128];
+	struct stat		 st;
+	FILE			*maps;
+	size_t			 n;
+	int			 fd;
+
+	/* LMDB does not say where its map is. */
+	if (mdb_env_get_fd(s->env, &fd) != 0 || fstat(fd, &st) == -1 ||
+	    (maps = fopen("/proc/self/maps", "re")) == NULL)
+		return;
+	while (fgets(line, sizeof(line), maps) != NULL) {
+		n = strlen(line);
+		/* Read-only, as it is for a writer, too: nothing can be lost. */
+		if (n < sizeof(name) || strcmp(line + n - strlen(name), name) != 0 ||
+		    sscanf(line, "%lx-%lx r--s %*s %*s %lu", &begin, &end, &inode) != 3 ||
+		    inode != (unsigned long)st.st_ino)
+			continue;
+		madvise((void *)begin, end - begin, MADV_DONTNEED);
+	}
+	fclose(maps);
 }
 
 enum store_rc

@@ -11,6 +11,7 @@
 #include "store/pack.h"
 
 #define CHUNK	64	/* answers copied in one transaction */
+#define RELAX	64	/* chunks between two times that pages are let go */
 
 struct entry {
 	struct answer	 a;
@@ -77,7 +78,7 @@ store_each(struct store *s, store_answer_fn fn, void *arg)
 	struct entry	*chunk;
 	unsigned char	 last[DB_KEY_MAX];
 	char		 why[TEXT_SHOWN + 128];
-	size_t		 i, n, len = 0;
+	size_t		 i, n, len = 0, chunks = 0;
 	enum store_rc	 rc;
 	bool		 go = true;
 
@@ -85,6 +86,8 @@ store_each(struct store *s, store_answer_fn fn, void *arg)
 		return db_fault(s, ENOMEM, "%s", strerror(ENOMEM));
 	do {
 		rc = copy_chunk(s, last, &len, chunk, &n);
+		if (++chunks % RELAX == 0)
+			store_relax(s);
 		for (i = 0; i < n && go; i++) {
 			if (chunk[i].why == NULL) {
 				go = fn(&chunk[i].a, NULL, arg);

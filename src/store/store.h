@@ -137,6 +137,14 @@ enum store_rc store_check(struct store *s, store_fault_fn fn, void *arg,
  * file; writers and readers go on meanwhile. */
 enum store_rc store_copy(struct store *s, int fd);
 
+/*
+ * Lets go of the pages of the map that were touched.  They stay in the system's
+ * cache; but who goes through a large store would else seem to use as much memory
+ * as the store has.  Costs a few microseconds, and a soft fault for each page that
+ * is touched again.
+ */
+void	 store_relax(struct store *s);
+
 /* What LMDB says of itself. */
 struct store_size {
 	uint64_t	 file;		/* bytes */
