@@ -174,7 +174,7 @@ print_json(json_t *o)
 
 /* Prints the list of all non-compliant devices, when it is whole. */
 static int
-list_noncompliant(struct nac2 *nac2)
+list_noncompliant(const struct query *q)
 {
 	struct nac2_device	*device;
 	struct answer		 answer;
@@ -183,12 +183,12 @@ list_noncompliant(struct nac2 *nac2)
 	int64_t			 now = when_now();
 	int			 status = STATUS_OK;
 
-	if (nac2_noncompliant(nac2, &device, &n) != GRAPH_OK) {
-		warnx("--noncompliant: %s", nac2_why(nac2));
-		return nac2_status(nac2);
+	if (nac2_noncompliant(q->nac2, &device, &n) != GRAPH_OK) {
+		warnx("--noncompliant: %s", nac2_why(q->nac2));
+		return nac2_status(q->nac2);
 	}
 	for (i = 0; i < n && status == STATUS_OK; i++) {
-		query_noncompliant(&device[i], now, &answer);
+		query_noncompliant(q, &device[i], now, &answer);
 		if ((rec = json_object()) == NULL)
 			err(EX_OSERR, NULL);
 		record_put_answer(rec, &answer, now);
@@ -312,7 +312,7 @@ work(struct request *r, struct queries *queries, int argc, char **argv)
 		r->tenant.set = queries_settings(queries, r->section);
 		return tenant_list(&r->tenant);
 	case OPT_NONCOMPLIANT:
-		return list_noncompliant(q->nac2);
+		return list_noncompliant(q);
 	case OPT_WINDOW:
 		return print_window(queries_settings(queries, r->section));
 	case OPT_MDMINFO:

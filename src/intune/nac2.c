@@ -625,6 +625,7 @@ nac2_noncompliant(struct nac2 *n, struct nac2_device **out, size_t *count)
 	/* Neither of these shall fail when the window has been opened for it. */
 	if (!find_service(n, NULL) || !have_token(n, 0, wire_clock() + n->deadline))
 		return GRAPH_FAILED;
+	window_learn(n->set, n->keeper.token.text);
 	if (!window_begin(n->set, n->deadline / 1000 + n->set->timeout, &window, &until, &call,
 	    why))
 		return fail(n, EX_NOPERM, "%s: without it the list of non-compliant devices "

@@ -38,6 +38,13 @@ queries_new(const struct settings *options, const struct queries_options *how)
 	return t;
 }
 
+/* Whether the file has more than one tenant, and an answer should say whose it is. */
+static bool
+several(const struct conf *conf)
+{
+	return conf_sections(conf) + (conf_get(conf, "tenant", NULL) != NULL) > 1;
+}
+
 static void
 open_one(struct queries *t, struct tenant_query *one, int section)
 {
@@ -50,6 +57,8 @@ open_one(struct queries *t, struct tenant_query *one, int section)
 	q->source = how->source;
 	if (!how->has_source)
 		(void)query_source_parse(one->set.source, &q->source);
+	q->tenant = several(t->options->conf) ? section != CONF_TOP ?
+	    conf_section_name(t->options->conf, section) : one->set.tenant : NULL;
 	one->http = http_new(&one->set);
 	q->graph = graph_new(&one->set, one->http, how->deadline);
 	if (how->budget != BUDGET_DEFAULT)
@@ -90,13 +99,15 @@ queries_pick(void *arg, const json_t *rec, const struct identity *id, char *why,
 	struct queries	*t = arg;
 	struct session	 session;
 	struct query	*q;
+	const char	*was;
 	int		 section;
 
 	*status = EX_DATAERR;
 	if (!record_session(rec, &session, why, size))
 		return NULL;
 	*status = EX_CONFIG;
-	if (!section_choose(t->options->conf, id, &session, &section, why, size))
+	was = json_string_value(json_object_get(json_object_get(rec, "compliance"), "tenant"));
+	if (!section_choose(t->options->conf, id, &session, was, &section, why, size))
 		return NULL;
 	if ((q = queries_get(t, section, status)) == NULL)
 		snprintf(why, size, "tenant %s: cannot be asked: see the message about its "

@@ -467,6 +467,15 @@ decide(const struct query *q, const struct candidates *c, enum match by, struct 
 		warnx("%s: %zu devices match by %s", c->where, c->n, match_name(by));
 }
 
+/* An empty answer; whose it is stands in it only where that says something. */
+static void
+begin(const struct query *q, struct answer *a)
+{
+	memset(a, 0, sizeof(*a));
+	if (q->tenant != NULL)
+		text_copy(a->tenant, sizeof(a->tenant), q->tenant);
+}
+
 enum graph_end
 query_answer(struct query *q, const struct identity *id, const struct device *was,
     const char *where, struct answer *a)
@@ -475,7 +484,7 @@ query_answer(struct query *q, const struct identity *id, const struct device *wa
 	enum graph_end		 end = GRAPH_OK;
 	size_t			 i;
 
-	memset(a, 0, sizeof(*a));
+	begin(q, a);
 	a->source = q->source == QUERY_NAC2 ? SOURCE_NAC2 : SOURCE_GRAPH;
 	a->state = COMPLIANCE_UNREGISTERED;
 	/* Who could be two devices gets the access of neither. */
@@ -535,12 +544,13 @@ query_source_parse(const char *text, enum query_source *out)
 }
 
 void
-query_noncompliant(const struct nac2_device *d, int64_t now, struct answer *out)
+query_noncompliant(const struct query *q, const struct nac2_device *d, int64_t now,
+    struct answer *out)
 {
 	struct managed	 m;
 	char		 text[GUID_TEXT], mac[MAC_TEXT];
 
-	memset(out, 0, sizeof(*out));
+	begin(q, out);
 	out->source = SOURCE_NAC2;
 	from_nac2(d, d->nmac > 0 ? d->mac[0] : NULL, &m);
 	out->matched_by = d->has_id ? MATCH_GUID : MATCH_MAC;
@@ -554,12 +564,13 @@ query_noncompliant(const struct nac2_device *d, int64_t now, struct answer *out)
 }
 
 void
-query_listed(const struct managed *m, int64_t now, struct answer *out)
+query_listed(const struct query *q, const struct managed *m, int64_t now, struct answer *out)
 {
 	/* Not all of it, for this is done a hundred thousand times. */
 	out->matched_by = MATCH_NONE;
 	out->id_space = ID_SPACE_NONE;
 	out->nasked = 0;
+	text_copy(out->tenant, sizeof(out->tenant), q->tenant != NULL ? q->tenant : "");
 	out->source = SOURCE_GRAPH;
 	take(out, m, "--all");
 	out->checked = now;

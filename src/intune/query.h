@@ -30,6 +30,7 @@ struct query {
 	enum query_source	 source;
 	size_t			 nac2_macs;	/* asked so far */
 	bool			 nac2_off;	/* QUERY_AUTO: it does not answer; Graph does */
+	const char		*tenant;	/* named in answers, where there are several */
 	struct match_order	 order;
 	bool			 newest;	/* of several matches take the last to sync */
 	bool			 directory;	/* also ask it for accountEnabled */
@@ -53,9 +54,11 @@ enum graph_end query_answer(struct query *q, const struct identity *id,
 bool	 query_source_parse(const char *text, enum query_source *out);
 
 /* The answer that a device in NAC 2.0's list of non-compliant ones gives. */
-void	 query_noncompliant(const struct nac2_device *d, int64_t now, struct answer *out);
+void	 query_noncompliant(const struct query *q, const struct nac2_device *d, int64_t now,
+	    struct answer *out);
 
 /* The answer that a device's own record gives, unasked: --all. */
-void	 query_listed(const struct managed *m, int64_t now, struct answer *out);
+void	 query_listed(const struct query *q, const struct managed *m, int64_t now,
+	    struct answer *out);
 
 #endif

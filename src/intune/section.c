@@ -174,10 +174,15 @@ fit(const struct conf *conf, int section, const struct identity *id, const struc
 
 /* Where a record goes that no section claims. */
 static bool
-by_default(const struct conf *conf, int *section, char *why, size_t size)
+by_default(const struct conf *conf, const char *was, int *section, char *why, size_t size)
 {
+	const char	*top = conf_get(conf, "tenant", NULL);
+
+	if (was != NULL && (top == NULL || strcmp(was, top) != 0) &&
+	    (*section = conf_section_find(conf, was)) != CONF_TOP)
+		return true;
 	*section = CONF_TOP;
-	if (conf_get(conf, "tenant", NULL) != NULL || conf_sections(conf) == 0)
+	if (top != NULL || conf_sections(conf) == 0)
 		return true;
 	*section = 0;
 	if (conf_sections(conf) == 1 && conf_section_get(conf, 0, "issuer", NULL) == NULL &&
@@ -191,7 +196,7 @@ by_default(const struct conf *conf, int *section, char *why, size_t size)
 
 bool
 section_choose(const struct conf *conf, const struct identity *id, const struct session *s,
-    int *section, char *why, size_t size)
+    const char *was, int *section, char *why, size_t size)
 {
 	int	 i, score, best = 0, other = 0;
 
@@ -204,7 +209,7 @@ section_choose(const struct conf *conf, const struct identity *id, const struct 
 			other = i;
 	}
 	if (best == 0)
-		return by_default(conf, section, why, size);
+		return by_default(conf, was, section, why, size);
 	if (other == *section)
 		return true;
 	snprintf(why, size, "%.200s: both [tenant %s] and [tenant %s] have its issuer, realm or "

@@ -17,11 +17,12 @@
  * soon as one of its keys contradicts what the record says, and in when one fits.  Of
  * several the issuer counts more than the realm, and that more than the NAS.  When none
  * is in: CONF_TOP if a tenant stands there, or the only section if it has none of
- * these keys.  Returns true with *section set; or false with a reason in why (size
+ * these keys; but before that the section of this name, or the top if its tenant has
+ * it, where was (or NULL) says who answered the last time.  Returns true with *section set; or false with a reason in why (size
  * bytes): nobody's, or that of two.
  */
 bool	 section_choose(const struct conf *conf, const struct identity *id,
-	    const struct session *s, int *section, char *why, size_t size);
+	    const struct session *s, const char *was, int *section, char *why, size_t size);
 
 /*
  * True when each part of want, such as "CN=Device CA, O=Contoso", is a part of the

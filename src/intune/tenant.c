@@ -187,7 +187,7 @@ print_device(struct run *r, const struct managed *m)
 	const char	*text;
 	int64_t		 now = when_now();
 
-	query_listed(m, now, &answer);
+	query_listed(r->t->q, m, now, &answer);
 	jw_init(&w, buf, sizeof(buf));
 	jw_object(&w, NULL);
 	answer_write(&w, &answer, now);

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/file.h"
+#include "base/guid.h"
 #include "intune/settings.h"
 
 #define WINDOW_FREE	3600		/* seconds in which the list may be asked for again */
@@ -42,6 +43,13 @@ struct window_call {
 /* What may be done at `now` (seconds since 1970) and until when, which for
  * WINDOW_NEW is 0.  Nothing of the file's clock is believed that cannot be. */
 enum window window_at(const struct window_state *state, int64_t now, int64_t *until);
+
+/*
+ * The window is the tenant's, by whatever name a configuration calls it: this learns
+ * the tenant's id from the token's claim tid, for all processes that only have the
+ * name.  Before the first window_begin() with a token.
+ */
+void	 window_learn(const struct settings *set, const char *token);
 
 /* What the file says; an empty state when there is none.  One that cannot be read
  * is taken as a 503 that began when it was written.  False, with a sentence in

@@ -21,7 +21,10 @@ teardown_file() {
 	emulator_stop
 	EMU_DIR=$BATS_FILE_TMPDIR/emu2 emulator_stop
 }
-setup() { intune_setup; }
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return
+	intune_setup
+}
 
 # scope_asked: what the last token request was for
 scope_asked() { emulator_control log | jq -r 'select(.kind == "token").scope' | tail -1; }
@@ -214,4 +217,35 @@ record() {
 	assert_eq "$(jq -r .compliance.state <<<"$output")" compliant
 	assert_eq "$(grep -c 'client_id is no application' <<<"$stderr")" 1
 	assert_has "$stderr" "<stdin>:3: tenant south: cannot be asked"
+}
+
+@test "an answer names its tenant where there are several, in the store too; and is asked for there again" {
+	run -0 --separate-stderr intune-query BOTH-1
+	assert_eq "$(json_get "$output" '.compliance | has("tenant")')" false
+	two_tenants 'realm = south.example'
+	echo "state_dir = $BATS_TEST_TMPDIR/state" | cat - "$INTUNE_NAC_CONF" >conf.new
+	cat conf.new >"$INTUNE_NAC_CONF"
+	run -0 --separate-stderr bash -c '{ record() { jq -nc --arg r "$1" "{identity: {name: [{value: \"BOTH-1\"}]}, session: {realm: \$r}}"; }
+		record north.example; record south.example; } | intune-query'
+	assert_eq "$(jq -r '.compliance | "\(.tenant) \(.state)"' <<<"$output" | xargs)" "north compliant south noncompliant"
+	run -0 --separate-stderr intune-query --all --tenant south
+	assert_eq "$(jq -r '.compliance.tenant // empty' <<<"$output" | sort | uniq -c | xargs)" "2 south"
+	nac-cache put -q <<<"$output"
+	run -0 nac-cache get SOUTH-1
+	assert_eq "$(json_get "$output" .compliance.tenant)" south
+	run -0 nac-cache check
+	# No issuer, realm or NAS: whoever answered the last time.
+	run -0 bash -c 'set -o pipefail; nac-cache get SOUTH-1 | intune-query'
+	assert_eq "$(json_get "$output" '.compliance | "\(.tenant) \(.state) \(.source)"')" "south noncompliant graph"
+	run -0 bash -c 'nac-cache export >a && nac-cache -d s2 import -q <a && nac-cache -d s2 export >b && cmp a b'
+	# What a record says itself counts more.
+	run -0 bash -c "set -o pipefail; nac-cache get SOUTH-1 | jq -c '.session.realm = \"north.example\"' | intune-query"
+	assert_eq "$(json_get "$output" '.compliance | "\(.tenant) \(.state)"')" "north unregistered"
+	run -78 --separate-stderr intune-query SOUTH-1
+}
+
+@test "a tenant above the sections is named by its own name" {
+	printf '%s\n' '[tenant south]' 'tenant = south.example' 'realm = south.example' >>"$INTUNE_NAC_CONF"
+	run -0 intune-query LAPTOP-0001
+	assert_eq "$(json_get "$output" .compliance.tenant)" "$EMU_TENANT"
 }

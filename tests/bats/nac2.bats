@@ -412,6 +412,48 @@ age() {
 	assert_eq "$(jq -r .window <<<"$output")" open
 }
 
+# digest WORD...: the name of a shared file
+digest() {
+	python3 -c 'import sys
+h = 0xcbf29ce484222325
+for b in b"".join(w.encode() + b"\0" for w in sys.argv[1:]):
+    h = (h ^ b) * 0x100000001b3 & (1 << 64) - 1
+print("%016x" % h)' "$@"
+}
+
+@test "one tenant has one window, by whatever name it is called" {
+	run -0 --separate-stderr intune-query --noncompliant
+	conf_set tenant Example.OnMicrosoft.com
+	run -0 --separate-stderr intune-query --window
+	assert_eq "$output" '{"window":"new"}'
+	run -0 --separate-stderr intune-query --noncompliant
+	assert_eq "$stderr" ""
+	for tenant in example.onmicrosoft.com "$EMU_TENANT" "${EMU_TENANT^^}"; do
+		conf_set tenant "$tenant"
+		run -0 --separate-stderr intune-query --window
+		assert_eq "$(jq -r .window <<<"$output")" open
+	done
+	assert_eq "$(jq .calls "$(token_file window)")" 2
+	# A file of an earlier version, under the name as it was written, goes on.
+	for written in example.onmicrosoft.com "${EMU_TENANT^^}"; do
+		rm -f "$TOKENS"/*.tenant
+		conf_set tenant "$written"
+		mv "$(token_file window)" "$TOKENS/$(digest "$EMU_HOST" "$written").window"
+		run -0 --separate-stderr intune-query --noncompliant
+		conf_set tenant "$EMU_TENANT"
+		run -0 --separate-stderr intune-query --window
+		assert_eq "$(jq -r .window <<<"$output")" open
+		token_file window
+	done
+	assert_eq "$(jq .calls "$(token_file window)")" 4
+	# What says whose name it is cannot be believed: then it is filed by the name.
+	conf_set tenant example.onmicrosoft.com
+	run -0 intune-query --noncompliant
+	echo '{"id":"x"}' >"$(token_file tenant)"
+	run -0 --separate-stderr intune-query --window
+	assert_eq "$output" '{"window":"new"}'
+}
+
 @test "a window file that cannot be believed closes the list; without one it is not asked for" {
 	run -0 intune-query --noncompliant
 	for text in '' '{' '[]' '{"first":"x"}' '{"first":9999999999,"last":9999999999,"calls":1,"until":0}' \

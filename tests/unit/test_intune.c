@@ -453,26 +453,32 @@ test_section(void)
 	c = conf_parse("t", text, strlen(text), conf_warn, NULL);
 	memset(&id, 0, sizeof(id));
 	memset(&se, 0, sizeof(se));
-	CHECK(c != NULL && !section_choose(c, &id, &se, &n, why, sizeof(why)));
-	CHECK(!section_choose(c, NULL, NULL, &n, why, sizeof(why)));
+	CHECK(c != NULL && !section_choose(c, &id, &se, NULL, &n, why, sizeof(why)));
+	CHECK(!section_choose(c, NULL, NULL, NULL, &n, why, sizeof(why)));
 	strcpy(se.nas_ip, "10.1.0.1");
-	CHECK(!section_choose(c, &id, &se, &n, why, sizeof(why)) && strstr(why, "both") != NULL);
+	CHECK(!section_choose(c, &id, &se, NULL, &n, why, sizeof(why)) && strstr(why, "both") != NULL);
 	strcpy(se.realm, "b.example");
-	CHECK(section_choose(c, &id, &se, &n, why, sizeof(why)) && n == 1);
+	CHECK(section_choose(c, &id, &se, NULL, &n, why, sizeof(why)) && n == 1);
 	/* What contradicts one key is not saved by another that fits. */
 	strcpy(se.realm, "a.example");
-	CHECK(section_choose(c, &id, &se, &n, why, sizeof(why)) && n == 0);
+	CHECK(section_choose(c, &id, &se, NULL, &n, why, sizeof(why)) && n == 0);
 	strcpy(id.issuer, "CN=Z");
-	CHECK(section_choose(c, &id, &se, &n, why, sizeof(why)) && n == 2);
+	CHECK(section_choose(c, &id, &se, NULL, &n, why, sizeof(why)) && n == 2);
 	strcpy(id.issuer, "CN=A");
 	strcpy(se.realm, "");
-	CHECK(section_choose(c, &id, &se, &n, why, sizeof(why)) && n == 0);
+	CHECK(section_choose(c, &id, &se, NULL, &n, why, sizeof(why)) && n == 0);
 	conf_free(c);
 	c = conf_parse("t", "[tenant a]\ntenant = x\n", 22, conf_warn, NULL);
-	CHECK(c != NULL && section_choose(c, &id, &se, &n, why, sizeof(why)) && n == 0);
+	CHECK(c != NULL && section_choose(c, &id, &se, NULL, &n, why, sizeof(why)) && n == 0);
 	conf_free(c);
 	c = conf_parse("t", "tenant=y\n[tenant a]\nrealm=q\n", 29, conf_warn, NULL);
-	CHECK(c != NULL && section_choose(c, &id, &se, &n, why, sizeof(why)) && n == CONF_TOP);
+	CHECK(c != NULL && section_choose(c, &id, &se, NULL, &n, why, sizeof(why)) && n == CONF_TOP);
+	/* Who answered the last time counts when nothing else does. */
+	CHECK(section_choose(c, &id, &se, "a", &n, why, sizeof(why)) && n == 0);
+	CHECK(section_choose(c, &id, &se, "y", &n, why, sizeof(why)) && n == CONF_TOP);
+	CHECK(section_choose(c, &id, &se, "gone", &n, why, sizeof(why)) && n == CONF_TOP);
+	strcpy(se.realm, "q");
+	CHECK(section_choose(c, &id, &se, "y", &n, why, sizeof(why)) && n == 0);
 	conf_free(c);
 }
 
