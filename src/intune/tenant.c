@@ -12,12 +12,12 @@
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/jsonw.h"
+#include "base/progress.h"
 #include "base/text.h"
 #include "base/when.h"
 #include "device/record.h"
 #include "intune/crew.h"
 #include "intune/directory.h"
-#include "intune/progress.h"
 #include "intune/tenant.h"
 #include "intune/wire.h"
 

@@ -1,3 +1,5 @@
+#include <sys/stat.h>
+
 #include <err.h>
 #include <errno.h>
 #include <stdio.h>
@@ -8,6 +10,7 @@
 
 #include "base/cli.h"
 #include "base/digest.h"
+#include "base/progress.h"
 #include "base/text.h"
 #include "base/when.h"
 #include "device/record.h"
@@ -18,6 +21,7 @@
  * line was cut off when its writer was killed. */
 static const char	 mark[] = "{\"journal\":1,";
 
+#define GUESS		1000		/* lines between two guesses at how many there are */
 #define COMPLAINTS	10		/* bad lines that are named */
 #define ROW_TEXT	(2 * TEXT_SHOWN + 8)
 
@@ -44,7 +48,8 @@ enum owed { OWED_NOTHING, OWED_REAUTH, OWED_DISCONNECT };
 
 struct replay {
 	const struct policy	*policy;
-	bool			 json, tty;
+	bool			 json;
+	struct progress		 progress;
 	uint64_t		 lines, decisions, changed, bad, stumps, skipped;
 	struct table		 table[TABLES];
 	uint64_t		*client;
@@ -301,11 +306,17 @@ one(struct replay *r, json_t *rec, const char *where)
 	json_decref(now);
 }
 
+/* How many lines there will be, from the bytes of the lines of this file so far. */
 static void
-progress(const struct replay *r)
+guess_total(struct replay *r, FILE *in, uint64_t number)
 {
-	fprintf(stderr, "\r%llu lines, %llu changes", (unsigned long long)r->lines,
-	    (unsigned long long)r->changed);
+	struct stat	 st;
+	off_t		 at = ftello(in);
+
+	r->progress.total = 0;
+	if (at > 0 && fstat(fileno(in), &st) == 0 && S_ISREG(st.st_mode) && st.st_size > at)
+		r->progress.total = r->progress.done - number + (uint64_t)((double)number *
+		    (double)st.st_size / (double)at);
 }
 
 static void
@@ -342,8 +353,10 @@ file(struct replay *r, FILE *in, const char *name)
 
 	while ((len = record_line(in, buf)) != -1 && !ferror(stdout)) {
 		number++;
-		if (++r->lines % 20000 == 0 && r->tty)
-			progress(r);
+		r->lines++;
+		if (r->progress.shown && number % GUESS == 0)
+			guess_total(r, in, number);
+		progress_add(&r->progress, 1);
 		if ((size_t)len != strspn(buf, " \t\r"))
 			line(r, name, number, buf, (size_t)len);
 	}
@@ -423,7 +436,7 @@ finish(struct replay *r)
 int
 replay_run(const struct policy *p, int argc, char **argv, bool json)
 {
-	struct replay	 r = { .policy = p, .json = json, .tty = isatty(STDERR_FILENO) != 0 };
+	struct replay	 r = { .policy = p, .json = json };
 	FILE		*in;
 	int		 i;
 
@@ -431,6 +444,8 @@ replay_run(const struct policy *p, int argc, char **argv, bool json)
 	r.table[BY_RULE].title = "by rule: before -> after";
 	r.table[BY_SITE].title = "by site";
 	r.table[BY_STATE].title = "by state";
+	progress_start(&r.progress, "lines", 0);
+	r.progress.shown = r.progress.shown && !isatty(STDOUT_FILENO);
 	if (argc == 0)
 		file(&r, stdin, "<stdin>");
 	for (i = 0; i < argc; i++) {
@@ -444,8 +459,7 @@ replay_run(const struct policy *p, int argc, char **argv, bool json)
 			fclose(in);
 		}
 	}
-	if (r.tty && r.lines >= 20000)
-		fputs("\r\033[K", stderr);
+	progress_clear(&r.progress);
 	if (r.bad > COMPLAINTS)
 		warnx("and %llu more bad lines", (unsigned long long)(r.bad - COMPLAINTS));
 	sums(&r, json ? stderr : stdout);

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/progress.h"
 #include "device/answer.h"
 #include "store/client.h"
 #include "store/guard.h"
@@ -71,6 +72,13 @@ int	 cache_fault(const struct cache *c);
 
 /* As cli_finish(), but says nothing of an output that record_print() has told of. */
 int	 cache_finish(int status);
+
+/* Starts to draw how far it is, where standard error is a terminal and what is
+ * printed does not go there, too.  total 0: not known. */
+void	 cache_progress(struct progress *p, const char *what, uint64_t total);
+
+/* The same for all clients, or all devices. */
+void	 cache_progress_all(const struct cache *c, struct progress *p, bool clients);
 
 /* Is there anything in id that a device could be found by? */
 bool	 cache_can_ask(const struct identity *id);

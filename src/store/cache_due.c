@@ -34,6 +34,7 @@
 struct listing {
 	struct cache	*c;
 	struct clientset only;
+	struct progress	 progress;
 	int64_t		 now;
 	int		 status;
 };
@@ -46,7 +47,9 @@ list_answer(const struct answer *stored, const char *why, void *arg)
 	struct identity	 id;
 	json_t		*rec;
 
+	progress_add(&l->progress, 1);
 	if (stored == NULL) {
+		progress_clear(&l->progress);
 		warnx("%s", why);
 		l->status = cli_worst(l->status, EX_IOERR);
 		return true;
@@ -95,7 +98,9 @@ list_client(const struct client *cl, const char *why, void *arg)
 	struct answer	 a;
 	json_t		*rec;
 
+	progress_add(&l->progress, 1);
 	if (cl == NULL) {
+		progress_clear(&l->progress);
 		warnx("%s", why);
 		l->status = cli_worst(l->status, EX_IOERR);
 		return true;
@@ -119,8 +124,10 @@ cache_list(struct cache *c)
 
 	if (c->only != NULL && (l.status = clientset_load(&l.only, c->only)) != STATUS_OK)
 		return l.status;
+	cache_progress_all(c, &l.progress, c->clients);
 	rc = c->clients ? client_each(c->store, list_client, &l) :
 	    store_each(c->store, list_answer, &l);
+	progress_clear(&l.progress);
 	clientset_free(&l.only);
 	return rc == STORE_ERROR ? cli_worst(l.status, cache_fault(c)) : l.status;
 }
@@ -130,6 +137,7 @@ cache_list(struct cache *c)
 struct due {
 	struct cache	*c;
 	struct clientset except;
+	struct progress	 progress;
 	int64_t		 now;
 	int		 status;
 	/* for --summary: */
@@ -257,7 +265,9 @@ due_client(const struct client *cl, const char *why, void *arg)
 	struct answer	 a;
 	json_t		*rec;
 
+	progress_add(&d->progress, 1);
 	if (cl == NULL) {
+		progress_clear(&d->progress);
 		warnx("%s", why);
 		d->status = cli_worst(d->status, EX_IOERR);
 		return true;
@@ -291,6 +301,7 @@ cache_due(struct cache *c)
 {
 	struct due	 d = { .c = c, .now = c->now != 0 ? c->now : when_now(),
 			    .next = INT64_MAX };
+	enum store_rc	 rc;
 	int		 status;
 
 	/* A journal that cannot be read does not keep the known clients from
@@ -298,7 +309,10 @@ cache_due(struct cache *c)
 	d.status = fold_all(c, CURSOR);
 	if (c->except != NULL && (status = clientset_load(&d.except, c->except)) != STATUS_OK)
 		return cli_worst(d.status, status);
-	if (client_each(c->store, due_client, &d) == STORE_ERROR)
+	cache_progress_all(c, &d.progress, true);
+	rc = client_each(c->store, due_client, &d);
+	progress_clear(&d.progress);
+	if (rc == STORE_ERROR)
 		d.status = cli_worst(d.status, cache_fault(c));
 	else if (c->summary)
 		summary(&d);

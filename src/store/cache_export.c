@@ -408,14 +408,19 @@ cache_import(struct cache *c)
 {
 	struct import	 im = { .s = c->store };
 	struct reading	 r = { .where = "<stdin>" };
+	struct progress	 progress;
 	int		 status = STATUS_OK;
 
 	if ((im.line = calloc(BATCH, sizeof(*im.line))) == NULL)
 		err(EX_OSERR, NULL);
 	r.in = record_open(0, NULL, stdin);
-	while (status == STATUS_OK && next_line(&r, &im.line[im.n]))
+	cache_progress(&progress, "lines", 0);
+	while (status == STATUS_OK && next_line(&r, &im.line[im.n])) {
+		progress_add(&progress, 1);
 		if (++im.n == BATCH)
 			status = flush_import(c, &im);
+	}
+	progress_clear(&progress);
 	if (status == STATUS_OK)
 		status = flush_import(c, &im);
 	status = cli_worst(status, record_close(r.in));

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "base/cli.h"
 #include "base/text.h"
@@ -44,6 +45,23 @@ int
 cache_finish(int status)
 {
 	return ferror(stdout) && status >= EX_IOERR ? status : cli_finish(status);
+}
+
+void
+cache_progress(struct progress *p, const char *what, uint64_t total)
+{
+	progress_start(p, what, total);
+	p->shown = p->shown && !isatty(STDOUT_FILENO);
+}
+
+void
+cache_progress_all(const struct cache *c, struct progress *p, bool clients)
+{
+	struct store_size	 size;
+
+	if (store_sizes(c->store, &size) == STORE_ERROR)
+		memset(&size, 0, sizeof(size));
+	cache_progress(p, clients ? "clients" : "devices", clients ? size.clients : size.entries);
 }
 
 bool

@@ -113,6 +113,28 @@ often() {
 	[ "$n" -ge 6 ]
 }
 
+@test "on a terminal standard error tells how far list, due and import are; a pipe has nothing of it" {
+	nac-cache put </dev/null
+	long=$(printf '%2000s' '')
+	for i in $(seq 1 80); do client "$i" 7300 ".session.note = \"$long\""; done
+	nac-cache due --summary >/dev/null
+	cat >slow <<-'END'
+		sleep 1; cat >/dev/null
+	END
+	for command in "list --clients" due; do
+		run -0 script -qec "nac-cache $command | sh ./slow" /dev/null
+		assert_has "$output" "clients"
+		assert_has "$output" "a second"
+	done
+	run -0 --separate-stderr nac-cache due
+	assert_eq "$stderr" ""
+	nac-cache export >exp
+	run -0 script -qec "(head -n 40 exp; sleep 1; tail -n +41 exp) | nac-cache -d other import >/dev/null" /dev/null
+	assert_has "$output" "lines, "
+	run -0 --separate-stderr nac-cache -d third import <exp
+	assert_eq "$stderr" ""
+}
+
 @test "asked at once: a grace that has run out, an answer that would be stale, a CoA that failed" {
 	nac-cache put </dev/null
 	for i in 1 2 3 4; do client "$i" 3000; done

@@ -1,14 +1,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/progress.h"
 #include "base/when.h"
-#include "intune/progress.h"
-#include "intune/wire.h"
 
 #define STEP	200	/* ms between two drawings */
 #define BAR	20	/* characters */
+
+static int64_t
+clock_ms(void)
+{
+	struct timespec	 ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
 
 void
 progress_start(struct progress *p, const char *what, uint64_t total)
@@ -19,7 +28,7 @@ progress_start(struct progress *p, const char *what, uint64_t total)
 	p->what = what;
 	p->total = total;
 	p->shown = isatty(STDERR_FILENO) && (term == NULL || strcmp(term, "dumb") != 0);
-	p->start = p->last = wire_clock();
+	p->start = p->last = clock_ms();
 }
 
 static void
@@ -51,7 +60,7 @@ progress_add(struct progress *p, uint64_t n)
 	int64_t	 now;
 
 	p->done += n;
-	if (!p->shown || (now = wire_clock()) - p->last < STEP)
+	if (!p->shown || (now = clock_ms()) - p->last < STEP)
 		return;
 	p->last = now;
 	draw(p, now);

@@ -1,8 +1,8 @@
 /*
  * How far a long run has got, on a terminal's standard error and nowhere else.
  */
-#ifndef INTUNE_PROGRESS_H
-#define INTUNE_PROGRESS_H
+#ifndef BASE_PROGRESS_H
+#define BASE_PROGRESS_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -10,8 +10,8 @@
 struct progress {
 	bool		 shown;		/* standard error is a terminal */
 	const char	*what;		/* "devices", "records" */
-	uint64_t	 done, total;	/* total 0 = not known */
-	int64_t		 start, last;	/* wire_clock() */
+	uint64_t	 done, total;	/* total 0 = not known; may be set later */
+	int64_t		 start, last;	/* ms of a clock that does not jump */
 };
 
 /* total as far as it is known, 0 = not at all.  what must be a literal. */
