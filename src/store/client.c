@@ -184,47 +184,55 @@ client_each(struct store *s, client_fn fn, void *arg)
 
 struct prune {
 	int64_t	 limit;
+	char	 from[CLIENT_ID], last[CLIENT_ID];	/* this step begins and ends behind these */
 	size_t	 n;
+	bool	 more;
 };
 
 static enum store_rc
-prune_all(struct store *s, void *arg)
+prune_some(struct store *s, void *arg)
 {
 	struct prune	*p = arg;
 	struct client	 c;
 	struct bytes	 k, v;
-	char		 last[CLIENT_ID] = "";
-	size_t		 n = 0;
-	enum store_rc	 rc;
+	size_t		 seen;
+	enum store_rc	 rc = STORE_FOUND;
 	bool		 gone;
 
+	memcpy(p->last, p->from, sizeof(p->last));
 	p->n = 0;
-	while ((rc = db_after(s, DB_CLIENT, last, strlen(last), &k, &v)) == STORE_FOUND) {
+	for (seen = 0; seen < DB_STEP_SEEN && p->n < DB_STEP; seen++) {
+		if ((rc = db_after(s, DB_CLIENT, p->last, strlen(p->last), &k, &v)) != STORE_FOUND)
+			break;
 		if (k.n >= CLIENT_ID)
 			return db_fault(s, EBADMSG, "the store is damaged: a client's key");
-		memcpy(last, k.p, k.n);
-		last[k.n] = '\0';
+		memcpy(p->last, k.p, k.n);
+		p->last[k.n] = '\0';
 		gone = !parse_value(&k, &v, &c) || c.seen < p->limit;
-		if (++n % (CHUNK * RELAX) == 0)
+		if ((seen + 1) % (CHUNK * RELAX) == 0)
 			store_relax(s);
 		if (!gone)
 			continue;
-		if (db_del(s, DB_CLIENT, last, strlen(last), NULL, 0) == STORE_ERROR)
+		if (db_del(s, DB_CLIENT, p->last, strlen(p->last), NULL, 0) == STORE_ERROR)
 			return STORE_ERROR;
 		p->n++;
 	}
+	p->more = rc == STORE_FOUND;
 	return rc == STORE_ERROR ? rc : STORE_FOUND;
 }
 
 enum store_rc
 client_prune(struct store *s, int64_t limit, size_t *n)
 {
-	struct prune	 p = { limit, 0 };
-	enum store_rc	 rc = store_transact(s, prune_all, &p);
+	struct prune	 p = { .limit = limit };
 
-	if (rc != STORE_ERROR)
+	do {
+		if (store_transact(s, prune_some, &p) == STORE_ERROR)
+			return STORE_ERROR;
+		memcpy(p.from, p.last, sizeof(p.from));
 		*n += p.n;
-	return rc;
+	} while (p.more);
+	return STORE_FOUND;
 }
 
 static size_t

@@ -48,7 +48,7 @@ enum store_rc	 client_get(struct store *s, const char *id, struct client *c, cha
 typedef bool (*client_fn)(const struct client *c, const char *why, void *arg);
 enum store_rc	 client_each(struct store *s, client_fn fn, void *arg);
 
-/* Removes the clients not seen since `limit`; adds to *n. */
+/* Removes the clients not seen since `limit`, as store_prune() does; adds to *n. */
 enum store_rc	 client_prune(struct store *s, int64_t limit, size_t *n);
 
 /* How far a reader of the journal has come; name is a short word. */

@@ -27,13 +27,15 @@
 
 size_t	 db_map = DB_MAP;
 
-/* In the order of enum db. */
+/* In the order of enum db; rare: the first byte of keys that are few (answers that
+ * name no device, refuted claims), yet asked for with each device that is filed. */
 static const struct {
 	const char	*name;
 	unsigned int	 flags;
+	char		 rare;
 } dbs[DB_COUNT] = {
-	{ "meta", 0 }, { "dev", 0 }, { "key", MDB_DUPSORT }, { "client", 0 },
-	{ "out", 0 },
+	{ "meta", 0, '\0' }, { "dev", 0, 'x' }, { "key", MDB_DUPSORT, 'v' }, { "client", 0, '\0' },
+	{ "out", 0, '\0' },
 };
 
 enum store_rc
@@ -450,6 +452,7 @@ store_transact(struct store *s, store_fn fn, void *arg)
 			return lmdb_fault(s, "writing", err);
 		s->writing = true;
 		s->marking = is_shared(s);
+		memset(s->rare, 0, sizeof(s->rare));
 		rc = fn(s, arg);
 		s->writing = s->marking = false;
 		if (rc == STORE_ERROR)
@@ -489,11 +492,39 @@ result(struct store *s, const char *doing, int rc, const MDB_val *v, struct byte
 	return STORE_FOUND;
 }
 
+static bool
+is_rare(enum db db, const void *key, size_t klen)
+{
+	return klen > 0 && dbs[db].rare != '\0' && *(const char *)key == dbs[db].rare;
+}
+
+/* Is the key one of the rare ones, and none of them there?  That is looked up once
+ * in a transaction that writes, and saves it a search for most of what it asks. */
+static bool
+none_such(struct store *s, enum db db, const void *key, size_t klen)
+{
+	struct bytes	 k, v;
+	enum store_rc	 rc;
+
+	if (!s->writing || !is_rare(db, key, klen))
+		return false;
+	if (s->rare[db] == RARE_UNKNOWN) {
+		rc = db_after(s, db, &dbs[db].rare, 1, &k, &v);
+		if (rc == STORE_NOTFOUND || (rc == STORE_FOUND && !is_rare(db, k.p, k.n)))
+			s->rare[db] = RARE_NONE;
+		else
+			s->rare[db] = RARE_SOME;
+	}
+	return s->rare[db] == RARE_NONE;
+}
+
 enum store_rc
 db_get(struct store *s, enum db db, const void *key, size_t klen, struct bytes *out)
 {
 	MDB_val	 k = val_of(key, klen), v = { 0, NULL };
 
+	if (none_such(s, db, key, klen))
+		return STORE_NOTFOUND;
 	return result(s, "reading", mdb_get(s->txn, s->dbi[db], &k, &v), &v, out);
 }
 
@@ -534,6 +565,8 @@ db_put(struct store *s, enum db db, const void *key, size_t klen, const void *va
 	struct bytes	 old;
 	enum store_rc	 rc;
 
+	if (is_rare(db, key, klen))
+		s->rare[db] = RARE_SOME;
 	if (s->marking && (db == DB_DEV || db == DB_CLIENT) &&
 	    db_get(s, db, key, klen, &old) == STORE_FOUND && old.n == vlen &&
 	    memcmp(old.p, val, vlen) == 0)
@@ -556,9 +589,12 @@ db_del(struct store *s, enum db db, const void *key, size_t klen, const void *va
     size_t vlen)
 {
 	MDB_val		 k = val_of(key, klen), v = val_of(val, vlen);
-	enum store_rc	 rc = result(s, "writing",
-			    mdb_del(s->txn, s->dbi[db], &k, val != NULL ? &v : NULL), NULL, NULL);
+	enum store_rc	 rc;
 
+	if (none_such(s, db, key, klen))
+		return STORE_NOTFOUND;
+	rc = result(s, "writing", mdb_del(s->txn, s->dbi[db], &k, val != NULL ? &v : NULL), NULL,
+	    NULL);
 	return rc == STORE_FOUND ? note(s, db, key, klen, val, vlen) : rc;
 }
 

@@ -43,6 +43,11 @@
 
 #define DB_KEY_MAX	511	/* of LMDB */
 
+/* A commit of a step that goes through all: no more deleted, no more looked at.  All
+ * at once would write the whole file anew beside itself, and hold up every writer. */
+#define DB_STEP		1000
+#define DB_STEP_SEEN	20000
+
 /* In meta: the name by which other servers know this store. */
 #define DB_SHARE_NAME	"share.name"
 
@@ -60,6 +65,7 @@ struct store {
 	bool		 full;		/* the map was full: grow and try again */
 	bool		 marking;	/* what is written is noted in `out` */
 	bool		 exact;		/* another server's: filed as it is, not noted */
+	enum { RARE_UNKNOWN, RARE_NONE, RARE_SOME } rare[DB_COUNT]; /* in this transaction */
 	int		 err;		/* errno of the last error */
 	char		*dir;
 	char		 why[STORE_WHY];

@@ -376,7 +376,9 @@ put_key(struct store *s, const struct key *primary, const struct key *k, const s
 		return STORE_ERROR;
 	if (sole && drop_devices(s, k, primary, a->checked) == STORE_ERROR)
 		return STORE_ERROR;
-	if ((rc = db_add(s, k->b, k->n, primary->b, primary->n)) != STORE_FOUND)
+	/* Most often it is there; to add it once more would write its page anew. */
+	if ((rc = db_has(s, k->b, k->n, primary->b, primary->n)) != STORE_NOTFOUND ||
+	    (rc = db_add(s, k->b, k->n, primary->b, primary->n)) != STORE_FOUND)
 		return rc;
 	v = void_key(k);
 	return db_del(s, DB_KEY, v.b, v.n, primary->b, primary->n);
@@ -592,47 +594,56 @@ store_void(struct store *s, const struct device *d, unsigned int voids)
 }
 
 struct prune_args {
-	int64_t	 limit;
-	size_t	 devices, others;
+	int64_t		 limit;
+	struct key	 from, last;	/* this step begins and ends behind these */
+	size_t		 devices, others;
+	bool		 more;
 };
 
 static enum store_rc
-prune_all(struct store *s, void *arg)
+prune_some(struct store *s, void *arg)
 {
 	struct prune_args	*p = arg;
+	struct key		*last = &p->last;
 	struct answer		 a;
 	struct bytes		 k, v;
-	struct key		 last = { .n = 0 };
-	enum store_rc		 rc;
+	enum store_rc		 rc = STORE_FOUND;
 	const char		*why;
+	size_t			 seen;
 
+	*last = p->from;
 	p->devices = p->others = 0;
-	while ((rc = db_after(s, DB_DEV, last.b, last.n, &k, &v)) == STORE_FOUND) {
-		if (k.n > sizeof(last.b))
+	for (seen = 0; seen < DB_STEP_SEEN && p->devices + p->others < DB_STEP; seen++) {
+		if ((rc = db_after(s, DB_DEV, last->b, last->n, &k, &v)) != STORE_FOUND)
+			break;
+		if (k.n > sizeof(last->b))
 			return db_fault(s, EBADMSG, "the store is damaged: a key is too long");
-		memcpy(last.b, k.p, k.n);
-		last.n = k.n;
+		memcpy(last->b, k.p, k.n);
+		last->n = k.n;
 		/* What cannot be read is of no use to anybody. */
 		if (unpack_answer(v.p, v.n, &a, &why) && a.checked >= p->limit)
 			continue;
-		if ((last.b[0] == 'i' &&
-		    drop_keys(s, &last, &a.device, NULL) == STORE_ERROR) ||
-		    db_del(s, DB_DEV, last.b, last.n, NULL, 0) == STORE_ERROR)
+		if ((last->b[0] == 'i' &&
+		    drop_keys(s, last, &a.device, NULL) == STORE_ERROR) ||
+		    db_del(s, DB_DEV, last->b, last->n, NULL, 0) == STORE_ERROR)
 			return STORE_ERROR;
-		*(last.b[0] == 'i' ? &p->devices : &p->others) += 1;
+		*(last->b[0] == 'i' ? &p->devices : &p->others) += 1;
 	}
+	p->more = rc == STORE_FOUND;
 	return rc == STORE_ERROR ? rc : STORE_FOUND;
 }
 
 enum store_rc
 store_prune(struct store *s, int64_t limit, size_t *devices, size_t *others)
 {
-	struct prune_args	 p = { limit, 0, 0 };
-	enum store_rc		 rc = store_transact(s, prune_all, &p);
+	struct prune_args	 p = { .limit = limit };
 
-	if (rc != STORE_ERROR) {
+	do {
+		if (store_transact(s, prune_some, &p) == STORE_ERROR)
+			return STORE_ERROR;
+		p.from = p.last;
 		*devices += p.devices;
 		*others += p.others;
-	}
-	return rc;
+	} while (p.more);
+	return STORE_FOUND;
 }

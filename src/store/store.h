@@ -95,8 +95,8 @@ enum store_rc store_transact(struct store *s, store_fn fn, void *arg);
 typedef bool (*store_answer_fn)(const struct answer *a, const char *why, void *arg);
 enum store_rc store_each(struct store *s, store_answer_fn fn, void *arg);
 
-/* Removes the answers that Intune gave before `limit`, with their keys.  Adds to
- * the counts. */
+/* Removes the answers that Intune gave before `limit`, with their keys, in steps of
+ * a thousand: on STORE_ERROR some may be gone.  Adds to the counts. */
 enum store_rc store_prune(struct store *s, int64_t limit, size_t *devices, size_t *others);
 
 /*

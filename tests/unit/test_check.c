@@ -88,6 +88,26 @@ ask_something(struct answer *a, int what)
 }
 
 /* Few devices, few names and few points in time: all that can collide does. */
+static struct answer
+any_answer(int i)
+{
+	struct answer	 a = device((int)(random() % 5), (int)(random() % 5), (int)(random() % 5),
+			    NOW + i / 4 + random() % 40);
+
+	snprintf(a.device.serial, sizeof(a.device.serial), "PF2ABC%d", (int)(random() % 5));
+	if (random() % 3 == 0) {
+		memset(&a.device, 0, sizeof(a.device));
+		a.has_device = false;
+		a.state = random() % 3 == 0 ? COMPLIANCE_AMBIGUOUS : COMPLIANCE_UNREGISTERED;
+		a.matched_by = a.state == COMPLIANCE_AMBIGUOUS ?
+		    (enum match)(random() % MATCH_COUNT) : MATCH_NONE;
+		ask_something(&a, (int)(random() % 60));
+	}
+	if (random() % 2 == 0)
+		ask_something(&a, (int)(random() % 60));
+	return a;
+}
+
 static void
 test_random(void)
 {
@@ -98,20 +118,7 @@ test_random(void)
 
 	srandom(6);
 	for (i = 0; i < 2000; i++) {
-		a = device((int)(random() % 5), (int)(random() % 5), (int)(random() % 5),
-		    NOW + i / 4 + random() % 40);
-		snprintf(a.device.serial, sizeof(a.device.serial), "PF2ABC%d",
-		    (int)(random() % 5));
-		if (random() % 3 == 0) {
-			memset(&a.device, 0, sizeof(a.device));
-			a.has_device = false;
-			a.state = random() % 3 == 0 ? COMPLIANCE_AMBIGUOUS : COMPLIANCE_UNREGISTERED;
-			a.matched_by = a.state == COMPLIANCE_AMBIGUOUS ?
-			    (enum match)(random() % MATCH_COUNT) : MATCH_NONE;
-			ask_something(&a, (int)(random() % 60));
-		}
-		if (random() % 2 == 0)
-			ask_something(&a, (int)(random() % 60));
+		a = any_answer(i);
 		CHECK(store_put(s, &a, NULL) != STORE_ERROR);
 		if (i % 97 == 0)
 			CHECK(store_prune(s, NOW + i / 4 + 35, &devices, &others) == STORE_FOUND);
@@ -121,6 +128,88 @@ test_random(void)
 	CHECK(n == 0);
 	CHECK(devices > 0 && others > 0);
 	store_close(s);
+}
+
+#define BATCH	40
+
+static struct answer	 batch[BATCH];
+static int		 batched;
+
+static enum store_rc
+put_batch(struct store *s, void *arg)
+{
+	int	 i;
+
+	(void)arg;
+	for (i = 0; i < batched; i++)
+		if (store_put(s, &batch[i], NULL) == STORE_ERROR)
+			return STORE_ERROR;
+	return STORE_FOUND;
+}
+
+struct dump {
+	unsigned char	*p;
+	size_t		 n, room;
+};
+
+static enum store_rc
+dump_one(const struct bytes *k, const struct bytes *v, void *arg)
+{
+	struct dump	*d = arg;
+
+	if (d->n + k->n + v->n + 2 > d->room)
+		return STORE_ERROR;
+	d->p[d->n++] = (unsigned char)k->n;
+	memcpy(d->p + d->n, k->p, k->n);
+	d->n += k->n;
+	d->p[d->n++] = (unsigned char)v->n;
+	memcpy(d->p + d->n, v->p, v->n);
+	d->n += v->n;
+	return STORE_FOUND;
+}
+
+static void
+dump(struct store *s, struct dump *d)
+{
+	d->n = 0;
+	CHECK(db_enter(s) == STORE_FOUND);
+	CHECK(db_walk(s, DB_DEV, dump_one, d) == STORE_FOUND &&
+	    db_walk(s, DB_KEY, dump_one, d) == STORE_FOUND);
+	db_leave(s);
+}
+
+/* Answers that share a transaction leave what they leave one by one, byte for byte. */
+static void
+test_batches(void)
+{
+	static unsigned char	 text[2][65536];
+	struct store		*s[2] = { fresh(), fresh() };
+	struct dump		 d[2] = { { text[0], 0, 65536 }, { text[1], 0, 65536 } };
+	size_t			 n = 0, pruned[2][2] = { { 0, 0 }, { 0, 0 } };
+	int			 i, j;
+
+	srandom(7);
+	for (i = 0; i < 4000;) {
+		batched = 1 + (int)(random() % BATCH);
+		for (j = 0; j < batched; j++) {
+			batch[j] = any_answer(i++);
+			CHECK(store_put(s[0], &batch[j], NULL) != STORE_ERROR);
+		}
+		CHECK(store_transact(s[1], put_batch, NULL) == STORE_FOUND);
+		/* So that there are at times none of the rarer kinds of keys. */
+		if (random() % 8 == 0)
+			for (j = 0; j < 2; j++)
+				CHECK(store_prune(s[j], NOW + i / 4 + (i % 3 == 0 ? 100 : 20),
+				    &pruned[j][0], &pruned[j][1]) == STORE_FOUND);
+		dump(s[0], &d[0]);
+		dump(s[1], &d[1]);
+		if ((d[0].n != d[1].n || memcmp(text[0], text[1], d[0].n) != 0) && n++ == 0)
+			printf("# different after %d\n", i);
+		n += faults(s[1]);
+	}
+	CHECK(n == 0 && pruned[1][0] > 0 && memcmp(pruned[0], pruned[1], sizeof(pruned[0])) == 0);
+	store_close(s[0]);
+	store_close(s[1]);
 }
 
 /* Puts one entry into a database, behind the store's back. */
@@ -222,6 +311,7 @@ main(void)
 	if (mkdtemp(dir) == NULL)
 		return 1;
 	test_random();
+	test_batches();
 	test_first_version();
 	test_faults();
 	snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);

@@ -922,6 +922,24 @@ test_clients(void)
 	CHECK_STR(c.id, "00:11:22:aa:bb:cc");
 }
 
+/* More than one step: all go, and the file does not take twice its room for it. */
+static void
+test_prune_steps(void)
+{
+	struct store		*s = fresh();
+	struct store_size	 before, after;
+	size_t			 devices = 0, others = 0;
+	int			 n = 5 * DB_STEP + 7;
+
+	CHECK(store_transact(s, fill, &n) == STORE_FOUND);
+	CHECK(store_sizes(s, &before) == STORE_FOUND && before.entries == (size_t)n);
+	CHECK(store_prune(s, INT64_MAX, &devices, &others) == STORE_FOUND);
+	CHECK(devices == (size_t)n && others == 0);
+	CHECK(store_sizes(s, &after) == STORE_FOUND && after.entries == 0);
+	CHECK(after.file < before.file * 3 / 2);
+	store_close(s);
+}
+
 int
 main(void)
 {
@@ -939,6 +957,7 @@ main(void)
 	test_unregistered();
 	test_listed();
 	test_no_trust();
+	test_prune_steps();
 	test_growth();
 	test_damage();
 	test_modes();
