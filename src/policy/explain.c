@@ -1,3 +1,6 @@
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
 #include <err.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -71,46 +74,45 @@ set_text(struct text *t, const struct field_word *w, uint32_t set)
 		}
 }
 
+/* As it is written in rules: quoted where it has to be. */
 static void
-value_text(struct text *t, const struct node *n, const struct value *v)
+word_text(struct text *t, const char *s)
 {
-	char	 buf[64];
-
-	if (v->is_list) {
-		add(t, "%s", v->list->name);
+	if (*s != '\0' && strpbrk(s, " \t,()=<>\"\\#") == NULL) {
+		add(t, "%s", s);
 		return;
 	}
-	switch (field_table[n->field].kind) {
-	case KIND_TEXT:
-	case KIND_VERSION:
-		add(t, "%s", v->text);
-		break;
-	case KIND_ZONE:
-		add(t, "%s", v->zone->name);
-		break;
-	case KIND_MAC:
-		/* Whole bytes only, of a beginning. */
-		mac_format(buf, v->bytes, MAC_COLON);
-		if (v->bits < 8 * MAC_LEN)
-			snprintf(buf + v->bits / 8 * 3, sizeof(buf) - MAC_TEXT, "*");
-		add(t, "%s", buf);
-		break;
-	case KIND_NUMBER:
-		add(t, "%lld", (long long)v->range.from);
-		if (v->range.to != v->range.from)
-			add(t, "-%lld", (long long)v->range.to);
-		break;
-	case KIND_CLOCK:
-		add(t, "%02d:%02d-%02d:%02d", (int)(v->range.from / 60), (int)(v->range.from % 60),
-		    (int)(v->range.to / 60), (int)(v->range.to % 60));
-		break;
-	default:
-		add(t, "...");
-		break;
-	}
+	add(t, "\"");
+	for (; *s != '\0'; s++)
+		add(t, *s == '"' || *s == '\\' ? "\\%c" : "%c", *s);
+	add(t, "\"");
 }
 
-/* As it is written in rules. */
+/* An address, or a network as address/bits. */
+static void
+net_text(struct text *t, const struct value *v)
+{
+	char	 buf[INET6_ADDRSTRLEN];
+
+	add(t, "%s", inet_ntop(v->family, v->bytes, buf, sizeof(buf)));
+	if (v->bits < (v->family == AF_INET6 ? 128 : 32))
+		add(t, "/%d", v->bits);
+}
+
+static void
+mac_text(struct text *t, const struct value *v)
+{
+	char	 buf[MAC_TEXT];
+	size_t	 digits = v->bits / 4;
+
+	mac_format(buf, v->bytes, MAC_COLON);
+	/* The digits, and the colons between their pairs. */
+	if (v->bits < 8 * MAC_LEN)
+		add(t, "%.*s*", (int)(digits + digits / 2), buf);
+	else
+		add(t, "%s", buf);
+}
+
 static void
 span_text(struct text *t, int64_t n)
 {
@@ -124,6 +126,70 @@ span_text(struct text *t, int64_t n)
 	add(t, "%lld%c", (long long)(n / units[i].seconds), units[i].unit);
 }
 
+static void
+number_text(struct text *t, enum kind kind, int64_t n)
+{
+	if (kind == KIND_SPAN)
+		span_text(t, n);
+	else if (kind == KIND_CLOCK)
+		add(t, "%02d:%02d", (int)(n / 60), (int)(n % 60));
+	else
+		add(t, "%lld", (long long)n);
+}
+
+static void
+range_text(struct text *t, enum kind kind, const struct value *v)
+{
+	number_text(t, kind, v->range.from);
+	if (v->range.to == v->range.from)
+		return;
+	add(t, "..");
+	/* The end of a time of day is no more in it. */
+	number_text(t, kind, v->range.to + (kind == KIND_CLOCK && v->range.to < 24 * 60));
+}
+
+static void
+value_text(struct text *t, const struct node *n, const struct value *v)
+{
+	if (v->is_list) {
+		add(t, "list %s", v->list->name);
+		return;
+	}
+	switch (field_table[n->field].kind) {
+	case KIND_TEXT:
+	case KIND_VERSION:
+		word_text(t, v->text);
+		break;
+	case KIND_ZONE:
+		add(t, "%s", v->zone->name);
+		break;
+	case KIND_NET:
+		net_text(t, v);
+		break;
+	case KIND_MAC:
+		mac_text(t, v);
+		break;
+	default:
+		range_text(t, field_table[n->field].kind, v);
+		break;
+	}
+}
+
+/* The words behind a field, the smallest that say it all. */
+static void
+words_text(struct text *t, enum field field, uint32_t set)
+{
+	const struct field_word	*w;
+
+	for (w = field_table[field].words; w->name != NULL; w++)
+		if (w->mask == set) {
+			add(t, " is %s", w->name);
+			return;
+		}
+	add(t, " in ");
+	set_text(t, field_table[field].words, set);
+}
+
 /* A test as it could stand in a rules file, but for many values. */
 static void
 test_text(struct text *t, const struct node *n)
@@ -131,33 +197,34 @@ test_text(struct text *t, const struct node *n)
 	static const char *const	 compare[] = { "", "<", "<=", ">", ">=" };
 	const struct field_info		*f = &field_table[n->field];
 	const struct value		*v;
-	int				 i = 0;
+	int				 i = 0, more = 0;
 
 	add(t, "%s", f->name);
 	if (f->kind == KIND_FLAG)
 		return;
 	if (f->kind == KIND_SET) {
-		add(t, (n->set & (n->set - 1)) != 0 ? " in " : " is ");
-		set_text(t, f->words, n->set);
+		words_text(t, n->field, n->set);
 		return;
 	}
 	if (n->compare != COMPARE_IN) {
 		add(t, " %s ", compare[n->compare]);
 		if (f->kind == KIND_VERSION)
 			add(t, "%s", n->version);
-		else if (f->kind == KIND_SPAN)
-			span_text(t, n->number);
 		else
-			add(t, "%lld", (long long)n->number);
+			number_text(t, f->kind, n->number);
 		return;
 	}
-	add(t, n->values != NULL && n->values->next != NULL ? " in " : " is ");
+	/* A span is never asked for with is. */
+	add(t, f->kind == KIND_SPAN || (n->values != NULL && n->values->next != NULL) ?
+	    " in " : " is ");
 	for (v = n->values; v != NULL && i < SHOWN_VALUES; v = v->next, i++) {
 		add(t, "%s", i > 0 ? ", " : "");
 		value_text(t, n, v);
 	}
-	if (v != NULL)
-		add(t, ", ...");
+	for (; v != NULL; v = v->next)
+		more++;
+	if (more > 0)
+		add(t, " and %d more", more);
 }
 
 /* What the flags, which have no value of their own, looked at. */
@@ -186,6 +253,10 @@ flag_seen(struct text *t, struct eval *e, enum field field)
 		if (e->age != INT64_MAX)
 			add(t, "%s", when_ago(buf, sizeof(buf), e->age));
 		break;
+	case FIELD_AMBIGUOUS:
+		add(t, "%s%s", compliance_name(a->state), e->f->id->ambiguous ?
+		    ", a certificate of two devices" : "");
+		break;
 	case FIELD_CERTIFICATE:
 		add(t, "%s", e->f->id->issuer[0] != '\0' ? e->f->id->issuer : e->f->id->serial);
 		break;
@@ -210,7 +281,10 @@ seen_text(struct text *t, struct eval *e, enum field field)
 
 	switch (field_table[field].kind) {
 	case KIND_SET:
-		set_text(t, field_table[field].words, eval_set(e, field));
+		if (field == FIELD_TRUST)
+			add(t, "%s", eval_set(e, field) >> TRUST_YES & 1 ? "trusted" : "not trusted");
+		else
+			set_text(t, field_table[field].words, eval_set(e, field));
 		break;
 	case KIND_TEXT:
 	case KIND_VERSION:

@@ -41,17 +41,23 @@ failed() { jq -c ".decision.explain[0].failed$1" <<<"$output"; }
 		"session":{"nas_ip":"192.0.2.1","groups":["a","b"],"seen":"2026-11-21T08:29:00Z","nas_port":"7"},
 		"compliance":{"state":"compliant","checked":"2026-11-21T07:30:00Z","device":{"os":"Windows","os_version":"10.0.1"}}}'
 	rec=${rec//$'\n'/}
+	named=('zone Z is 10.1.0.0/16' 'list Macs macs "macs"' 'list Names groups "names"')
+	echo 00:a0:f8:00:00:01 >macs; echo x >names
 	while IFS='|' read -r condition test saw from; do
-		explain "allow if $condition" 'deny'
+		explain "${named[@]}" "allow if $condition" 'deny'
 		assert_eq "$status" 1
 		assert_eq "$(failed '[0] | [.test, .saw, .from]')" "$(jq -nc --arg t "$test" --arg s "$saw" --arg f "$from" '[$t, (if $s == "" then null else $s end), $f]')"
+		# What is told is a condition again.
+		[[ $test == *" more" ]] && continue
+		printf '%s\n' "${named[@]}" "allow if $test" >again
+		run -0 nac-decide -n -r again
 	done <<-'END'
 		not managed|not managed|compliant|compliance.state
 		mac in 00:a0:f8:*, 00:1b:44:11:3a:b8|mac in 00:a0:f8:*, 00:1b:44:11:3a:b8|00:1b:44:11:3a:b7|identity.mac
 		name is X*|name is X*|LAPTOP-1, laptop-1.x|identity.name
-		group in c, d, e, f, g|group in c, d, e, f, ...|a, b|session.groups
+		group in c, d, e, f, g|group in c, d, e, f and 1 more|a, b|session.groups
 		ssid is Corp|ssid is Corp||session.ssid
-		nas in 10.0.0.0/8|nas is ...|192.0.2.1|session.nas_ip
+		nas in 10.0.0.0/8|nas is 10.0.0.0/8|192.0.2.1|session.nas_ip
 		age < 30m|age < 30m|60 min|compliance.checked
 		sync-age < 36h|sync-age < 36h||compliance.device.last_sync
 		eap in ttls, peap|eap in ttls, peap|tls|identity.eap
@@ -59,10 +65,35 @@ failed() { jq -c ".decision.explain[0].failed$1" <<<"$output"; }
 		weekday is sunday|weekday is sunday|saturday|now
 		nas-port is 8|nas-port is 8|7|session.nas_port
 		os-version >= 10.0.2|os-version >= 10.0.2|10.0.1|compliance.device.os_version
-		client is mobile|client in ios, android, other-mobile|windows|compliance.device.os
+		client is mobile|client is mobile|windows|compliance.device.os
 		stale|stale|60 min|compliance.checked
 		random-mac|random-mac|00:1b:44:11:3a:b7|identity.mac
 		retiring|retiring||compliance.device.management_state
+		nas in 10.0.0.0/8, 2001:db8::/32, 192.0.2.9|nas in 10.0.0.0/8, 2001:db8::/32, 192.0.2.9|192.0.2.1|session.nas_ip
+		zone is Z|zone is Z|192.0.2.1|session.nas_ip, session.nas_id
+		mac is a*|mac is a*|00:1b:44:11:3a:b7|identity.mac
+		mac in 00:1c:4*, 00a0*|mac in 00:1c:4*, 00:a0:*|00:1b:44:11:3a:b7|identity.mac
+		mac in list Macs|mac is list Macs|00:1b:44:11:3a:b7|identity.mac
+		group in list Names, x|group in list Names, x|a, b|session.groups
+		ssid is "a \"b\", c"|ssid is "a \"b\", c"||session.ssid
+		age in 5m..40m, 1d..36h|age in 5m..40m, 1d..36h|60 min|compliance.checked
+		age in 5m..10m|age in 5m..10m|60 min|compliance.checked
+		hour in 22..5|hour is 22..5|8|now
+		hour is 7|hour is 7|8|now
+		time in 09:00..18:30|time is 09:00..18:30|08:30|now
+		time in 22:00..24:00|time is 22:00..24:00|08:30|now
+		time is 08:29|time is 08:29|08:30|now
+		time < 08:30|time < 08:30|08:30|now
+		trust is trusted|trust is trusted|not trusted|trusted by
+		trust is not any|not trust is any|not trusted|trusted by
+		not certificate and account is disabled|account is disabled|unknown|compliance.device.account_enabled
+		jailbreak in yes, no|jailbreak in yes, no|unknown|compliance.device.jailbroken
+		encrypted|encrypted|false|compliance.device.encrypted
+		ambiguous|ambiguous|compliant|identity.ambiguous, compliance.state
+		app-hint|app-hint||session.hint
+		certificate|certificate||identity.issuer
+		fresh and age > 10d|age > 10d|60 min|compliance.checked
+		mfa-age < 1w|mfa-age < 7d||session.mfa
 	END
 	explain 'allow if ssid is x' 'deny'
 	assert_eq "$(failed '[0] | [.origin, .age]')" '["request",60]'
