@@ -268,7 +268,7 @@ clear(struct decision *out, const struct policy *p, const struct facts *f)
 void
 policy_decide(const struct policy *p, const struct facts *f, struct decision *out)
 {
-	const struct rule	*r, *all = NULL;
+	const struct rule	*r, *all = NULL, *decides;
 	struct eval		 e;
 	bool			 shadowed = false;
 
@@ -287,6 +287,7 @@ policy_decide(const struct policy *p, const struct facts *f, struct decision *ou
 	if (!shadowed)
 		all = r;
 	/* r decides; all would, if nothing was in the shadow. */
+	decides = r;
 	if (p->shadow_all && eval_holds(&e, p->shadow_when)) {
 		outcome_shadow(&e, &out->shadow, all);
 		out->action = ACTION_ALLOW;
@@ -294,6 +295,7 @@ policy_decide(const struct policy *p, const struct facts *f, struct decision *ou
 		out->line = p->shadow_at.line;
 		out->name = NULL;
 		give(&e, out, p->shadow_gives);
+		decides = NULL;
 	} else {
 		if (shadowed)
 			outcome_shadow(&e, &out->shadow, all);
@@ -301,7 +303,7 @@ policy_decide(const struct policy *p, const struct facts *f, struct decision *ou
 	}
 	explain(&e, r, out->reason);
 	trust(&e, out);
-	found_in(&e, out, r);
+	found_in(&e, out, decides);
 }
 
 bool
