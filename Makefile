@@ -46,7 +46,7 @@ DEPS	:= gcc make pkg-config libc6-dev libcurl4-openssl-dev libssl-dev libjansson
 	   liblmdb-dev libhiredis-dev libradcli-dev libmicrohttpd-dev musl-tools jq openssl curl python3 util-linux procps
 DEPS_QUICK := freeradius freeradius-utils eapoltest iproute2
 DEPS_CHECK := bats faketime freeradius-rest freeradius-python3 nginx-light hostapd \
-	   wpasupplicant tshark clang libclang-rt-14-dev strace cppcheck shellcheck mandoc lmdb-utils libsqlite3-dev sqlite3 redis-server redis-sentinel
+	   wpasupplicant tshark nodejs clang libclang-rt-14-dev strace cppcheck shellcheck mandoc lmdb-utils libsqlite3-dev sqlite3 redis-server redis-sentinel
 
 pkg	 = $(if $(2),$(shell pkg-config --$(1) $(2)))
 TOOLS	:= $(patsubst src/%.c,%,$(wildcard src/*.c))
@@ -57,7 +57,7 @@ FUZZ	:= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 ALLPKGS	:= libcurl libssl libcrypto jansson lmdb hiredis radcli expat
 ASAN	:= B=build-asan BIN=build-asan/bin HARDEN= CFLAGS='-O1 -g -fno-omit-frame-pointer' \
 	   SAN='-fsanitize=address,undefined -fno-sanitize-recover=all'
-SHELLS	:= $(filter-out %.c,$(wildcard $(SCRIPTS:%=bin/%) tests/run-* tests/lib/*.bash tests/bats/*.bats \
+SHELLS	:= $(filter-out %.c,$(wildcard $(SCRIPTS:%=bin/%) tests/run-* tests/lib/*.bash tests/lib/npm tests/bats/*.bats \
 	   tests/bats/*.bash tests/quickstart tests/soak tests/soak-kill tests/soak-poll $(filter-out %.c,$(wildcard bench/*)) .ci/run share/deps share/hostapd/nac-*))
 
 # What is installed: "mode file destination" for each, under PREFIX.

@@ -12,9 +12,9 @@ setup_file() {
 	export MOCK=$BATS_FILE_TMPDIR/mock NO_MOCK=
 	mkdir "$MOCK"
 	cd "$MOCK" || return
-	if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
-		NO_MOCK="node and npm are not installed"
-	elif ! timeout 60 npm install --no-audit --no-fund --no-save --prefix . "oauth2-mock-server@$VERSION" >npm.log 2>&1; then
+	if ! command -v node >/dev/null; then
+		NO_MOCK="node is not installed"
+	elif ! timeout 90 "$NAC_ROOT/tests/lib/npm" install --no-audit --no-fund --no-save --prefix . "oauth2-mock-server@$VERSION" >npm.log 2>&1; then
 		NO_MOCK="npm cannot install oauth2-mock-server: $(tail -1 npm.log)"
 	fi
 	[ -z "$NO_MOCK" ] || return 0
