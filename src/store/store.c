@@ -356,10 +356,11 @@ asked_by(const struct answer *a)
  * Files the device under one of its keys, and drops what the answer refutes:
  * "no such device" always; "ambiguous" when Intune was asked for this very key
  * and named one device; then other devices' claims to the key are void, too.
+ * known: the device was there before, and most likely had the key.
  */
 static enum store_rc
 put_key(struct store *s, const struct key *primary, const struct key *k, const struct key *x,
-    const struct answer *a)
+    const struct answer *a, bool known)
 {
 	bool		 sole = k->b[0] == asked_by(a);
 	struct answer	 old;
@@ -376,9 +377,10 @@ put_key(struct store *s, const struct key *primary, const struct key *k, const s
 		return STORE_ERROR;
 	if (sole && drop_devices(s, k, primary, a->checked) == STORE_ERROR)
 		return STORE_ERROR;
-	/* Most often it is there; to add it once more would write its page anew. */
-	if ((rc = db_has(s, k->b, k->n, primary->b, primary->n)) != STORE_NOTFOUND ||
-	    (rc = db_add(s, k->b, k->n, primary->b, primary->n)) != STORE_FOUND)
+	/* To add it once more would write its page anew. */
+	if (known && (rc = db_has(s, k->b, k->n, primary->b, primary->n)) != STORE_NOTFOUND)
+		return rc;
+	if ((rc = db_add(s, k->b, k->n, primary->b, primary->n)) != STORE_FOUND)
 		return rc;
 	v = void_key(k);
 	return db_del(s, DB_KEY, v.b, v.n, primary->b, primary->n);
@@ -465,10 +467,12 @@ put_device(struct store *s, const struct answer *given, struct answer *before)
 	struct key	 keys[DEVICE_KEYS], xs[DEVICE_KEYS];
 	struct answer	 a = *given, old;
 	enum store_rc	 rc;
+	bool		 known;
 	size_t		 i, n;
 
 	if ((rc = get_old(s, primary.b, primary.n, &old)) == STORE_ERROR)
 		return rc;
+	known = rc == STORE_FOUND;
 	if (rc == STORE_NOTFOUND &&
 	    (rc = get_old(s, x.b, x.n, &old)) == STORE_ERROR)
 		return rc;
@@ -491,7 +495,7 @@ put_device(struct store *s, const struct answer *given, struct answer *before)
 	n = keys_of(&a.device, false, keys);
 	keys_of(&a.device, true, xs);
 	for (i = 0; i < n; i++)
-		if (put_key(s, &primary, &keys[i], &xs[i], &a) == STORE_ERROR)
+		if (put_key(s, &primary, &keys[i], &xs[i], &a, known) == STORE_ERROR)
 			return STORE_ERROR;
 	return put_other_guids(s, &a);
 }
