@@ -309,4 +309,36 @@ state() { printf '{"compliance":{"state":"%s"}}' "$1"; }
 	run -0 nac-decide -n -r site/site.rules
 	decide '{"session":{"ssid":"bb127999"}}'
 	assert_eq "$status" 0
+	# Loops over two files, bombs of labels, of parentheses and of nots.
+	echo 'include "b"' >site/a; echo 'include "a"' >site/b
+	run -65 --separate-stderr nac-decide -n -r site/a
+	assert_eq "$stderr" 'nac-decide: site/b:1:9: this file includes itself: "a"'
+	{ echo 'label L0 when managed'; for i in {1..30}; do echo "label L$i when L$((i - 1)) or not L$((i - 1))"; done
+		echo 'allow if L30'; } >site/site.rules
+	run -65 --separate-stderr nac-decide -n -r site/site.rules
+	assert_one_line "$stderr"
+	assert_has "$stderr" 'the condition is nested too deeply (labels count), from "L'
+	{ printf 'allow if '; printf '(%.0s' {1..100}; echo managed; } >site/site.rules
+	run -65 --separate-stderr nac-decide -n -r site/site.rules
+	assert_eq "$stderr" 'nac-decide: site/site.rules:1:74: parentheses are nested too deeply: "("'
+	{ printf 'allow if '; yes not | head -n 200001 | tr '\n' ' '; printf 'managed\nno-match deny'; } >site/site.rules
+	run -0 --separate-stderr nac-decide -n -r site/site.rules
+	printf 'label X gives vlan 5\r\nallow with X if managed\r\nno-match deny\r\n' >site/site.rules
+	run -0 nac-decide -n --strict -r site/site.rules
+	printf 'allow\rdeny\r' >site/site.rules
+	run -65 --separate-stderr nac-decide -n -r site/site.rules
+	assert_eq "$stderr" 'nac-decide: site/site.rules:1:6: a control byte: "\x0d"'
+	# Errors without end are an end.
+	yes alow | head -n 20000 >site/site.rules
+	run -65 --separate-stderr nac-decide -n -r site/site.rules
+	assert_eq "${#stderr_lines[@]} ${stderr_lines[-1]}" \
+		'10001 nac-decide: site/site.rules:10001:1: too many errors, stopped here'
+	# A list has the same bytes to fear.
+	for bad in '00:1b:44:11:3a:b7\0' '"open' '\xff\xfe\x00' '00:1b:44:11:3a:b7 until 2026-02-30' "$(head -c 100000 /dev/zero | tr '\0' a)"; do
+		printf %b "$bad" >site/l
+		rules 'list L macs "l"' 'deny if mac in list L' 'allow'
+		run -65 --separate-stderr nac-decide -n -r site/site.rules
+		assert_one_line "$stderr"
+		[[ $stderr == 'nac-decide: site/l:1:'* ]]
+	done
 }
