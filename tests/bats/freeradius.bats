@@ -6,12 +6,7 @@
 
 load test_helper
 load ../lib/radius
-
-GOOD=5f1e0c1a-7a52-4f0e-9d43-2b6a51f5c001	# compliant
-LEAVING=5f1e0c1a-7a52-4f0e-9d43-2b6a51f5c003	# compliant, being wiped
-STRANGER=5f1e0c1a-7a52-4f0e-9d43-2b6a51f5c0ff	# not in the store
-GOOD_MAC=00:1b:2c:3d:4e:01
-LEAVING_MAC=00:1b:2c:3d:4e:03
+load ../lib/fleet
 
 setup_file() {
 	export D=$BATS_FILE_TMPDIR/server
@@ -43,43 +38,6 @@ write_conf() {
 	printf '%s\n' "state_dir = $D/state" "rules = $D/site.rules" >"$INTUNE_NAC_CONF"
 	cp "$NAC_ROOT/share/rules/default.rules" "$D/site.rules"
 	chmod 600 "$INTUNE_NAC_CONF" "$D/site.rules"
-}
-
-# device ID NAME MAC STATE MANAGEMENT
-device() {
-	jq -nc --arg id "$1" --arg name "$2" --arg mac "$3" --arg state "$4" --arg m "$5" \
-	    '{compliance: {state: $state, managed: true, matched_by: "guid", source: "graph",
-	    checked: (now | todate), asked: [{by: "guid", value: $id}],
-	    device: {id: $id, name: $name, wifi_mac: $mac, management_state: $m}}}'
-}
-
-store_fleet() {
-	{
-		device $GOOD LAPTOP-A $GOOD_MAC compliant managed
-		device 5f1e0c1a-7a52-4f0e-9d43-2b6a51f5c002 LAPTOP-B 00:1b:2c:3d:4e:02 noncompliant managed
-		device $LEAVING PHONE-C $LEAVING_MAC compliant wipePending
-	} | nac-cache put >/dev/null
-}
-
-# last FILTER: of the journal's last line, by jq.
-last() {
-	tail -n 1 "$D/state/journal.ndjson" | jq -r "$1"
-}
-
-# vlan OUTPUT: the VLAN of an Accept, or "reject".
-vlan() {
-	case $1 in
-	*packet=Access-Accept*) sed -n 's/^Tunnel-Private-Group-Id=//p' <<<"$1" ;;
-	*packet=Access-Reject*) echo reject ;;
-	*) echo "no answer" ;;
-	esac
-}
-
-refused() {
-	assert_eq "$(vlan "$1")" reject
-	assert_has "$1" "eap=Failure"
-	assert_has "$1" "keys=no"
-	refute_has "$1" "Tunnel-"
 }
 
 @test "EAP-TLS: a compliant device by its SAN URI gets the corporate VLAN, over TLS 1.2 and 1.3" {
@@ -124,10 +82,10 @@ refused() {
 @test "EAP-TTLS and PEAP: by the MAC the switch reports, and by nothing the client types" {
 	for how in '' --mschapv2 --peap --tls13; do
 		# shellcheck disable=SC2086
-		run -0 eap_ttls_run "$D" alice wonderland $how --mac $GOOD_MAC
+		run -0 eap_ttls_run "$D" alice wonderland $how --mac "$GOOD_MAC"
 		assert_eq "$(vlan "$output")" 750
 		assert_eq "$(last '.identity.mac, .compliance.matched_by, .session.user')" \
-		    $GOOD_MAC$'\nmac\nalice'
+		    "$GOOD_MAC"$'\nmac\nalice'
 		want=ttls
 		[ "$how" != --peap ] || want=peap
 		assert_eq "$(last .identity.eap)" $want
@@ -153,7 +111,7 @@ refused() {
 	refused "$output"
 	for how in '' --mschapv2 --peap; do
 		# shellcheck disable=SC2086
-		run -1 eap_ttls_run "$D" alice wonderland $how --mac $LEAVING_MAC
+		run -1 eap_ttls_run "$D" alice wonderland $how --mac "$LEAVING_MAC"
 		refused "$output"
 	done
 }
@@ -176,7 +134,7 @@ broken() {
 	run -0 eap_tls_run "$D" good
 	assert_eq "$(vlan "$output")" 1
 	assert_has "$(last .error)" "$1"
-	run -0 eap_ttls_run "$D" alice wonderland --mac $GOOD_MAC
+	run -0 eap_ttls_run "$D" alice wonderland --mac "$GOOD_MAC"
 	assert_eq "$(vlan "$output")" 1
 }
 
@@ -209,7 +167,7 @@ broken() {
 	echo 'fallback = deny' >>"$INTUNE_NAC_CONF"
 	run -1 eap_tls_run "$D" good
 	refused "$output"
-	run -1 eap_ttls_run "$D" alice wonderland --mac $GOOD_MAC
+	run -1 eap_ttls_run "$D" alice wonderland --mac "$GOOD_MAC"
 	refused "$output"
 	write_conf
 	rm "$D/site.rules"
@@ -221,7 +179,7 @@ broken() {
 @test "a VLAN that the site has set elsewhere gives way to that of the rules" {
 	run -0 eap_tls_run "$D" good --identity site-vlan
 	assert_eq "$(grep '^Tunnel-Private' <<<"$output")" Tunnel-Private-Group-Id=750
-	run -0 eap_ttls_run "$D" alice wonderland --mac $GOOD_MAC --identity site-vlan
+	run -0 eap_ttls_run "$D" alice wonderland --mac "$GOOD_MAC" --identity site-vlan
 	assert_eq "$(grep '^Tunnel-Private' <<<"$output")" Tunnel-Private-Group-Id=750
 }
 
@@ -297,7 +255,7 @@ vsa() {
 	pki_client "$s" odd $'a "b" \\ \n /c' "URI:IntuneDeviceId://$GOOD"
 	run eap_tls_run "$s" odd --identity $'x"\\\ny'
 	tls=$output
-	run eap_ttls_run "$s" alice wonderland --mac $GOOD_MAC
+	run eap_ttls_run "$s" alice wonderland --mac "$GOOD_MAC"
 	freeradius_stop "$s"
 	assert_eq "$(vlan "$tls")" 750
 	assert_eq "$(vlan "$output")" 750
@@ -336,7 +294,7 @@ wiped_after_first() {
 		# Nothing changes: the second login is resumed, and decided by the same names.
 		rm -f "$D/state/journal.ndjson"
 		# shellcheck disable=SC2086
-		run $run "$s" ${how#* } --mac $GOOD_MAC -- -r 1
+		run $run "$s" ${how#* } --mac "$GOOD_MAC" -- -r 1
 		echo "$how: $output; $(decisions)"
 		case $how in
 		'eap_tls_run good --tls13')
@@ -350,9 +308,9 @@ wiped_after_first() {
 		grep -q resumed=yes <<<"$output" || failed+="$how was not resumed; "
 		# From compliant to a wipe: the second login must end without keys.
 		rm -f "$D/state/journal.ndjson"
-		device $GOOD LAPTOP-A $GOOD_MAC compliant wipePending >"$BATS_TEST_TMPDIR/wiped"
+		device "$GOOD" LAPTOP-A "$GOOD_MAC" compliant wipePending >"$BATS_TEST_TMPDIR/wiped"
 		# shellcheck disable=SC2086
-		run $run "$s" ${how#* } --mac $GOOD_MAC -- -r 1
+		run $run "$s" ${how#* } --mac "$GOOD_MAC" -- -r 1
 		echo "$how, wiped: $output; $(decisions)"
 		[ "$status" -eq 1 ] && [ "$(vlan "$output")" = reject ] || failed+="$how let in; "
 		grep -q keys=no <<<"$output" && grep -q eap=Failure <<<"$output" &&

@@ -6,12 +6,8 @@
 
 load test_helper
 load ../lib/radius
+load ../lib/fleet
 load ../lib/serve
-
-GOOD=5f1e0c1a-7a52-4f0e-9d43-2b6a51f5c001	# compliant
-LEAVING=5f1e0c1a-7a52-4f0e-9d43-2b6a51f5c003	# compliant, being wiped
-GOOD_MAC=00:1b:2c:3d:4e:01
-LEAVING_MAC=00:1b:2c:3d:4e:03
 
 setup_file() {
 	export D=$BATS_FILE_TMPDIR/server
@@ -19,11 +15,7 @@ setup_file() {
 
 	mkdir -p "$D/state"
 	rules
-	{
-		device $GOOD LAPTOP-A $GOOD_MAC compliant managed
-		device 5f1e0c1a-7a52-4f0e-9d43-2b6a51f5c002 LAPTOP-B 00:1b:2c:3d:4e:02 noncompliant managed
-		device $LEAVING PHONE-C $LEAVING_MAC compliant wipePending
-	} | nac-cache put >/dev/null
+	store_fleet
 	pki_make "$D"
 	pki_client "$D" good WHATEVER "URI:IntuneDeviceId://$GOOD"
 	pki_client "$D" leaving LEAVING "DNS:$LEAVING"
@@ -67,33 +59,6 @@ more_lines() {
 	[ "$(grep -c 'in force' "$D/serve.log")" -gt "$1" ]
 }
 
-# device ID NAME MAC STATE MANAGEMENT
-device() {
-	jq -nc --arg id "$1" --arg name "$2" --arg mac "$3" --arg state "$4" --arg m "$5" \
-	    '{compliance: {state: $state, managed: true, matched_by: "guid", source: "graph",
-	    checked: (now | todate), asked: [{by: "guid", value: $id}],
-	    device: {id: $id, name: $name, wifi_mac: $mac, management_state: $m}}}'
-}
-
-last() {
-	tail -n 1 "$D/state/journal.ndjson" | jq -r "$1"
-}
-
-vlan() {
-	case $1 in
-	*packet=Access-Accept*) sed -n 's/^Tunnel-Private-Group-Id=//p' <<<"$1" ;;
-	*packet=Access-Reject*) echo reject ;;
-	*) echo "no answer" ;;
-	esac
-}
-
-refused() {
-	assert_eq "$(vlan "$1")" reject
-	assert_has "$1" "eap=Failure"
-	assert_has "$1" "keys=no"
-	refute_has "$1" "Tunnel-"
-}
-
 # pap MAC [LINE ...]: prints radclient's view of the answer.
 pap() {
 	local mac=$1
@@ -124,9 +89,9 @@ acct() {
 	done
 	for how in '' --mschapv2 --peap --tls13; do
 		# shellcheck disable=SC2086
-		run -0 eap_ttls_run "$D" alice wonderland $how --mac $GOOD_MAC
+		run -0 eap_ttls_run "$D" alice wonderland $how --mac "$GOOD_MAC"
 		assert_eq "$(vlan "$output")" 750
-		assert_eq "$(last '.identity.mac, .compliance.matched_by, .session.user')" $GOOD_MAC$'\nmac\nalice'
+		assert_eq "$(last '.identity.mac, .compliance.matched_by, .session.user')" "$GOOD_MAC"$'\nmac\nalice'
 	done
 	run -0 pap 00-1B-2C-3D-4E-01
 	assert_has "$output" Access-Accept
@@ -140,7 +105,7 @@ acct() {
 		run -1 eap_tls_run "$D" leaving $f
 		refused "$output"
 	done
-	run -1 eap_ttls_run "$D" alice wonderland --mac $LEAVING_MAC
+	run -1 eap_ttls_run "$D" alice wonderland --mac "$LEAVING_MAC"
 	refused "$output"
 	assert_eq "$(last '.decision.name')" "Retire or wipe"
 	run pap 00-1B-2C-3D-4E-03
@@ -160,7 +125,7 @@ acct() {
 	# One VLAN in each answer, and no attribute that is not the rules'.
 	assert_eq "$(grep -c Tunnel-Private <<<"$output")" 1
 	refute_has "$(radius_log "$D")" "uid="
-	run -0 eap_ttls_run "$D" alice wonderland --mac $GOOD_MAC --identity '%{exec:/bin/id}'
+	run -0 eap_ttls_run "$D" alice wonderland --mac "$GOOD_MAC" --identity '%{exec:/bin/id}'
 	assert_eq "$(vlan "$output")" 750
 }
 

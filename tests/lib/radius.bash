@@ -196,17 +196,18 @@ _radius_raddb() {
 
 # freeradius_start DIR HOOKCOMMAND [--nak MAC=CAUSE] [--threads N]
 #	[--timeout SECONDS] [--shell-escape] [--resume] [--netns PID] [--rest URL]
-#	[--module FILE]
+#	[--module FILE] [--users FILE]
 # starts the server and returns when it answers.  HOOKCOMMAND takes the place
 # of the program line in mods-available/nac.  CoA for MAC, written as the
 # request has it, is answered by a NAK with Error-Cause CAUSE.  --coa6 takes CoA
 # on ::1 in place of 127.0.0.1.  --resume lets
 # clients resume their TLS sessions.  --rest asks the nac-serve at URL in place
 # of HOOKCOMMAND, by mods-available/nacrest, and tells it of accounting; with
-# --module the file takes the place of mods-available/nac.
+# --module the file takes the place of mods-available/nac.  --users puts a file in
+# place of the users of tests/lib/raddb.
 freeradius_start() {
 	local dir=$1 hook=$2 threads=8 timeout=2 escape=no resume=no rest='' module=''
-	local naks='' netns='' coa6='' try pid auth acct plain coa NETNS_RUN
+	local naks='' netns='' users='' coa6='' try pid auth acct plain coa NETNS_RUN
 
 	shift 2
 	while [ $# -gt 0 ]; do
@@ -218,6 +219,7 @@ freeradius_start() {
 		--resume)	resume=yes ;;
 		--rest)		rest=$2; shift ;;
 		--module)	module=$2; shift ;;
+		--users)	users=$2; shift ;;
 		--netns)	netns=$2; shift ;;
 		--coa6)		coa6=yes ;;
 		*)		echo "freeradius_start: $1: unknown option" >&2; return 64 ;;
@@ -225,6 +227,7 @@ freeradius_start() {
 		shift
 	done
 	_radius_raddb "$dir" "$hook" "$timeout" "$escape" "$rest" "$module" || return
+	[ -z "$users" ] || cp "$users" "$dir/raddb/users" || return
 	if [ -n "$coa6" ]; then
 		sed -i '/^server das/,/^}/s/ipaddr = 127.0.0.1/ipaddr = ::1/' "$dir/raddb/sites"
 		sed -i '/^client loopback/,/^}/s/ipaddr = 127.0.0.*/ipaddr = ::1/' "$dir/raddb/radiusd.conf"
