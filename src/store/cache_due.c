@@ -11,6 +11,8 @@
 #include "device/record.h"
 #include "store/cache.h"
 #include "store/clientset.h"
+#include "store/share_link.h"
+#include "store/share_work.h"
 
 #define CURSOR	"fold"
 
@@ -138,6 +140,8 @@ struct due {
 	struct cache	*c;
 	struct clientset except;
 	struct progress	 progress;
+	struct work	*work;		/* where several pollers share it */
+	enum work_mode	 mode;
 	int64_t		 now;
 	int		 status;
 	/* for --summary: */
@@ -253,8 +257,65 @@ take(struct due *d, json_t *rec, const struct client *cl, const struct identity 
 	d->n++;
 	if (d->c->summary)
 		return;
+	if (d->mode == WORK_SHARED) {
+		work_offer(d->work, cl->id);
+		return;
+	}
 	record_put_answer(rec, a, d->now);
 	d->status = cli_worst(d->status, record_print(rec, stdout));
+}
+
+/* Did it authenticate at this server? */
+static bool
+is_own(const struct due *d, const json_t *rec)
+{
+	const char	*server = json_string_value(json_object_get(rec, "server"));
+
+	return server == NULL || strcmp(server, d->c->share->name) == 0;
+}
+
+/* Of a client that a dead poller had: was it judged by another state than it has,
+ * and nobody has sent the CoA? */
+static bool
+is_left(const json_t *rec, const struct answer *a)
+{
+	const char	*judged = word(rec, "decision", "state");
+	int64_t		 sent;
+
+	if (*judged == '\0' || strcmp(judged, compliance_name(a->state)) == 0 ||
+	    json_is_true(json_object_get(json_object_get(rec, "session"), "ended")))
+		return false;
+	return !when_parse(word(rec, "coa", "time"), &sent) || sent < a->checked;
+}
+
+/* A client that is ours to ask about: prints it, or it is done. */
+static bool
+take_shared(const char *client, bool taken_over, void *arg)
+{
+	struct due	*d = arg;
+	struct client	 cl;
+	struct identity	 id;
+	struct answer	 a;
+	json_t		*rec = NULL;
+	char		*text = NULL;
+	bool		 due = false;
+
+	/* What is held back stays with us. */
+	if (ferror(stdout) || clientset_has(&d->except, clientset_hash(client)))
+		return true;
+	if (client_get(d->c->store, client, &cl, &text) != STORE_FOUND)
+		/* Known to another server only; share is on its way with it. */
+		due = taken_over ? false : true;
+	else if (d->now - cl.seen <= d->c->seen_within &&
+	    (rec = current(d->c, &cl, &id, &a, &d->status)) != NULL &&
+	    (due_at(d, rec, &cl, &a) <= d->now || (taken_over && is_left(rec, &a)))) {
+		due = true;
+		record_put_answer(rec, &a, d->now);
+		d->status = cli_worst(d->status, record_print(rec, stdout));
+	}
+	json_decref(rec);
+	free(text);
+	return due;
 }
 
 static bool
@@ -277,7 +338,9 @@ due_client(const struct client *cl, const char *why, void *arg)
 		return true;
 	if ((rec = current(d->c, cl, &id, &a, &d->status)) == NULL)
 		return true;
-	take(d, rec, cl, &id, &a);
+	/* Each server knows all clients. */
+	if (d->mode != WORK_OWN || is_own(d, rec))
+		take(d, rec, cl, &id, &a);
 	json_decref(rec);
 	return !ferror(stdout);
 }
@@ -309,6 +372,11 @@ cache_due(struct cache *c)
 	d.status = fold_all(c, CURSOR);
 	if (c->except != NULL && (status = clientset_load(&d.except, c->except)) != STATUS_OK)
 		return cli_worst(d.status, status);
+	status = STATUS_OK;
+	if (!c->summary && (d.mode = work_open(c, &d.work, &status)) == WORK_NONE) {
+		clientset_free(&d.except);
+		return cli_worst(d.status, status);
+	}
 	cache_progress_all(c, &d.progress, true);
 	rc = client_each(c->store, due_client, &d);
 	progress_clear(&d.progress);
@@ -316,6 +384,9 @@ cache_due(struct cache *c)
 		d.status = cli_worst(d.status, cache_fault(c));
 	else if (c->summary)
 		summary(&d);
+	else if (d.mode == WORK_SHARED)
+		d.status = cli_worst(d.status, work_take(d.work, take_shared, &d));
+	work_close(d.work);
 	clientset_free(&d.except);
 	return d.status;
 }

@@ -19,6 +19,7 @@
 #include "base/when.h"
 #include "device/record.h"
 #include "store/cache.h"
+#include "store/share_work.h"
 
 #define CURSOR		"follow"
 
@@ -40,6 +41,7 @@ struct recent {
 
 struct follow {
 	struct cache	*c;
+	struct work	*work;		/* of work_claim() */
 	struct fold	*fold;
 	int		 inotify;
 	int		 status;
@@ -138,8 +140,12 @@ pay(struct follow *f, struct recent *r)
 	r->owed = false;
 	r->at = clock_ms();
 	if (client_get(f->c->store, r->client, &cl, &text) == STORE_FOUND &&
-	    (rec = cache_client_record(&cl)) != NULL && is_wanted(f, rec, cl.seen, &id))
-		good = print(f, rec);
+	    (rec = cache_client_record(&cl)) != NULL && is_wanted(f, rec, cl.seen, &id)) {
+		if (work_claim(f->c, &f->work, r->client))
+			good = print(f, rec);
+		else
+			r->owed = true;
+	}
 	json_decref(rec);
 	free(text);
 	return good;
@@ -162,7 +168,12 @@ pass_on(struct follow *f, const struct fold_line *l, const struct identity *id)
 	r->who = who;
 	r->at = clock_ms();
 	r->owed = false;
-	return print(f, l->rec);
+	if (work_claim(f->c, &f->work, l->client.id))
+		return print(f, l->rec);
+	/* Another server is at it: a look later whether it has got an answer. */
+	r->owed = true;
+	memcpy(r->client, l->client.id, sizeof(r->client));
+	return true;
 }
 
 /* A client that came again further on in the journal is judged by that line. */
@@ -337,6 +348,7 @@ cache_follow(struct cache *c)
 	} else
 		status = f->status;	/* said already */
 	fold_free(f->fold);
+	work_close(f->work);
 	if (f->inotify != -1)
 		close(f->inotify);
 	/* What stdio could not get out is not worth a second message. */

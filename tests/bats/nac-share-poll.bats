@@ -1,0 +1,160 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154 # bats sets stderr
+# Several pollers share the work: a real Redis, emulated Intune, and a real CoA
+# listener (FreeRADIUS).
+
+load test_helper
+load lib_emulator
+load lib_share
+
+setup_file() {
+	pki_make "$BATS_FILE_TMPDIR"
+}
+
+setup() {
+	local n
+	dir=$BATS_TEST_TMPDIR
+	export EMU_DIR=$dir/intune
+	redis_start
+	cp -R "$BATS_FILE_TMPDIR/certs" "$dir"
+	emulator_start --fleet 40
+	cp "$NAC_ROOT/share/rules/default.rules" "$dir/site.rules"
+	freeradius_start "$dir" /bin/true
+	# shellcheck source=/dev/null
+	. "$dir/radius.env"
+	printf '%s' "$RADIUS_SECRET" >"$dir/nas.secret"
+	chmod 600 "$dir/nas.secret"
+	echo "nas 127.0.0.1 profile rfc5176 port $RADIUS_COA_PORT secret-file $dir/nas.secret" >"$dir/nas"
+	for n in 1 2 3; do
+		server_make $n share_lease\ =\ 2s share_patience\ =\ 3s "rules = $dir/site.rules" "nas_file = $dir/nas" \
+		    "profiles_dir = $NAC_ROOT/share/profiles" "dictionary = $NAC_ROOT/share/dictionary" \
+		    "coa_journal = $dir/s$n/coa.journal"
+		cat "$EMU_CONF" >>"$dir/c$n"
+		chmod 2770 "$dir/s$n"
+		nac-cache -c "$dir/c$n" put </dev/null
+	done
+}
+
+teardown() {
+	[ -z "${follow-}" ] || pid_stop "$follow"
+	for n in "${!share_pid[@]}"; do share_stop "$n"; done
+	freeradius_stop "$dir"
+	emulator_stop
+	redis_stop
+}
+
+device() { printf 'LAPTOP-%04d' "$1"; }
+due() { nac-cache -c "$dir/c$1" due --older-than "${2-0s}"; }
+poll() { nac-poll -c "$dir/c$1" --older-than "${2-1h}" --max-change 100; }
+coas() { radius_coa_log "$dir" | grep -c . || :; }
+# A look-up by name is a list with a filter, alone or as an item of a batch.
+asked() { echo $(($(emulator_control count list) + $(emulator_control count item) + $(emulator_control count get))); }
+
+# fleet N: N compliant devices come, one after the other, to the three servers.
+fleet() {
+	local i
+	for ((i = 1; i <= $1; i++)); do
+		printf 'set %s complianceState=compliant managementState=managed\n' "$(device "$i")"
+	done | emulator_control - >/dev/null
+	for ((i = 1; i <= $1; i++)); do visit $((i % 3 + 1)) "$(device "$i")" "$i" >/dev/null; done
+	share_start 1 2 3
+	for i in 1 2 3; do wait_until 10 has_clients $i "$1"; done
+}
+
+@test "three pollers at once ask Intune about each client once, and each CoA is one" {
+	local n
+	fleet 24
+	emulator_control reset-counts
+	for n in 1 2 3; do poll $n >"$dir/out$n" 2>&1 & pids[n]=$!; done 3>&-
+	for n in 1 2 3; do wait "${pids[$n]}" || { cat "$dir/out$n"; false; }; done
+	# What was due but another's part at first is taken by whoever comes again.
+	sleep 2.1
+	for n in 1 2 3; do poll $n; done
+	same_stores 1 2 3
+	assert_eq "$(nac-cache -c "$dir/c1" stats | jq -c .states)" '{"compliant":24}'
+	assert_eq "$(asked)" 24
+	# All were quarantined, not known yet: one change of authorization for each.
+	assert_eq "$(coas)" 24
+	assert_eq "$(radius_coa_log "$dir" | grep -o 'session-[0-9]*' | sort -u | wc -l)" 24
+	# And nothing is left over.
+	for n in 1 2 3; do poll $n; done
+	assert_eq "$(asked) $(coas)" "24 24"
+	assert_eq "$(redis_cli hlen nac:offered) $(redis_cli xlen nac:work)" "0 0"
+}
+
+@test "the work is split between the pollers that are there; a dead one's is taken over" {
+	fleet 12
+	# Three have come of late: each gets a third.
+	assert_eq "$(due 1 | wc -l)" 12
+	redis_cli del nac:work nac:offered nac:pollers >/dev/null
+	now=$(($(date +%s) * 1000))
+	redis_cli hset nac:pollers radius2 $now radius3 $now >/dev/null
+	due 1 >"$dir/one"
+	due 2 >"$dir/two"
+	assert_eq "$(wc -l <"$dir/one")" 4
+	[ -s "$dir/two" ]
+	assert_eq "$(jq -r .identity.name[0].value "$dir/one" "$dir/two" | sort | uniq -d)" ""
+	# The first is dead.  Within the lease its part is nobody else's.
+	due 3 >"$dir/three"
+	assert_eq "$(cat "$dir/one" "$dir/two" "$dir/three" | jq -r .identity.name[0].value | sort | uniq -d)" ""
+	sleep 2.1
+	due 3 >"$dir/again"
+	for name in $(jq -r .identity.name[0].value "$dir/one"); do
+		assert_has "$(cat "$dir/again")" "\"$name\""
+	done
+	# The same poller has its own part again at once: its run has ended.
+	assert_eq "$(due 3 | wc -l)" 12
+}
+
+@test "a poller that dies between answer and CoA: another one sends it, once" {
+	fleet 3
+	for n in 1 2 3; do poll $n >/dev/null; done
+	sleep 2.1; poll 1 >/dev/null
+	assert_eq "$(coas)" 3
+	for i in 1 2 3; do visit $((i % 3 + 1)) "$(device $i)" $i >/dev/null; done
+	wait_until 10 eval "[ \"\$(nac-cache -c $dir/c3 list --clients | jq -s '[.[].decision.state == \"compliant\"] | all')\" = true ]"
+	emulator_control "set $(device 1) complianceState=noncompliant"
+	# Server 1 asks, stores, and is gone before its CoA.
+	redis_cli del nac:pollers >/dev/null
+	due 1 0s | INTUNE_NAC_CONF=$dir/c1 intune-query | nac-cache -c "$dir/c1" put --quiet
+	wait_until 10 eval "[ \"\$(nac-cache -c $dir/c2 get $(device 1) | jq -r .compliance.state)\" = noncompliant ]"
+	assert_eq "$(coas)" 3
+	sleep 2.1
+	poll 2 >/dev/null
+	assert_eq "$(coas)" 4
+	assert_has "$(radius_coa_log "$dir" | tail -n 1)" "session-1"
+	for n in 1 2 3; do poll $n >/dev/null; done
+	assert_eq "$(coas)" 4
+}
+
+@test "a new client is looked up by one server, wherever it comes again" {
+	emulator_control "set $(device 1) complianceState=compliant managementState=managed"
+	share_start 1 2 3
+	nac-cache -c "$dir/c1" follow >"$dir/f1" 2>&1 3>&- & f1=$!
+	nac-cache -c "$dir/c2" follow >"$dir/f2" 2>&1 3>&- & f2=$!
+	visit 1 "$(device 1)" 1 >/dev/null
+	wait_until 10 test -s "$dir/f1"
+	sleep 1
+	visit 2 "$(device 1)" 1 >/dev/null
+	wait_until 10 first_client_is 1 '["radius2",null]'
+	sleep 0.3
+	pid_stop $f1
+	pid_stop $f2
+	assert_eq "$(wc -l <"$dir/f1") $(wc -l <"$dir/f2")" "1 0"
+}
+
+@test "Redis is away: first no work is taken, later each server asks about its own clients" {
+	fleet 9
+	redis_kill
+	run -75 --separate-stderr due 1
+	assert_has "$stderr" "no work is taken yet"
+	assert_one_line "$stderr"
+	sleep 3.1
+	for n in 1 2 3; do due $n 2>/dev/null; done >"$dir/all"
+	assert_eq "$(wc -l <"$dir/all")" 9
+	assert_eq "$(jq -r .identity.name[0].value "$dir/all" | sort -u | wc -l)" 9
+	run -0 --separate-stderr due 2
+	assert_has "$stderr" "only the clients of this server"
+	# The hook answers from its own store all the while.
+	assert_eq "$(visit 1 "$(device 1)" 1)" 1
+}
