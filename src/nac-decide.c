@@ -53,7 +53,7 @@ static const char	 usage[] =
 "      --coverage     list the rules that no test reaches; --strict: that is 1\n"
 "      --replay       decide the log's lines again by the rules --with FILE, and\n"
 "                     show what changes (--json: as records)\n"
-"      --print WORD   print a setting of the rules: match-order, stale-after\n"
+"      --print WORD   print a setting of the rules: match-order, stale-after, stale-least\n"
 "      --changed      pass on only records that are now treated differently\n"
 "      --now TIME     decide as if it were TIME (RFC 3339)\n"
 "  -c, --config FILE  another nac.conf\n"
@@ -365,6 +365,8 @@ print_setting(const struct job *job)
 
 	if (strcmp(job->print, "stale-after") == 0)
 		printf("%llds", (long long)policy_stale_after(job->policy));
+	else if (strcmp(job->print, "stale-least") == 0)
+		printf("%llds", (long long)policy_stale_least(job->policy));
 	else
 		for (i = 0; i < MATCH_KINDS && order->by[i] != MATCH_NONE; i++)
 			printf("%s%s", i > 0 ? " " : "", match_name(order->by[i]));
@@ -509,8 +511,9 @@ options(int argc, char **argv, struct job *job)
 			break;
 		case OPT_PRINT:
 			if (strcmp(optarg, "match-order") != 0 &&
-			    strcmp(optarg, "stale-after") != 0) {
-				warnx("--print: \"%s\" is neither match-order nor stale-after",
+			    strcmp(optarg, "stale-after") != 0 &&
+			    strcmp(optarg, "stale-least") != 0) {
+				warnx("--print: \"%s\" is not match-order, stale-after or stale-least",
 				    text_safe(shown, sizeof(shown), optarg, strlen(optarg)));
 				cli_usage();
 			}

@@ -172,6 +172,18 @@ policy_match_order(const struct policy *p)
 }
 
 int64_t
+policy_stale_least(const struct policy *p)
+{
+	int64_t	 least = p->stale_after;
+	int	 i;
+
+	for (i = 0; i < COMPLIANCE_COUNT; i++)
+		if (p->stale_state[i] != 0 && p->stale_state[i] < least)
+			least = p->stale_state[i];
+	return least;
+}
+
+int64_t
 policy_stale_after(const struct policy *p)
 {
 	return p->stale_after;

@@ -146,6 +146,9 @@ const struct match_order *policy_match_order(const struct policy *p);
  * rules say something else for a state. */
 int64_t	 policy_stale_after(const struct policy *p);
 
+/* The least of all these limits: before it, no answer is stale. */
+int64_t	 policy_stale_least(const struct policy *p);
+
 /* How many rules and labels there are. */
 size_t	 policy_rules(const struct policy *p);
 size_t	 policy_labels(const struct policy *p);

@@ -120,7 +120,15 @@ is_answered(const json_t *old, const json_t *coa)
 	    a >= b;
 }
 
-/* Keeps the result of a CoA with the client, if it is still in that session. */
+static enum store_rc
+tally(struct store *s, const json_t *coa)
+{
+	return tally_add(s, json_string_value(json_object_get(coa, "result")),
+	    json_integer_value(json_object_get(coa, "error_cause")));
+}
+
+/* Counts the result of a CoA, and keeps it with the client if it is still in that
+ * session.  One that is kept already comes by again with the client's record. */
 static enum store_rc
 put_coa(struct store *s, const json_t *rec)
 {
@@ -133,11 +141,14 @@ put_coa(struct store *s, const json_t *rec)
 
 	if (!record_session(rec, &session, why, sizeof(why)) ||
 	    !record_identity(rec, &id, why, sizeof(why)) || !client_id(name, &session, &id))
-		return STORE_NOTFOUND;
+		return tally(s, coa);
 	if ((rc = client_get(s, name, &cl, &text)) != STORE_FOUND)
-		return rc;
+		return rc == STORE_ERROR ? rc : tally(s, coa);
 	rc = STORE_NOTFOUND;
-	if ((old = cache_client_record(&cl)) == NULL)
+	if ((old = cache_client_record(&cl)) != NULL &&
+	    json_equal(json_object_get(old, "coa"), coa))
+		goto out;
+	if ((rc = tally(s, coa)) == STORE_ERROR || old == NULL)
 		goto out;
 	a = bare_session(old);
 	b = bare_session(rec);
@@ -160,11 +171,27 @@ out:
 	return rc;
 }
 
+/* What an authentication would have found before, beside what has changed. */
+static void
+put_was(json_t *rec, const struct answer *before)
+{
+	json_t	*old = json_object(), *was = NULL;
+
+	if (old == NULL)
+		err(EX_OSERR, NULL);
+	if (before->state != COMPLIANCE_PENDING) {
+		record_put_answer(old, before, 0);
+		was = json_incref(json_object_get(old, "compliance"));
+	}
+	if (json_object_set_new(rec, "was", was != NULL ? was : json_null()) == -1)
+		err(EX_OSERR, NULL);
+	json_decref(old);
+}
+
 static enum store_rc
 put_item(struct store *s, const struct put *p, struct item *it)
 {
 	struct answer	 before = { 0 }, now;
-	const json_t	*coa;
 
 	if (it->store && !it->has_id) {
 		if (store_put(s, &it->answer, &before) == STORE_ERROR)
@@ -181,13 +208,9 @@ put_item(struct store *s, const struct put *p, struct item *it)
 		if (it->changed && p->c->changed && now.state != it->answer.state)
 			record_put_answer(it->rec, &now, when_now());
 	}
-	if (!it->coa)
-		return STORE_FOUND;
-	coa = json_object_get(it->rec, "coa");
-	if (tally_add(s, json_string_value(json_object_get(coa, "result")),
-	    json_integer_value(json_object_get(coa, "error_cause"))) == STORE_ERROR)
-		return STORE_ERROR;
-	return put_coa(s, it->rec);
+	if (it->changed && p->c->changed && !p->c->quiet)
+		put_was(it->rec, &before);
+	return it->coa ? put_coa(s, it->rec) : STORE_FOUND;
 }
 
 static enum store_rc

@@ -208,6 +208,11 @@ nac-decide: bad:4:10: unknown label "Nobody"'
 	assert_eq "$output" "mac guid"
 	run -0 --separate-stderr nac-decide -r r --print stale-after
 	assert_eq "$output" 7200s
+	run -0 --separate-stderr nac-decide -r r --print stale-least
+	assert_eq "$output" 7200s
+	rules r 'stale-after 2h' 'stale-after 30m for noncompliant, error' 'deny'
+	run -0 --separate-stderr nac-decide -r r --print stale-least
+	assert_eq "$output" 1800s
 	rules r 'match-order serial, mac' 'ambiguous newest' 'deny'
 	run -0 --separate-stderr nac-decide -r r --print match-order
 	assert_eq "$output" "serial mac newest"

@@ -45,8 +45,13 @@ teardown() { poll_teardown; }
 	run -0 --separate-stderr nac-poll --older-than 0s --verbose
 	assert_has "$output" "1 clients due, 1 answered, 0 change; CoA: none"
 	sed -i 's/^match-order .*/match-order sideways/' "$dir/site.rules"
-	run -78 --separate-stderr nac-poll
+	# The last good rules go on deciding, and it is said; without any nothing is asked.
+	run -0 --separate-stderr nac-poll
 	assert_has "$stderr" "site.rules:14:13: "
+	assert_has "$stderr" "sideways"
+	assert_has "$stderr" "the last good rules"
+	rm "$store"/*.good
+	run -78 --separate-stderr nac-poll
 	assert_has "$stderr" "sideways"
 }
 
@@ -142,4 +147,57 @@ teardown() { poll_teardown; }
 	fleet 1
 	run -0 nac-poll --dry-run --older-than 0s
 	run -0 nac-poll --verbose
+	run -0 nac-poll --status
+	assert_has "$output" "last run:  poll"
+	assert_has "$output" "next:      0 of 1 clients are due now; the next 20"
+	# Changes as they come: the pipes of the page, with what stands in for logger and mail.
+	fleet 3
+	emulator_control "set $(device 2) complianceState=noncompliant"
+	assert_eq "$(nac-cache due --older-than 0s | intune-query | nac-cache put --changed | tee -a "$dir/changes" |
+		jq -r '"\(.compliance.device.name) \(.was.state) \(.compliance.state)"')" \
+		"$(device 2) compliant noncompliant"
+	assert_eq "$(nac-cache list --clients | nac-decide --changed |
+		jq -r 'select(.decision.was.vlan == "750") | "\(.session.user)"')" "host/$(device 2)"
+	assert_eq "$(wc -l <"$dir/changes")" 1
+}
+
+@test "--status: 1 before the first poll, after a failure, and when the last good one is long ago" {
+	run -1 nac-poll --status
+	assert_has "$output" "last run:  never"
+	fleet 1
+	run -0 nac-poll
+	run -0 nac-poll --status
+	run -1 faketime -f +5h nac-poll --status
+	assert_has "$output" "too long ago"
+	emulator_control down
+	run nac-poll --older-than 0s
+	run -1 nac-poll --status
+	assert_has "$output" "failed:    intune-query"
+	run -64 --separate-stderr nac-poll --status --follow
+}
+
+@test "a poll that is killed before its CoA leaves is made good by the next, and nobody is told twice" {
+	fleet 3
+	emulator_control "set $(device 1) complianceState=noncompliant"
+	emulator_control "set $(device 2) complianceState=noncompliant"
+	# coa-send is killed with the first CoA acknowledged, and its parent, too.
+	mkdir "$dir/bin"
+	cat >"$dir/bin/coa-send" <<-END
+		#!/bin/bash
+		case \$1 in --owed) exec $(command -v coa-send) --owed ;; esac
+		head -n 1 | $(command -v coa-send) >/dev/null
+		kill -9 \$PPID
+	END
+	chmod +x "$dir/bin/coa-send"
+	echo "coa_journal = $dir/coa.journal" >>"$INTUNE_NAC_CONF"
+	run -137 env PATH="$dir/bin:$PATH" nac-poll --older-than 0s
+	assert_eq "$(coas)" 1
+	[ -s "$store/poll.sending" ]
+	run -1 nac-poll --status
+	run -0 --separate-stderr nac-poll --verbose
+	assert_has "$output" "CoA: 2 ack"
+	assert_eq "$(coas)" 2
+	[ ! -e "$store/poll.sending" ]
+	run -0 --separate-stderr nac-poll --older-than 0s
+	assert_eq "$(coas)" 2
 }
