@@ -76,6 +76,20 @@ copy_plain(char *to, const char *s, size_t n)
 	return true;
 }
 
+/* Names are shorter than the way into memcpy(). */
+static inline void
+copy(char *to, const char *s, size_t n)
+{
+	if (n > 16)
+		memcpy(to, s, n);
+	else if (n >= 8) {
+		memcpy(to, s, 8);
+		memcpy(to + n - 8, s + n - 8, 8);
+	} else
+		while (n-- > 0)
+			*to++ = *s++;
+}
+
 static inline void
 put(struct jsonw *w, const char *s, size_t n)
 {
@@ -153,9 +167,8 @@ quoted(struct jsonw *w, const char *s, size_t n)
 
 /* Names are the caller's own words, which need no escape. */
 static inline void
-member(struct jsonw *w, const char *key)
+member_n(struct jsonw *w, const char *key, size_t n)
 {
-	size_t	 n = key != NULL ? strlen(key) : 0;
 	char	*to;
 
 	if (w->comma)
@@ -164,9 +177,15 @@ member(struct jsonw *w, const char *key)
 	if (key == NULL || (to = room(w, n + 3)) == NULL)
 		return;
 	to[0] = '"';
-	memcpy(to + 1, key, n);
+	copy(to + 1, key, n);
 	to[n + 1] = '"';
 	to[n + 2] = ':';
+}
+
+static void
+member(struct jsonw *w, const char *key)
+{
+	member_n(w, key, key != NULL ? strlen(key) : 0);
 }
 
 void
@@ -200,17 +219,10 @@ jw_end_array(struct jsonw *w)
 }
 
 void
-jw_str(struct jsonw *w, const char *key, const char *val)
+jw_str_n(struct jsonw *w, const char *key, size_t n, const char *val)
 {
-	member(w, key);
+	member_n(w, key, n);
 	quoted(w, val, strlen(val));
-}
-
-void
-jw_opt(struct jsonw *w, const char *key, const char *val)
-{
-	if (val != NULL && *val != '\0')
-		jw_str(w, key, val);
 }
 
 void

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct jsonw {
 	char	*buf;
@@ -27,12 +28,26 @@ void	 jw_object(struct jsonw *w, const char *key);
 void	 jw_array(struct jsonw *w, const char *key);
 void	 jw_end_object(struct jsonw *w);
 void	 jw_end_array(struct jsonw *w);
-void	 jw_str(struct jsonw *w, const char *key, const char *val);
 void	 jw_int(struct jsonw *w, const char *key, int64_t val);
 void	 jw_bool(struct jsonw *w, const char *key, bool val);
 
-/* The same as jw_str, but nothing at all is written for NULL or "". */
-void	 jw_opt(struct jsonw *w, const char *key, const char *val);
+/* The key has n bytes. */
+void	 jw_str_n(struct jsonw *w, const char *key, size_t n, const char *val);
+
+/* Inline, for the compiler knows the length of a word. */
+static inline void
+jw_str(struct jsonw *w, const char *key, const char *val)
+{
+	jw_str_n(w, key, key != NULL ? strlen(key) : 0, val);
+}
+
+/* The same, but nothing at all is written for NULL or "". */
+static inline void
+jw_opt(struct jsonw *w, const char *key, const char *val)
+{
+	if (val != NULL && *val != '\0')
+		jw_str(w, key, val);
+}
 
 /* An RFC 3339 time. */
 void	 jw_time(struct jsonw *w, const char *key, int64_t val);
