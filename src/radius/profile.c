@@ -1,51 +1,14 @@
-#include <arpa/inet.h>
-
 #include <err.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sysexits.h>
 
 #include "base/num.h"
 #include "base/text.h"
 #include "radius/lines.h"
 #include "radius/profile.h"
-
-/* The fields of a session, and of a change, that an attribute can be made of. */
-static const struct field {
-	const char	*name;		/* as in nac-record(5) */
-	const char	*attribute;	/* the one that it is, or NULL */
-	size_t		 offset;
-	bool		 client;	/* tells one client from the others */
-	bool		 change;	/* of struct change */
-} fields[] = {
-#define FIELD(f, attribute, client) { #f, attribute, offsetof(struct session, f), client, false }
-#define CHANGE(f) { #f, NULL, offsetof(struct change, f), false, true }
-	FIELD(user, "User-Name", false),
-	FIELD(nas_ip, "NAS-IP-Address", false),
-	FIELD(nas_ip, "NAS-IPv6-Address", false),
-	FIELD(nas_id, "NAS-Identifier", false),
-	FIELD(nas_port, "NAS-Port", false),
-	/* On Wi-Fi this is the radio or the SSID: shared by many. */
-	FIELD(nas_port_id, "NAS-Port-Id", false),
-	FIELD(acct_session_id, "Acct-Session-Id", true),
-	FIELD(acct_multi_session_id, "Acct-Multi-Session-Id", true),
-	FIELD(calling, "Calling-Station-Id", true),
-	FIELD(called, "Called-Station-Id", false),
-	FIELD(framed_ip, "Framed-IP-Address", true),
-	FIELD(cui, "Chargeable-User-Identity", false),
-	FIELD(audit_session_id, NULL, true),
-	FIELD(ssid, NULL, false),
-	CHANGE(vlan),
-	CHANGE(role),
-	CHANGE(redirect),
-#undef FIELD
-#undef CHANGE
-};
-
-#define NFIELDS	(sizeof(fields) / sizeof(fields[0]))
+#include "radius/profile_field.h"
 
 static const char *const actions[ACTION_COUNT] = {
 	"reauth", "disconnect", "bounce", "vlan", "role", "redirect"
@@ -92,75 +55,6 @@ action_parse(const char *text, enum action *out)
 	return false;
 }
 
-static const struct field *
-find_field(const char *name, size_t len)
-{
-	size_t	 i;
-
-	for (i = 0; i < NFIELDS; i++)
-		if (strlen(fields[i].name) == len && memcmp(fields[i].name, name, len) == 0)
-			return &fields[i];
-	return NULL;
-}
-
-/*
- * The next piece of a template at *s: a %{field} (then *f is set) or plain text
- * (then it is NULL).  Returns its length and moves *s behind it; 0 at the end;
- * -1 when a %{...} names no field.
- */
-static int
-piece(const char **s, const char **start, const struct field **f)
-{
-	const char	*end;
-
-	*start = *s;
-	*f = NULL;
-	if (strncmp(*s, "%{", 2) == 0) {
-		if ((end = strchr(*s, '}')) == NULL ||
-		    (*f = find_field(*s + 2, (size_t)(end - *s) - 2)) == NULL)
-			return -1;
-		*s = end + 1;
-	} else {
-		end = strstr(*s, "%{");
-		*s = end != NULL ? end : *s + strlen(*s);
-	}
-	return (int)(*s - *start);
-}
-
-/* Whether a template has fields at all; false as well when it is wrong. */
-static bool
-is_template(const char *text)
-{
-	return strstr(text, "%{") != NULL;
-}
-
-static bool
-template_good(const char *s)
-{
-	const struct field	*f;
-	const char		*start;
-	int			 n;
-
-	while ((n = piece(&s, &start, &f)) > 0)
-		;
-	return n == 0;
-}
-
-/* The value of an item without one: the session's field that the attribute is. */
-static bool
-own_field(struct item *it)
-{
-	size_t	 i;
-
-	for (i = 0; i < NFIELDS; i++)
-		if (fields[i].attribute != NULL &&
-		    strcasecmp(fields[i].attribute, it->name) == 0) {
-			snprintf(it->value, sizeof(it->value), "%%{%s}", fields[i].name);
-			return true;
-		}
-	return false;
-}
-
 /* Reads the value of an item and reports what is wrong with it. */
 static void
 read_value(struct reading *r, struct item *it, const struct word *w)
@@ -170,9 +64,9 @@ read_value(struct reading *r, struct item *it, const struct word *w)
 
 	if (!text_copy(it->value, sizeof(it->value), w->text))
 		lines_error(&r->l, w, "this value is too long");
-	else if (!template_good(it->value))
+	else if (!profile_template_good(it->value))
 		lines_wrong(&r->l, w, "a session has no such field:");
-	else if (!is_template(it->value) &&
+	else if (!profile_is_template(it->value) &&
 	    !dict_encode(r->dict, it->name, it->value, &attr, &why))
 		lines_error(&r->l, w, "%s %s", it->name, why);
 }
@@ -184,6 +78,7 @@ read_item(struct reading *r, struct items *list, size_t first)
 	struct lines	*l = &r->l;
 	const struct word *w = &l->word[first];
 	struct item	*it = &list->item[list->n];
+	const struct profile_field *own;
 	size_t		 n = l->nword, before = l->errors;
 
 	if (first >= n) {
@@ -210,7 +105,9 @@ read_item(struct reading *r, struct items *list, size_t first)
 	}
 	if (n > first + 1)
 		read_value(r, it, &l->word[first + 1]);
-	else if (!own_field(it))
+	else if ((own = profile_own_field(it->name)) != NULL)
+		snprintf(it->value, sizeof(it->value), "%%{%s}", own->name);
+	else
 		lines_wrong(l, w, "a session has no such value; give one for");
 	if (l->errors == before)
 		list->n++;
@@ -450,168 +347,4 @@ profile_load(const char *dir, const char *name, const struct dict *dict,
 	free(text);
 	free(path);
 	return p;
-}
-
-/* What a packet is made of. */
-struct source {
-	const struct profile	*p;
-	const struct session	*s;
-	const struct change	*change;	/* may be NULL */
-	const struct dict	*dict;
-	bool			 client;	/* a field said which client it is */
-};
-
-/* A field's text in the form this kind of NAS wants; "" when not known. */
-static const char *
-field_text(const struct source *src, const struct field *f, char mac_text[MAC_TEXT])
-{
-	const char	*text = (const char *)src->s + f->offset;
-	uint8_t		 mac[MAC_LEN];
-
-	if (f->change)
-		return src->change == NULL ? "" : (const char *)src->change + f->offset;
-	if (f->offset == offsetof(struct session, calling) && !src->p->as_received &&
-	    mac_parse(text, mac))
-		return mac_format(mac_text, mac, src->p->mac);
-	return text;
-}
-
-/*
- * Expands an item.  Returns 1; 0 when a field is missing; -1 when the value is
- * too long.
- */
-static int
-expand(struct source *src, const struct item *it, char *out, size_t size)
-{
-	const struct field	*f;
-	const char		*at = it->value, *start;
-	char			 mac[MAC_TEXT];
-	size_t			 o = 0, n;
-	int			 len;
-	bool			 names = false;
-
-	while ((len = piece(&at, &start, &f)) > 0) {
-		n = (size_t)len;
-		if (f != NULL) {
-			start = field_text(src, f, mac);
-			if ((n = strlen(start)) == 0)
-				return 0;
-			names = names || f->client;
-		}
-		if (n >= size - o)
-			return -1;
-		memcpy(out + o, start, n);
-		o += n;
-	}
-	out[o] = '\0';
-	src->client = src->client || names;
-	return 1;
-}
-
-/* An address of the other family is as good as missing: RFC 3162, 2.1. */
-static bool
-other_family(const char *name, const char *text)
-{
-	struct in6_addr	 any;
-
-	if (strcasecmp(name, "NAS-IP-Address") == 0)
-		return inet_pton(AF_INET6, text, &any) == 1;
-	return strcasecmp(name, "NAS-IPv6-Address") == 0 &&
-	    inet_pton(AF_INET, text, &any) == 1;
-}
-
-/* Fills a list; all of its items are needed when `required'. */
-static bool
-fill(struct source *src, const struct items *list, bool required, struct filled *out,
-    size_t *n, char why[PROFILE_WHY])
-{
-	const struct item	*it;
-	struct filled		*f;
-	const char		*fault;
-	size_t			 i;
-	int			 got;
-
-	for (i = 0; i < list->n; i++) {
-		it = &list->item[i];
-		f = &out[*n];
-		f->name = it->name;
-		got = expand(src, it, f->text, sizeof(f->text));
-		if (got == 1 && other_family(it->name, f->text))
-			got = 0;
-		if (got == 0 && (required || it->required)) {
-			snprintf(why, PROFILE_WHY,
-			    "the %s has nothing for %s, which profile %s requires",
-			    required ? "record" : "session", it->name, src->p->name);
-			return false;
-		}
-		if (got == 0)
-			continue;
-		fault = "is too long for an attribute";
-		if (got == -1 || !dict_encode(src->dict, it->name, f->text, &f->attr, &fault)) {
-			snprintf(why, PROFILE_WHY, "the %s's value for %s %s",
-			    required ? "record" : "session", it->name, fault);
-			return false;
-		}
-		(*n)++;
-	}
-	return true;
-}
-
-bool
-profile_fill(const struct profile *p, enum action action, const struct session *s,
-    const struct change *change, const struct dict *dict, struct filled *out, size_t *n,
-    char why[PROFILE_WHY])
-{
-	struct source	 src = { .p = p, .s = s, .change = change, .dict = dict };
-
-	*n = 0;
-	if (p->action[action].code == 0) {
-		snprintf(why, PROFILE_WHY, "profile %s has no action %s", p->name,
-		    actions[action]);
-		return false;
-	}
-	if (!fill(&src, &p->session, false, out, n, why))
-		return false;
-	if (!src.client) {
-		snprintf(why, PROFILE_WHY, "nothing in the session that profile %s sends "
-		    "tells this client from others", p->name);
-		return false;
-	}
-	return fill(&src, &p->action[action].items, true, out, n, why);
-}
-
-bool
-profile_add_session_id(const struct session *s, const struct dict *dict,
-    struct filled *out, size_t *n)
-{
-	static const char	 name[] = "Acct-Session-Id";
-	struct filled		*f = &out[*n];
-	const char		*why;
-	size_t			 i;
-
-	for (i = 0; i < *n; i++)
-		if (strcasecmp(out[i].name, name) == 0)
-			return false;
-	if (s->acct_session_id[0] == '\0' || *n == PROFILE_FILLED ||
-	    !dict_encode(dict, name, s->acct_session_id, &f->attr, &why))
-		return false;
-	f->name = name;
-	text_copy(f->text, sizeof(f->text), s->acct_session_id);
-	(*n)++;
-	return true;
-}
-
-bool
-profile_packet(const struct profile *p, enum action action, const struct filled *filled,
-    size_t n, uint8_t id, int64_t now, struct packet *out)
-{
-	size_t	 i;
-
-	packet_start(out, p->action[action].code, id, p->message_authenticator);
-	for (i = 0; i < n; i++)
-		packet_add(out, filled[i].attr.vendor, filled[i].attr.type,
-		    filled[i].attr.value, filled[i].attr.len);
-	if (p->event_timestamp)
-		packet_add_u32(out, ATTR_EVENT_TIMESTAMP, (uint32_t)now);
-	return !out->full;
 }
