@@ -1,7 +1,7 @@
 # Cisco wireless LAN controllers with AireOS.
-# The attributes are those that PacketFence sends (its Cisco/WLC.pm):
-# CoA to 1700 for a role, Disconnect for another VLAN.  Some versions do not
-# listen on 3799 at all.
+# The attributes are those that PacketFence sends (its Cisco/WLC.pm): CoA to 1700
+# for a role; Disconnect for another VLAN, without the audit-session-id.  It sends
+# that one to 3799, but some versions do not listen there at all, so all go to 1700.
 code coa
 port 1700
 mac hyphen
@@ -11,7 +11,7 @@ event-timestamp yes
 session NAS-IP-Address
 session Calling-Station-Id required
 session NAS-Port
-session Cisco-AVPair "audit-session-id=%{audit_session_id}"
+session Cisco-AVPair "audit-session-id=%{audit_session_id}" code coa
 
 action reauth
 attribute Cisco-AVPair "subscriber:command=reauthenticate"

@@ -71,7 +71,46 @@ read_value(struct reading *r, struct item *it, const struct word *w)
 		lines_error(&r->l, w, "%s %s", it->name, why);
 }
 
-/* Adds `NAME [VALUE] [required]', words first.. of the line, to a list. */
+static bool
+read_code(struct reading *r, const struct word *w, uint8_t *out)
+{
+	if (strcmp(w->text, "coa") == 0)
+		*out = COA_REQUEST;
+	else if (strcmp(w->text, "disconnect") == 0)
+		*out = DISCONNECT_REQUEST;
+	else {
+		lines_wrong(&r->l, w, "expected coa or disconnect, not");
+		return false;
+	}
+	return true;
+}
+
+static bool
+is_word(const struct word *w, const char *text)
+{
+	return !w->quoted && strcmp(w->text, text) == 0;
+}
+
+/* What ends the line of an attribute; returns how many words stand before it. */
+static size_t
+read_ending(struct reading *r, struct item *it, size_t first, bool session)
+{
+	const struct word *w = r->l.word;
+	size_t		 n = r->l.nword;
+
+	/* An action has one code; the session's attributes are for all of them. */
+	if (session && n > first + 2 && is_word(&w[n - 2], "code")) {
+		read_code(r, &w[n - 1], &it->code);
+		n -= 2;
+	}
+	if (n > first + 1 && is_word(&w[n - 1], "required")) {
+		it->required = true;
+		n--;
+	}
+	return n;
+}
+
+/* Adds `NAME [VALUE] [required] [code CODE]', words first.. of the line, to a list. */
 static void
 read_item(struct reading *r, struct items *list, size_t first)
 {
@@ -94,11 +133,7 @@ read_item(struct reading *r, struct items *list, size_t first)
 		lines_wrong(l, w, "the dictionary has no attribute");
 		return;
 	}
-	if (n > first + 1 && !l->word[n - 1].quoted &&
-	    strcmp(l->word[n - 1].text, "required") == 0) {
-		it->required = true;
-		n--;
-	}
+	n = read_ending(r, it, first, list == &r->p->session);
 	if (n > first + 2) {
 		lines_wrong(l, &l->word[first + 2], "unexpected");
 		return;
@@ -111,20 +146,6 @@ read_item(struct reading *r, struct items *list, size_t first)
 		lines_wrong(l, w, "a session has no such value; give one for");
 	if (l->errors == before)
 		list->n++;
-}
-
-static bool
-read_code(struct reading *r, const struct word *w, uint8_t *out)
-{
-	if (strcmp(w->text, "coa") == 0)
-		*out = COA_REQUEST;
-	else if (strcmp(w->text, "disconnect") == 0)
-		*out = DISCONNECT_REQUEST;
-	else {
-		lines_wrong(&r->l, w, "expected coa or disconnect, not");
-		return false;
-	}
-	return true;
 }
 
 static void

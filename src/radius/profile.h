@@ -46,6 +46,7 @@ struct item {
 	char	 name[DICT_NAME];
 	char	 value[SESSION_TEXT];	/* text, where %{field} is a session's or change's */
 	bool	 required;
+	uint8_t	 code;			/* only in this packet; 0: in any */
 };
 
 struct items {

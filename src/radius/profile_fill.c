@@ -76,10 +76,11 @@ other_family(const char *name, const char *text)
 	    inet_pton(AF_INET, text, &any) == 1;
 }
 
-/* Fills a list; all of its items are needed when `required'. */
+/* Fills a list, for this code of packet; all of its items are needed when
+ * `required'. */
 static bool
-fill(struct source *src, const struct items *list, bool required, struct filled *out,
-    size_t *n, char why[PROFILE_WHY])
+fill(struct source *src, const struct items *list, uint8_t code, bool required,
+    struct filled *out, size_t *n, char why[PROFILE_WHY])
 {
 	const struct item	*it;
 	struct filled		*f;
@@ -89,6 +90,8 @@ fill(struct source *src, const struct items *list, bool required, struct filled 
 
 	for (i = 0; i < list->n; i++) {
 		it = &list->item[i];
+		if (it->code != 0 && it->code != code)
+			continue;
 		f = &out[*n];
 		f->name = it->name;
 		got = expand(src, it, f->text, sizeof(f->text));
@@ -126,14 +129,14 @@ profile_fill(const struct profile *p, enum action action, const struct session *
 		    action_name(action));
 		return false;
 	}
-	if (!fill(&src, &p->session, false, out, n, why))
+	if (!fill(&src, &p->session, p->action[action].code, false, out, n, why))
 		return false;
 	if (!src.client) {
 		snprintf(why, PROFILE_WHY, "nothing in the session that profile %s sends "
 		    "tells this client from others", p->name);
 		return false;
 	}
-	return fill(&src, &p->action[action].items, true, out, n, why);
+	return fill(&src, &p->action[action].items, 0, true, out, n, why);
 }
 
 bool

@@ -292,6 +292,13 @@ test_profile_errors(void)
 	CHECK_STR(profile_fault(GOOD "port 0\n"), "x.profile:4:6: no port number: \"0\"");
 	CHECK_STR(profile_fault(GOOD "port 1\nport 2\n"), "x.profile:5:1: given twice: \"port\"");
 	CHECK_STR(profile_fault(GOOD "port\n"), "x.profile:4:1: port takes one word");
+	CHECK_STR(profile_fault(GOOD "session User-Name required code disconnect\n"), "");
+	CHECK_STR(profile_fault(GOOD "session User-Name code access\n"),
+	    "x.profile:4:24: expected coa or disconnect, not \"access\"");
+	CHECK_STR(profile_fault(GOOD "session User-Name x code\n"),
+	    "x.profile:4:21: unexpected \"code\"");
+	CHECK_STR(profile_fault(GOOD "action role\nattribute Filter-Id x code coa\n"),
+	    "x.profile:5:23: unexpected \"code\"");
 	CHECK_STR(profile_fault(GOOD "mac ieee\n"),
 	    "x.profile:4:5: no form of MAC address: \"ieee\"");
 	CHECK_STR(profile_fault(GOOD "event-timestamp maybe\n"),
@@ -387,6 +394,9 @@ test_fill(void)
 	    "session Framed-IP-Address\nsession User-Name \"<%{calling}>%{nas_id}\"\n"
 	    "session Cisco-AVPair \"audit-session-id=%{audit_session_id}\"\naction reauth\n"
 	    "attribute HP-Port-Bounce-Host 12\n";
+	static const char	 one_code[] = "code coa\nsession Calling-Station-Id\n"
+	    "session Acct-Session-Id required code coa\naction reauth\n"
+	    "action disconnect code disconnect\n";
 	struct filled	 f[PROFILE_FILLED];
 	struct session	 s;
 
@@ -428,6 +438,14 @@ test_fill(void)
 	    "sends tells this client from others");
 	CHECK_STR(filled("code coa\nsession Acct-Session-Id required\naction reauth\n",
 	    ACTION_REAUTH, &s, f),
+	    "the session has nothing for Acct-Session-Id, which profile x requires");
+	/* An attribute for one kind of packet, required there and nowhere else. */
+	a_session(&s);
+	CHECK_STR(filled(one_code, ACTION_REAUTH, &s, f), "2");
+	CHECK_STR(filled(one_code, ACTION_DISCONNECT, &s, f), "1");
+	s.acct_session_id[0] = '\0';
+	CHECK_STR(filled(one_code, ACTION_DISCONNECT, &s, f), "1");
+	CHECK_STR(filled(one_code, ACTION_REAUTH, &s, f),
 	    "the session has nothing for Acct-Session-Id, which profile x requires");
 }
 
