@@ -435,6 +435,36 @@ explain_rule(struct eval *e, const struct rule *r, bool matched)
 	return o;
 }
 
+static void
+append(json_t *list, json_t *o)
+{
+	if (json_array_append_new(list, o) == -1)
+		err(EX_OSERR, NULL);
+}
+
+/* `shadow all', which goes before all rules and stops none of them. */
+static json_t *
+explain_all(struct eval *e, const struct policy *p)
+{
+	struct rule	 all = { .action = ACTION_ALLOW, .at = p->shadow_at, .name = NULL,
+			     .when = p->shadow_when, .gives = NULL, .shadow = false, .next = NULL };
+	json_t		*o = explain_rule(e, &all, eval_holds(e, p->shadow_when));
+
+	set(o, "all", json_true());
+	return o;
+}
+
+static json_t *
+explain_no_match(const struct policy *p)
+{
+	json_t	*o = must(json_object());
+
+	set(o, "rule", json_string("no-match"));
+	set(o, "action", json_string(p->no_match == ACTION_ALLOW ? "allow" : "deny"));
+	set(o, "matched", json_true());
+	return o;
+}
+
 json_t *
 policy_explain(const struct policy *p, const struct facts *f)
 {
@@ -444,14 +474,17 @@ policy_explain(const struct policy *p, const struct facts *f)
 	bool			 matched = false;
 
 	eval_start(&e, p, f);
+	if (p->shadow_all)
+		append(list, explain_all(&e, p));
 	for (r = p->rules; r != NULL && !matched; r = r->next) {
 		matched = eval_holds(&e, r->when);
-		if (json_array_append_new(list, explain_rule(&e, r, matched)) == -1)
-			err(EX_OSERR, NULL);
+		append(list, explain_rule(&e, r, matched));
 		/* One in the shadow decides nothing. */
 		if (r->shadow)
 			matched = false;
 	}
+	if (!matched)
+		append(list, explain_no_match(p));
 	return list;
 }
 
@@ -494,7 +527,8 @@ explain_print(const json_t *explain, const char *where, FILE *out)
 		r = json_array_get(explain, i);
 		name = member(r, "name");
 		fprintf(out, "%s: %s %s%s", where, member(r, "rule"),
-		    json_is_true(json_object_get(r, "shadow")) ? "shadow " : "", member(r, "action"));
+		    json_is_true(json_object_get(r, "shadow")) ? "shadow " : "",
+		    json_is_true(json_object_get(r, "all")) ? "shadow all" : member(r, "action"));
 		if (*name != '\0')
 			fprintf(out, " \"%s\"", text_safe(shown, sizeof(shown), name, strlen(name)));
 		fputs(json_is_true(json_object_get(r, "matched")) ? ": matches" : ": no: ", out);

@@ -13,7 +13,8 @@
 #define EXPLAIN_FAILED	8	/* of one rule, conditions that are shown */
 
 /*
- * The rules as policy_decide() tries them, up to the one that decides: an array,
+ * The rules as policy_decide() tries them, up to the one that decides, with `shadow all'
+ * before them and no-match behind where there is such: an array,
  * nac-record(5), a new reference.  Of an `and` the first condition that failed is
  * given, of an `or` all of them, a label by what is in it.
  */

@@ -36,6 +36,21 @@ failed() { jq -c ".decision.explain[0].failed$1" <<<"$output"; }
 		"$(nac-decide -r r --now 2026-11-21T08:30:00Z <<<"$rec")"
 }
 
+@test "shadow all goes before the rules, no-match behind them" {
+	rec='{"session":{"ssid":"Lab"}}'
+	explain 'allow "Corp" if ssid is Corp' 'shadow all with vlan 7 if ssid is Lab' 'shadow deny "S" if ssid is Lab' 'no-match deny'
+	assert_eq "$(jq -c '.decision.explain | map([.rule, .all, .action, .matched])' <<<"$output")" \
+		'[["r:2",true,"allow",true],["r:1",null,"allow",false],["r:3",null,"deny",true],["no-match",null,"deny",true]]'
+	assert_eq "$stderr" '<stdin>:1: r:2 shadow all: matches
+<stdin>:1: r:1 allow "Corp": no: ssid is Corp: session.ssid is "Lab"
+<stdin>:1: r:3 shadow deny "S": matches
+<stdin>:1: no-match deny: matches'
+	rec='{"session":{"ssid":"x"}}'
+	explain 'shadow all with vlan 7 if ssid is Lab' 'no-match allow'
+	assert_eq "$stderr" '<stdin>:1: r:1 shadow all: no: ssid is Lab: session.ssid is "x"
+<stdin>:1: no-match allow: matches'
+}
+
 @test "the value that each kind of condition saw" {
 	rec='{"identity":{"mac":"00:1b:44:11:3a:b7","eap":"tls","name":[{"value":"LAPTOP-1","found":"cn"},{"value":"laptop-1.x","found":"cn"}]},
 		"session":{"nas_ip":"192.0.2.1","groups":["a","b"],"seen":"2026-11-21T08:29:00Z","nas_port":"7"},
