@@ -12,6 +12,9 @@
 
 #define PREFIX_MAX	64
 
+/* With fewer a server that is a moment late would read the whole state again. */
+#define STREAM_LEAST	1000
+
 static bool
 wrong(char why[LINK_WHY], const char *key, const char *value, const char *what)
 {
@@ -172,6 +175,11 @@ share_configure(const struct conf *conf, struct share_conf *out, char why[LINK_W
 	out->certificate_file = conf_get(conf, "share_certificate_file", NULL);
 	out->key_file = conf_get(conf, "share_key_file", NULL);
 	out->stream_max = conf_int(conf, "share_stream_max", 1000000);
+	if (out->stream_max < STREAM_LEAST) {
+		wrong(why, "share_stream_max", conf_get(conf, "share_stream_max", ""),
+		    "is too small: 1000 at least");
+		return -1;
+	}
 	out->lease = conf_int(conf, "share_lease", 600);
 	out->patience = conf_int(conf, "share_patience", 300);
 	return take_names(conf, out, why) ? 1 : -1;

@@ -1,0 +1,181 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154,SC2030,SC2031 # bats sets stderr, and each test is a subshell
+# Ways to Redis: TLS, ACL, Sentinel; and what stands in the way.
+
+load test_helper
+load lib_share
+
+setup_file() {
+	cd "$BATS_FILE_TMPDIR" || return
+	openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj '/CN=Test CA' -keyout ca.key -out ca.pem
+	for who in server client; do
+		openssl req -newkey rsa:2048 -nodes -subj "/CN=$who" -keyout $who.key -out $who.csr
+		openssl x509 -req -in $who.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 30 -out $who.pem \
+		    -extfile <(echo 'subjectAltName=DNS:localhost,IP:127.0.0.1')
+	done
+	openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj '/CN=Other CA' -keyout other.key -out other.pem
+} 2>/dev/null
+
+setup() {
+	dir=$BATS_TEST_TMPDIR
+	pki=$BATS_FILE_TMPDIR
+	extra=()
+}
+
+teardown() {
+	for n in "${!share_pid[@]}"; do share_stop "$n"; done
+	for n in "${extra[@]}"; do pid_stop "$n"; done
+	redis_stop
+}
+
+# A port that is free now: others may take it in the meantime, hence tries.
+port() {
+	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+once() { nac-cache -c "$dir/c$1" share --once; }
+
+# conf N LINE ...: server N's configuration
+conf() {
+	local n=$1
+	shift
+	mkdir -p "$dir/s$n"
+	printf '%s\n' "state_dir = $dir/s$n" "share_name = radius$n" "$@" >"$dir/c$n"
+}
+
+@test "TLS, with and without a certificate of our own, and only to whom it is for" {
+	p=$(port)
+	redis_start --tls-port "$p" --tls-cert-file "$pki/server.pem" --tls-key-file "$pki/server.key" \
+	    --tls-ca-cert-file "$pki/ca.pem" --tls-auth-clients optional
+	conf 1 "share_url = rediss://127.0.0.1:$p" "share_ca_file = $pki/ca.pem"
+	conf 2 "share_url = rediss://localhost:$p" "share_ca_file = $pki/ca.pem" \
+	    "share_certificate_file = $pki/client.pem" "share_key_file = $pki/client.key"
+	answers compliant 1 1200 | nac-cache -c "$dir/c1" put --quiet
+	run -0 --separate-stderr once 1
+	assert_eq "$stderr" ""
+	run -0 --separate-stderr once 2
+	is_same 1 2
+	# Resident over TLS, too.
+	share_start 1 2
+	answers grace 7 7 | nac-cache -c "$dir/c2" put --quiet
+	wait_until 10 is_at 1 7 grace
+	share_stop 1 2
+	conf 3 "share_url = rediss://127.0.0.1:$p" "share_ca_file = $pki/other.pem"
+	run -69 --separate-stderr once 3
+	assert_has "$stderr" "its certificate: "
+	assert_one_line "$stderr"
+	conf 3 "share_url = rediss://ip6-localhost:$p" "share_ca_file = $pki/ca.pem"
+	run -69 --separate-stderr once 3
+	conf 3 "share_url = rediss://127.0.0.1:$p" "share_ca_file = $dir/none.pem"
+	run -78 --separate-stderr once 3
+	assert_has "$stderr" "none.pem: cannot be used as CA"
+	# TLS to a port that has none.
+	conf 3 "share_url = rediss://127.0.0.1:$((p + 1 > 65535 ? 1 : p + 1))" "share_ca_file = $pki/ca.pem"
+	run -69 --separate-stderr once 3
+}
+
+@test "an ACL user with its password; a wrong one, a readable file, a user without rights" {
+	redis_start
+	redis_cli acl setuser nac on '>secret-of-nac' '~nac:*' resetchannels -@all +@read +@write +@stream +@scripting +@connection +time >/dev/null
+	redis_cli acl setuser idle on '>secret-of-nac' '~other:*' -@all +@connection >/dev/null
+	redis_cli acl setuser default off >/dev/null
+	printf 'secret-of-nac\n' >"$dir/password"
+	printf 'secret-of-others\n' >"$dir/wrong"
+	chmod 600 "$dir/password" "$dir/wrong"
+	url="share_url = unix://$REDIS_DIR/r.sock"
+	conf 1 "$url" 'share_user = nac' "share_password_file = $dir/password"
+	answers compliant 1 3 | nac-cache -c "$dir/c1" put --quiet
+	run -0 --separate-stderr once 1
+	run -0 --separate-stderr nac-cache -c "$dir/c1" due
+	conf 2 "$url" 'share_user = nac' "share_password_file = $dir/wrong"
+	run -77 --separate-stderr once 2
+	assert_has "$stderr" "WRONGPASS"
+	assert_one_line "$stderr"
+	# The resident one ends as well: it would not mend by itself.
+	run -77 --separate-stderr nac-cache -c "$dir/c2" share
+	conf 2 "$url"
+	run -77 --separate-stderr once 2
+	assert_has "$stderr" "NOAUTH"
+	conf 2 "$url" 'share_user = idle' "share_password_file = $dir/password"
+	run -77 --separate-stderr once 2
+	assert_has "$stderr" "NOPERM"
+	chmod 644 "$dir/password"
+	run -77 --separate-stderr once 1
+	assert_has "$stderr" "$dir/password"
+	refute_has "$stderr" secret-of
+}
+
+@test "what stands in nac.conf is checked, and a password in it is not shown" {
+	for url in http://x redis:// redis://h:0 redis://h:70000 redis://[::1 unix://rel sentinel://h sentinel://h/ \
+	    sentinel:///m redis://nac:hunter2@h; do
+		conf 1 "share_url = $url"
+		run -78 --separate-stderr nac-cache -c "$dir/c1" stats
+		assert_has "$stderr" "share_url: "
+		refute_has "$stderr" hunter2
+		assert_one_line "$stderr"
+	done
+	conf 1 'share_url = redis://h' 'share_name = two words'
+	run -78 --separate-stderr once 1
+	conf 1 'share_url = redis://h' 'share_stream_max = 1'
+	run -78 --separate-stderr once 1
+	conf 1
+	sed -i '/share/d' "$dir/c1"
+	run -78 --separate-stderr once 1
+	assert_has "$stderr" "there is no share_url"
+}
+
+@test "nobody there, and somebody who is not Redis" {
+	conf 1 "share_url = unix://$dir/none.sock"
+	run -69 --separate-stderr once 1
+	assert_has "$stderr" "cannot connect"
+	python3 -c '
+import socket, sys
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()
+while True:
+	c = s.accept()[0]; c.recv(100); c.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")' "$dir/web.sock" 3>&- &
+	extra+=($!)
+	wait_until 5 test -S "$dir/web.sock"
+	conf 1 "share_url = unix://$dir/web.sock"
+	run -69 --separate-stderr once 1
+	assert_has "$stderr" "is not Redis"
+}
+
+@test "two servers with the same name are told of it" {
+	redis_start
+	server_make 1
+	server_make 2
+	sed -i 's/radius2/radius1/' "$dir/c2"
+	share_start 1
+	wait_until 10 redis_counts exists nac:alive:radius1 1
+	run -75 --separate-stderr nac-cache -c "$dir/c2" share
+	assert_has "$stderr" 'another store calls itself "radius1"'
+}
+
+@test "Sentinel: another server becomes the master, and nothing is lost or told twice" {
+	m=$(port) r=$(port) s=$(port)
+	redis_start --port "$m" --bind 127.0.0.1
+	mkdir "$dir/replica" "$dir/sentinel"
+	redis-server --port "$r" --bind 127.0.0.1 --replicaof "127.0.0.1 $m" --save '' --dir "$dir/replica" \
+	    --repl-diskless-sync-delay 0 </dev/null >"$dir/replica/log" 2>&1 3>&- &
+	extra+=($!)
+	printf '%s\n' "port $s" "bind 127.0.0.1" "dir $dir/sentinel" "sentinel monitor nacmaster 127.0.0.1 $m 1" \
+	    "sentinel down-after-milliseconds nacmaster 500" "sentinel failover-timeout nacmaster 3000" >"$dir/sentinel.conf"
+	redis-sentinel "$dir/sentinel.conf" </dev/null >"$dir/sentinel/log" 2>&1 3>&- &
+	extra+=($!)
+	wait_until 15 eval "redis-cli -p $s sentinel replicas nacmaster 2>/dev/null | grep -q $r"
+	wait_until 10 eval "redis-cli -p $r role 2>/dev/null | grep -q '^connected'"
+	for n in 1 2; do conf $n "share_url = sentinel://127.0.0.1:1,127.0.0.1:$s/nacmaster"; done
+	answers compliant 1 10 | nac-cache -c "$dir/c1" put --quiet
+	share_start 1 2
+	same_stores 1 2
+	wait_until 10 eval "[ \"\$(redis-cli -p $r xlen nac:log)\" = 11 ]"
+	redis_kill
+	answers noncompliant 1 5 | nac-cache -c "$dir/c2" put --quiet
+	wait_until 25 eval "[ \"\$(redis-cli -p $r role | head -n 1)\" = master ]"
+	same_stores 1 2
+	assert_eq "$(redis-cli -p "$r" xlen nac:log)" 16
+	assert_has "$(cat "$dir/err1")" "is back after"
+	conf 3 "share_url = sentinel://127.0.0.1:$s/other"
+	run -69 --separate-stderr once 3
+	assert_one_line "$stderr"
+}
