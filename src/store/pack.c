@@ -6,7 +6,8 @@ enum flag {
 	HAS_DEVICE = 1, HAS_ID = 2, HAS_ENTRA = 4, HAS_WIFI = 8, HAS_ETHERNET = 16,
 	ENCRYPTED = 32,
 	HAS_ACCOUNT = 64, ACCOUNT_ENABLED = 128,	/* not in what 0.1 wrote at first */
-	FLAGS_ALL = 255
+	FLAGS_ALL = 255,
+	LISTED = 128		/* without a device: only a list has said so */
 };
 
 /* The strings of a device in packed order.  Room for them is at most 256, so
@@ -103,6 +104,8 @@ pack_answer(unsigned char out[PACK_MAX], const struct answer *a)
 		    (d->has_ethernet_mac ? HAS_ETHERNET : 0) | (d->encrypted ? ENCRYPTED : 0) |
 		    (d->has_account ? HAS_ACCOUNT : 0) |
 		    (d->has_account && d->account_enabled ? ACCOUNT_ENABLED : 0));
+	else if (a->asked[0].listed)
+		flags = LISTED;
 	*p++ = PACK_VERSION;
 	*p++ = (unsigned char)a->state;
 	*p++ = (unsigned char)a->matched_by;
@@ -231,6 +234,8 @@ unpack_answer(const void *data, size_t len, struct answer *out, const char **why
 	out->checked = take_int(&c);
 	if ((out->has_device = flags & HAS_DEVICE))
 		take_device(&c, &out->device, flags);
+	else if (flags == LISTED && c.why == NULL && *version > 1)
+		out->asked[0].listed = true;
 	else if (flags != 0 && c.why == NULL)
 		c.why = "has a value that does not exist";
 	if (c.why == NULL && *version > 1)

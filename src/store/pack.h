@@ -19,7 +19,7 @@
 /* The longest packed answer: 96 bytes of fixed fields and eleven strings. */
 #define PACK_MAX	4096
 
-/* Packs a, without its `asked`, into out.  Returns the length. */
+/* Packs a, without its `asked` but for whether the first was only listed, into out.  Returns the length. */
 size_t	 pack_answer(unsigned char out[PACK_MAX], const struct answer *a);
 
 /*

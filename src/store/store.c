@@ -317,6 +317,7 @@ put_without_device(struct store *s, const struct answer *a, struct answer *befor
 	if (a->state == COMPLIANCE_UNREGISTERED)
 		bare = no;
 	for (i = 0; i < a->nasked; i++) {
+		no.asked[0].listed = a->asked[i].listed;
 		if (found_nothing(a, i))
 			rc = put_no(s, &a->asked[i], &no, before);
 		else if (asked_keys(&a->asked[i], &x, &devices, &g))
@@ -369,9 +370,9 @@ put_key(struct store *s, const struct key *primary, const struct key *k, const s
 
 	if ((rc = get_old(s, x->b, x->n, &old)) == STORE_ERROR)
 		return rc;
-	if (rc == STORE_FOUND && old.checked > a->checked && is_no(&old))
+	if (rc == STORE_FOUND && old.checked > a->checked && is_no(&old) && !old.asked[0].listed)
 		return refute_claim(s, k, primary->b, primary->n);
-	if (rc == STORE_FOUND && old.checked <= a->checked &&
+	if (rc == STORE_FOUND && (old.checked <= a->checked || old.asked[0].listed) &&
 	    (sole || old.state != COMPLIANCE_AMBIGUOUS) &&
 	    db_del(s, DB_DEV, x->b, x->n, NULL, 0) == STORE_ERROR)
 		return STORE_ERROR;

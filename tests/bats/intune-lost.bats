@@ -75,6 +75,11 @@ stored() { nac-cache get "$@" | jq -r .compliance.state | xargs; }
 	assert_eq "$(stored "$(wifi 130)" "$(id 130)" PC-130)" "compliant compliant compliant"
 	# Nobody's address is: and known as such.
 	assert_eq "$(stored 00:aa:00:00:09:99)" unregistered
+	# An export, too, says whose word it was.
+	nac-cache export >a
+	assert_eq "$(jq -c 'select(.compliance.asked) | .compliance.asked' a)" \
+		'[{"by":"mac","value":"00:aa:00:00:09:99","listed":true}]'
+	run -0 bash -c 'nac-cache -d s2 import -q <a && nac-cache -d s2 export >b && cmp a b'
 	run -0 nac-cache check
 	# What is not known of this address proves nothing about it.
 	rec=$(nac-cache get "$(wifi 131)" | jq -c --arg m "$(wifi 130)" '.identity.mac = $m')

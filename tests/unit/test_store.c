@@ -517,12 +517,18 @@ test_listed(void)
 {
 	struct store	*s = fresh();
 	struct answer	 a = device(1, COMPLIANCE_COMPLIANT, NOW);
-	struct answer	 no = state_answer(COMPLIANCE_UNREGISTERED, NOW + 10);
+	struct answer	 no = state_answer(COMPLIANCE_UNREGISTERED, NOW + 10), out;
+	unsigned char	 buf[PACK_MAX];
 	char		 text[MAC_TEXT];
+	const char	*why;
 
+	CHECK(pack_answer(buf, &no) == 15);
+	no.asked[0].listed = true;
+	CHECK(unpack_answer(buf, pack_answer(buf, &no), &out, &why) && out.asked[0].listed);
+	buf[0] = 1;
+	CHECK(!unpack_answer(buf, 14, &out, &why));
 	store_put(s, &a, NULL);
 	ask(&no, MATCH_MAC, mac_format(text, a.device.wifi_mac, MAC_COLON));
-	no.asked[0].listed = true;
 	CHECK(store_put(s, &no, NULL) == STORE_NOTFOUND);
 	CHECK(look(s, by_mac(a.device.wifi_mac)) == COMPLIANCE_COMPLIANT);
 	no.asked[0].listed = false;
@@ -535,6 +541,9 @@ test_listed(void)
 	no.asked[0].listed = true;
 	CHECK(store_put(s, &no, NULL) == STORE_FOUND);
 	CHECK(look(s, by_mac(a.device.wifi_mac)) == COMPLIANCE_UNREGISTERED);
+	/* Nor does it count against what is filed later, of an earlier moment. */
+	CHECK(store_put(s, &a, NULL) == STORE_FOUND);
+	CHECK(look(s, by_mac(a.device.wifi_mac)) == COMPLIANCE_COMPLIANT);
 	store_close(s);
 }
 
