@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "store/client.h"
@@ -949,6 +950,116 @@ test_prune_steps(void)
 	store_close(s);
 }
 
+#define STRESS_MS	2000
+#define STRESS_DEVICES	400
+
+/* Device n as it is at this time; its parts tell on each other. */
+static struct answer
+at_time(int n, int64_t checked)
+{
+	struct answer	 a = device(n, COMPLIANCE_COMPLIANT, checked);
+
+	memset(a.device.user, 'a' + (int)(checked % 26), (size_t)((checked * 7 + n) % 120));
+	return a;
+}
+
+static enum store_rc
+put_some(struct store *s, void *arg)
+{
+	const int64_t	*round = arg;
+	struct answer	 a;
+	int		 i, many = *round % 20 == 0;
+
+	for (i = 1; i <= (many ? STRESS_DEVICES : 5); i++) {
+		a = at_time(many ? i : (int)(random() % STRESS_DEVICES) + 1, NOW + *round);
+		if (store_put(s, &a, NULL) == STORE_ERROR)
+			return STORE_ERROR;
+	}
+	return STORE_FOUND;
+}
+
+/* Files, copies and lets the map grow, for as long as the pipe is open. */
+static void
+write_on(const char *path, int until)
+{
+	char		 why[STORE_WHY];
+	struct store	*s;
+	int64_t		 round;
+	ssize_t		 n;
+	char		 c;
+	int		 fd;
+
+	db_map = 512 * 1024;
+	if ((s = store_open(path, STORE_WRITE, why)) == NULL)
+		_exit(1);
+	for (round = 0; (n = read(until, &c, 1)) == -1 && errno == EAGAIN; round++) {
+		if (store_transact(s, put_some, &round) == STORE_ERROR)
+			_exit(2);
+		if (round % 100 == 50 && (fd = open(path, O_TMPFILE | O_RDWR, 0600)) != -1) {
+			if (store_copy(s, fd) == STORE_ERROR)
+				_exit(3);
+			close(fd);
+		}
+	}
+	store_close(s);
+	_exit(0);
+}
+
+static int64_t
+now_ms(void)
+{
+	struct timespec	 t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
+}
+
+/* Look-ups without a lock while another process files, copies and grows the store. */
+static void
+test_lockless(void)
+{
+	struct store	*s = fresh();
+	struct answer	 a, want;
+	struct identity	 id;
+	int64_t		 end, round = 0;
+	char		 path[64], why[STORE_WHY] = "", name[32];
+	unsigned int	 good = 0, bad = 0, seen = 0;
+	int		 until[2], status, n;
+	pid_t		 pid;
+
+	snprintf(path, sizeof(path), "%s", s->dir);
+	CHECK(store_transact(s, put_some, &round) == STORE_FOUND);
+	store_close(s);
+	fflush(stdout);
+	if (pipe2(until, O_NONBLOCK) == -1 || (pid = fork()) == -1)
+		abort();
+	if (pid == 0) {
+		close(until[1]);
+		write_on(path, until[0]);
+	}
+	for (end = now_ms() + STRESS_MS; now_ms() < end;) {
+		n = (int)(random() % STRESS_DEVICES) + 1;
+		a = device(n, COMPLIANCE_COMPLIANT, NOW);
+		snprintf(name, sizeof(name), "laptop-%d", n);
+		id = n % 2 == 0 ? by_guid(&a.device.id) : by_name(name);
+		if (store_find_once(path, &id, &order, &a, why) != STORE_FOUND) {
+			bad++;
+			continue;
+		}
+		want = at_time(n, a.checked);
+		if (memcmp(&a.device, &want.device, sizeof(a.device)) == 0)
+			good++;
+		else
+			bad++;
+		seen += a.checked > NOW;
+	}
+	close(until[1]);
+	close(until[0]);
+	CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	printf("# %u look-ups, %u of what was filed meanwhile %s\n", good, seen, bad > 0 ? why : "");
+	CHECK(bad == 0 && good > 100 && seen > 0);
+}
+
 int
 main(void)
 {
@@ -966,6 +1077,7 @@ main(void)
 	test_unregistered();
 	test_listed();
 	test_no_trust();
+	test_lockless();
 	test_prune_steps();
 	test_growth();
 	test_damage();
