@@ -1,7 +1,8 @@
-/* One look-up without liblmdb: see lmdb_read.h. */
+/* Look-ups without liblmdb: see lmdb_read.h. */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -13,17 +14,16 @@
  * commit, which is synced, hundreds. */
 #define TRIES	50
 
-/* The open file, its databases and what is wrong; static, as it is large. */
-struct once {
+struct store_reader {
 	struct lr	 l;
 	struct lr_db	 dev, key;
-	char		*why;
-	const char	*dir;
+	char		*why;		/* of the call at work */
+	char		 dir[PATH_MAX];
 };
 
 /* Says what is wrong; returns STORE_ERROR. */
 static enum store_rc
-no(const struct once *o, const char *what, const char *more)
+no(const struct store_reader *o, const char *what, const char *more)
 {
 	char	 dir[TEXT_SHOWN];
 
@@ -34,7 +34,7 @@ no(const struct once *o, const char *what, const char *more)
 
 /* As a store's return code, with the reason of an error. */
 static enum store_rc
-result(const struct once *o, enum lr_rc rc)
+result(const struct store_reader *o, enum lr_rc rc)
 {
 	if (rc != LR_ERROR)
 		return rc == LR_FOUND ? STORE_FOUND : STORE_NOTFOUND;
@@ -44,7 +44,7 @@ result(const struct once *o, enum lr_rc rc)
 static enum store_rc
 once_get(void *arg, const void *key, size_t klen, struct bytes *out)
 {
-	struct once	*o = arg;
+	struct store_reader	*o = arg;
 
 	return result(o, lr_get(&o->l, &o->dev, key, klen, out));
 }
@@ -52,7 +52,7 @@ once_get(void *arg, const void *key, size_t klen, struct bytes *out)
 static enum store_rc
 once_dup(void *arg, const void *key, size_t klen, struct lr_dup *d)
 {
-	struct once	*o = arg;
+	struct store_reader	*o = arg;
 
 	return result(o, lr_dup(&o->l, &o->key, key, klen, d));
 }
@@ -64,12 +64,16 @@ once_damaged(void *arg, const char *what)
 }
 
 static enum store_rc
-open_file(struct once *o)
+open_file(struct store_reader *o, const char *dir, char *why)
 {
 	char	 path[PATH_MAX];
 
-	if ((size_t)snprintf(path, sizeof(path), "%s/data.mdb", o->dir) >= sizeof(path))
-		return no(o, "data.mdb: ", strerror(ENAMETOOLONG));
+	o->why = why;
+	if (!text_copy(o->dir, sizeof(o->dir), dir) ||
+	    (size_t)snprintf(path, sizeof(path), "%s/data.mdb", dir) >= sizeof(path)) {
+		errno = ENAMETOOLONG;
+		return no(o, "data.mdb: ", strerror(errno));
+	}
 	if (lr_open(&o->l, path) != LR_ERROR)
 		return STORE_FOUND;
 	switch (errno) {
@@ -88,7 +92,7 @@ open_file(struct once *o)
 
 /* Finds the databases of the snapshot; is it a store of ours? */
 static enum store_rc
-open_dbs(struct once *o)
+open_dbs(struct store_reader *o)
 {
 	struct lr_db	 meta;
 	struct bytes	 v;
@@ -108,7 +112,7 @@ open_dbs(struct once *o)
 
 /* One try; *whole: was it one snapshot? */
 static enum store_rc
-look_up(struct once *o, const struct identity *id, const struct match_order *order,
+look_up(struct store_reader *o, const struct identity *id, const struct match_order *order,
     struct answer *out, enum lr_rc *whole)
 {
 	const struct find_source	 src = { once_get, once_dup, once_damaged, o };
@@ -128,26 +132,58 @@ look_up(struct once *o, const struct identity *id, const struct match_order *ord
 }
 
 enum store_rc
+store_reader_find(struct store_reader *o, const struct identity *id,
+    const struct match_order *order, struct answer *out, char why[STORE_WHY])
+{
+	enum store_rc	 rc;
+	enum lr_rc	 whole;
+	int		 tries = 0;
+
+	o->why = why;
+	do
+		rc = look_up(o, id, order, out, &whole);
+	while (whole == LR_NOTFOUND && ++tries < TRIES);
+	if (whole == LR_NOTFOUND)
+		rc = no(o, "the store changes faster than it can be read", "");
+	if (rc == STORE_ERROR)
+		memset(out, 0, sizeof(*out));
+	return rc;
+}
+
+struct store_reader *
+store_reader_open(const char *dir, char why[STORE_WHY])
+{
+	struct store_reader	*o;
+
+	if ((o = calloc(1, sizeof(*o))) == NULL)
+		snprintf(why, STORE_WHY, "%s", strerror(errno));
+	else if (open_file(o, dir, why) == STORE_ERROR) {
+		free(o);
+		o = NULL;
+	}
+	return o;
+}
+
+void
+store_reader_close(struct store_reader *o)
+{
+	if (o == NULL)
+		return;
+	lr_close(&o->l);
+	free(o);
+}
+
+enum store_rc
 store_find_once(const char *dir, const struct identity *id, const struct match_order *order,
     struct answer *out, char why[STORE_WHY])
 {
-	static struct once	 o;
-	enum store_rc		 rc;
-	enum lr_rc		 whole;
-	int			 tries = 0;
+	static struct store_reader	 o;
+	enum store_rc			 rc;
 
-	o.dir = dir;
-	o.why = why;
 	memset(out, 0, sizeof(*out));
-	if (open_file(&o) == STORE_ERROR)
+	if (open_file(&o, dir, why) == STORE_ERROR)
 		return STORE_ERROR;
-	do
-		rc = look_up(&o, id, order, out, &whole);
-	while (whole == LR_NOTFOUND && ++tries < TRIES);
+	rc = store_reader_find(&o, id, order, out, why);
 	lr_close(&o.l);
-	if (whole == LR_NOTFOUND)
-		rc = no(&o, "the store changes faster than it can be read", "");
-	if (rc == STORE_ERROR)
-		memset(out, 0, sizeof(*out));
 	return rc;
 }

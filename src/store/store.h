@@ -58,10 +58,21 @@ enum store_rc store_find(struct store *s, const struct identity *id,
 	    const struct match_order *order, struct answer *out);
 
 /*
- * The same for a program that looks up once and ends: it opens no store, takes no
- * lock, needs the read permission of data.mdb alone, and leaves nothing behind when
- * it is killed.  STORE_ERROR: with one sentence in why.  Not for several threads.
+ * The same without liblmdb, for who reads and does nothing else: it takes no lock
+ * and no reader slot, needs the read permission of data.mdb alone, leaves nothing
+ * behind when it is killed, and survives a file that is damaged or cut short while
+ * it reads.  What was committed before the call is seen.
+ *
+ * store_reader_open() returns NULL with one sentence in why; so does STORE_ERROR.
+ * The file stays open until store_reader_close(), also when another one takes its
+ * name.  One thread at a time uses a reader.  store_find_once() opens, finds and
+ * closes, and is not for threads.
  */
+struct store_reader;
+struct store_reader *store_reader_open(const char *dir, char why[STORE_WHY]);
+void	 store_reader_close(struct store_reader *r);
+enum store_rc store_reader_find(struct store_reader *r, const struct identity *id,
+	    const struct match_order *order, struct answer *out, char why[STORE_WHY]);
 enum store_rc store_find_once(const char *dir, const struct identity *id,
 	    const struct match_order *order, struct answer *out, char why[STORE_WHY]);
 
