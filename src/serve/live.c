@@ -52,10 +52,10 @@ struct live {
 	char		 why[HOOK_WHY];	/* why not */
 	unsigned long	 taken, refused;
 
-	/* LMDB wants an environment opened once in a process, and its map must
-	 * not move under a reader: one look-up at a time.  It takes microseconds. */
+	/* A reader is for one thread, and LMDB wants an environment opened once in
+	 * a process: one look-up at a time.  It takes microseconds. */
 	pthread_mutex_t	 store_lock;
-	struct store	*store;
+	struct store_reader *store;
 	char		 store_dir[PATH_MAX];
 	struct version	 store_version;
 	int64_t		 store_looked;	/* ns of the monotonic clock */
@@ -249,7 +249,7 @@ live_new(const struct hook_options *o, live_say say)
 void
 live_free(struct live *l)
 {
-	store_close(l->store);
+	store_reader_close(l->store);
 	drop_rules(l->rules);
 	pthread_mutex_destroy(&l->lock);
 	pthread_mutex_destroy(&l->store_lock);
@@ -280,8 +280,7 @@ clock_ns(void)
 }
 
 /* With the store's lock: makes sure that the open store is the one of the folder
- * now.  A file that has become shorter must not be touched: reading behind its
- * end kills the program; opening it anew finds out and says so. */
+ * now. */
 static bool
 store_ready(struct live *l, const char *dir, char why[STORE_WHY])
 {
@@ -296,14 +295,13 @@ store_ready(struct live *l, const char *dir, char why[STORE_WHY])
 	snprintf(path, sizeof(path), "%s/data.mdb", dir);
 	version_of(path, &v);
 	if (l->store != NULL && (strcmp(dir, l->store_dir) != 0 || !v.there ||
-	    v.dev != l->store_version.dev || v.ino != l->store_version.ino ||
-	    v.size < l->store_version.size)) {
-		store_close(l->store);
+	    v.dev != l->store_version.dev || v.ino != l->store_version.ino)) {
+		store_reader_close(l->store);
 		l->store = NULL;
 	}
 	if (l->store == NULL) {
 		text_copy(l->store_dir, sizeof(l->store_dir), dir);
-		l->store = store_open(dir, STORE_READ, why);
+		l->store = store_reader_open(dir, why);
 	}
 	l->store_version = v;
 	return l->store != NULL;
@@ -316,12 +314,8 @@ find(struct hook *h, const struct match_order *order, char why[STORE_WHY])
 	enum store_rc	 rc = STORE_ERROR;
 
 	pthread_mutex_lock(&l->store_lock);
-	if (store_ready(l, h->state_dir, why) &&
-	    (rc = store_find(l->store, &h->id, order, &h->answer)) == STORE_ERROR) {
-		text_copy(why, STORE_WHY, store_why(l->store));
-		store_close(l->store);
-		l->store = NULL;
-	}
+	if (store_ready(l, h->state_dir, why))
+		rc = store_reader_find(l->store, &h->id, order, &h->answer, why);
 	pthread_mutex_unlock(&l->store_lock);
 	return rc;
 }
@@ -373,16 +367,18 @@ live_scrape(struct live *l, const char *state_dir, const char *journal, int64_t 
 {
 	struct journal_place	 place;
 	struct journal		*j;
+	struct store		*store;
 	enum store_rc		 rc = STORE_NOTFOUND;
 	char			 why[STORE_WHY];
-	bool			 good;
+	bool			 good = false;
 
 	*lag = -1;
 	pthread_mutex_lock(&l->store_lock);
-	if ((good = store_ready(l, state_dir, why))) {
-		rc = cursor_get(l->store, "follow", &place);
-		good = tally_get(l->store, coa) != STORE_ERROR;
+	if ((store = store_open(state_dir, STORE_READ, why)) != NULL) {
+		rc = cursor_get(store, "follow", &place);
+		good = tally_get(store, coa) != STORE_ERROR;
 	}
+	store_close(store);
 	pthread_mutex_unlock(&l->store_lock);
 	if (rc == STORE_FOUND && (j = journal_start(journal, &place)) != NULL) {
 		*lag = journal_lag(j);

@@ -404,7 +404,17 @@ in_log() {
 	mv "$D/whole" "$D/state/data.mdb"
 	run -0 serve_ask "$D" /freeradius/authorize -d "$q"
 	assert_eq "$(vlan_of "$output")" 750
-	assert_eq "$(metric nac_fallbacks_total)" 3
+	# Its pages are overwritten, and mended.
+	cp "$D/state/data.mdb" "$D/whole"
+	tr '\0' '\377' </dev/zero | head -c $(($(stat -c %s "$D/whole") - 8192)) |
+		dd of="$D/state/data.mdb" bs=8192 seek=1 conv=notrunc status=none
+	run -0 serve_ask "$D" /freeradius/authorize -d "$q"
+	assert_eq "$(vlan_of "$output")" 66
+	assert_has "$(last .error)" "the store is damaged"
+	cat "$D/whole" >"$D/state/data.mdb"
+	run -0 serve_ask "$D" /freeradius/authorize -d "$q"
+	assert_eq "$(vlan_of "$output")" 750
+	assert_eq "$(metric nac_fallbacks_total)" 4
 	serve_stop "$D"
 	echo x >"$D/site.rules"
 	serve_start "$D" --fallback deny
