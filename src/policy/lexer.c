@@ -68,7 +68,7 @@ static int
 continuation(struct lexer *lx, struct token *t)
 {
 	const char	*s = lx->p + 1;
-	size_t		 n;
+	size_t		 n = 0;
 
 	if (s == lx->end || (n = line_end(lx, s)) > 0) {
 		new_line(lx, s == lx->end ? s : s + n);
