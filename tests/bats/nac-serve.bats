@@ -546,6 +546,55 @@ session() {
 	assert_eq "${lines[-1]}" 200
 }
 
+@test "chunks, requests behind each other, and many bodies on one connection: each its own answer" {
+	serve_start "$D"
+	url=$(serve_url "$D")
+	q=$(radius Calling-Station-Id=00-1B-2C-3D-4E-01)
+	run -0 serve_ask "$D" /freeradius/authorize -H 'Transfer-Encoding: chunked' -d "$q"
+	assert_eq "$(vlan_of "$output")" 750
+	# No length is announced: the limit holds all the same.
+	head -c 200000 /dev/zero | tr '\0' ' ' >"$D/large"
+	run -0 serve_ask "$D" /decide -H 'Transfer-Encoding: chunked' --data-binary @"$D/large"
+	assert_eq "${lines[-1]}" 413
+	# One connection: a large body, a bad one, an empty one, another device, at once.
+	other=$(radius Calling-Station-Id=00-1B-2C-3D-4E-02 User-Name="$(head -c 900 /dev/zero | tr '\0' y)")
+	{
+		for body in "$q" "$(printf '%20000s' '')$q" '{"a":' '' "$other" "$q"; do
+			printf 'POST /freeradius/authorize HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s' \
+			    ${#body} "$body"
+		done
+		printf 'GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'
+	} >"$D/many"
+	exec 9<>"/dev/tcp/127.0.0.1/${url##*:}"
+	cat "$D/many" >&9
+	answers=$(timeout 5 tr -d '\r' <&9)
+	exec 9>&-
+	assert_eq "$(grep -oE 'HTTP/1.1 [0-9]+|"Tunnel-Private[^"]*"|"value":\["[0-9]+"\]|^ok' <<<"$answers" | tr -d '"[]' | paste -sd ' ')" \
+	    "HTTP/1.1 200 value:750 HTTP/1.1 200 value:750 HTTP/1.1 400 HTTP/1.1 400 HTTP/1.1 200 value:1 HTTP/1.1 200 value:750 HTTP/1.1 200 ok"
+}
+
+@test "connections beyond the limit wait for their turn, and none is lost" {
+	serve_start "$D" --connections 8
+	url=$(serve_url "$D")
+	for fd in 20 21 22 23 24 25 26 27; do
+		eval "exec $fd<>/dev/tcp/127.0.0.1/${url##*:}"
+		# After its first request a connection may idle.
+		printf 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n' >&$fd
+		IFS= read -r -t 5 line <&$fd
+		assert_has "$line" "200 OK"
+	done
+	# It must not hold the one that is to be closed.
+	serve_ask "$D" /healthz >"$D/ninth" 3>&- 20>&- &
+	waiting=$!
+	sleep 0.5
+	kill -0 $waiting
+	exec 20>&-
+	wait $waiting
+	assert_eq "$(tail -n 1 "$D/ninth")" 200
+	for fd in 21 22 23 24 25 26 27; do eval "exec $fd>&-"; done
+	assert_eq "$(metric nac_connections)" 1
+}
+
 @test "1,000 requests in parallel over kept connections: every answer is its own" {
 	serve_start "$D"
 	url=$(serve_url "$D")
