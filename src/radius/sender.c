@@ -9,134 +9,7 @@
 #include "base/text.h"
 #include "base/when.h"
 #include "device/record.h"
-#include "radius/sender.h"
-
-/* A record on its way through the fleet. */
-struct job {
-	struct ask		 ask;		/* first: the fleet hands back this */
-	json_t			*rec;
-	char			*where;
-	char			*want;		/* for the journal */
-	char			 nas[NAS_ADDRESS];
-	const struct profile	*profile;
-	enum action		 action;
-	uint8_t			*bytes;		/* the request, without Id, time and digests */
-	size_t			 len;
-	bool			 journalled;
-	bool			 with_id;	/* Acct-Session-Id was added after a 508 */
-	int			 pauses;
-	int			 instead_of;	/* the action that was refused, or -1 */
-	uint32_t		 refused;	/* by this Error-Cause */
-	int64_t			 time;		/* when it left; of the ACK in the journal */
-	const char		*result;	/* when it did not leave */
-	int			 status;
-	char			 why[FILE_WHY];
-};
-
-/* What goes into `coa'; NULL, 0 and -1 are left out. */
-struct outcome {
-	const char		*result;
-	const char		*nas;
-	const struct profile	*profile;
-	enum action		 action;
-	int64_t			 time;
-	const struct job	*job;
-	const struct filled	*filled;
-	size_t			 nfilled;
-	const char		*why;
-};
-
-static const char *
-code_name(uint8_t code)
-{
-	return code == COA_REQUEST ? "coa" : "disconnect";
-}
-
-/* How the exchange went. */
-static void
-write_exchange(struct jsonw *w, const struct job *job)
-{
-	uint32_t	 cause = job->ask.reply.error_cause;
-
-	jw_int(w, "tries", job->ask.tries);
-	if (job->ask.result == ASK_NAK && cause != 0) {
-		jw_int(w, "error_cause", cause);
-		jw_opt(w, "error_text", packet_error_cause(cause));
-	}
-	if (job->instead_of != -1) {
-		jw_str(w, "instead_of", action_name((enum action)job->instead_of));
-		jw_int(w, "refused", job->refused);
-	}
-	if (job->ask.merged > 0)
-		jw_int(w, "merged", job->ask.merged);
-	jw_int(w, "ms", job->ask.ms);
-}
-
-/* The filled attributes as radclient(1) would take them. */
-static void
-write_attributes(struct jsonw *w, const struct filled *filled, size_t n)
-{
-	char	 line[DICT_NAME + SESSION_TEXT + 8];
-	size_t	 i;
-
-	jw_array(w, "attributes");
-	for (i = 0; i < n; i++) {
-		snprintf(line, sizeof(line), "%s = %s", filled[i].name, filled[i].text);
-		jw_str(w, NULL, line);
-	}
-	jw_end_array(w);
-}
-
-/* Adds `coa' to the record and prints it.  Returns a status. */
-static int
-emit(struct sender *s, json_t *rec, const struct outcome *o)
-{
-	struct jsonw	 w;
-	char		 buf[RECORD_TEXT];
-	uint8_t		 code;
-
-	jw_init(&w, buf, sizeof(buf));
-	jw_object(&w, NULL);
-	jw_str(&w, "result", o->result);
-	if (o->profile != NULL) {
-		code = o->profile->action[o->action].code;
-		jw_opt(&w, "code", code == 0 ? NULL : code_name(code));
-		jw_str(&w, "profile", o->profile->name);
-	}
-	jw_str(&w, "action", action_name(o->action));
-	jw_opt(&w, "nas", o->nas);
-	if (o->job != NULL)
-		write_exchange(&w, o->job);
-	if (o->filled != NULL)
-		write_attributes(&w, o->filled, o->nfilled);
-	jw_time(&w, "time", o->time != 0 ? o->time : when_now());
-	jw_opt(&w, "why", o->why);
-	jw_end_object(&w);
-	record_set(rec, "coa", jw_done(&w));
-	if (strcmp(o->result, "ack") == 0)
-		s->count.ack++;
-	else if (strcmp(o->result, "nak") == 0)
-		s->count.nak++;
-	else if (strcmp(o->result, "silent") == 0)
-		s->count.silent++;
-	else
-		s->count.other++;
-	return record_print(rec, stdout);
-}
-
-/* A record that cannot be acted on: one message, and it goes on with the reason. */
-static int
-refuse(struct sender *s, json_t *rec, const char *where, struct outcome *o,
-    const char *why, int status)
-{
-	char	 shown[FILE_WHY];
-
-	text_safe(shown, sizeof(shown), why, strlen(why));
-	s->say("%s: %s", where, shown);
-	o->result = "error";
-	o->why = why;
-	return cli_worst(status, emit(s, rec, o));
-}
+#include "radius/sender_job.h"
 
 /* ---- what the fleet asks for */
 
@@ -379,7 +252,7 @@ done(struct ask *ask, void *arg)
 		job->status = EX_TEMPFAIL;
 	}
 	journal_end(s, job, o.result);
-	s->status = cli_worst(s->status, cli_worst(job->status, emit(s, job->rec, &o)));
+	s->status = cli_worst(s->status, cli_worst(job->status, sender_emit(s, job->rec, &o)));
 	job_free(job);
 }
 
@@ -502,21 +375,22 @@ act(struct sender *s, json_t *rec, const char *where, const struct session *sess
 	o.nas = job->nas;
 	read_change(rec, &change);
 	if (!nas_address(nas, session, &job->ask.addr, &job->ask.addrlen, job->nas))
-		status = refuse(s, rec, where, &o, "neither the session nor the NAS file "
+		status = sender_refuse(s, rec, where, &o, "neither the session nor the NAS file "
 		    "has an address of this NAS", EX_DATAERR);
 	else if (!profile_fill(nas->profile, action, session, &change, s->dict, filled,
 	    &o.nfilled, why))
-		status = refuse(s, rec, where, &o, why,
+		status = sender_refuse(s, rec, where, &o, why,
 		    nas->profile->action[action].code == 0 ? EX_CONFIG : EX_DATAERR);
 	else if ((job->ask.secret = nas_secret(nas, why)) == NULL)
-		status = refuse(s, rec, where, &o, why,
+		status = sender_refuse(s, rec, where, &o, why,
 		    errno == EPERM || errno == EACCES ? EX_NOPERM : EX_CONFIG);
 	else if (!keep_packet(job, filled, o.nfilled))
-		status = refuse(s, rec, where, &o, "its packet would be too large", EX_DATAERR);
+		status = sender_refuse(s, rec, where, &o, "its packet would be too large",
+		    EX_DATAERR);
 	else if (s->dry_run) {
 		o.filled = filled;
 		o.result = "dry-run";
-		status = emit(s, rec, &o);
+		status = sender_emit(s, rec, &o);
 	} else {
 		launch(s, job, rec, where, session);
 		return STATUS_OK;
@@ -538,47 +412,26 @@ sender_take(json_t *rec, const char *where, void *arg)
 
 	s->count.taken++;
 	if (json_object_get(rec, "session") == NULL)
-		return refuse(s, rec, where, &o, "this record has no session", EX_DATAERR);
+		return sender_refuse(s, rec, where, &o, "this record has no session", EX_DATAERR);
 	if (!record_session(rec, &session, why, sizeof(why)))
-		return refuse(s, rec, where, &o, why, EX_DATAERR);
+		return sender_refuse(s, rec, where, &o, why, EX_DATAERR);
 	send = wanted(s, rec, &action, why, sizeof(why));
 	if (!send && why[0] != '\0')
-		return refuse(s, rec, where, &o, why, EX_DATAERR);
+		return sender_refuse(s, rec, where, &o, why, EX_DATAERR);
 	o.action = action;
 	if (session.ended || !send) {
 		o.result = "skipped";
 		o.why = session.ended ? "the session has ended" : "decision.coa is none";
-		return emit(s, rec, &o);
+		return sender_emit(s, rec, &o);
 	}
 	if ((nas = nas_find(s->nas, &session)) == NULL) {
 		snprintf(why, sizeof(why), "the NAS %.64s is not in %.300s",
 		    session.nas_ip[0] != '\0' ? session.nas_ip :
 		    session.nas_id[0] != '\0' ? session.nas_id : "(without a name)",
 		    s->nas->name);
-		return refuse(s, rec, where, &o, why, EX_CONFIG);
+		return sender_refuse(s, rec, where, &o, why, EX_CONFIG);
 	}
 	return act(s, rec, where, &session, nas, action);
-}
-
-int
-sender_print_owed(json_t *rec, const char *want, const char *nas, int64_t time, void *arg)
-{
-	struct jsonw	 w;
-	char		 buf[RECORD_TEXT];
-	json_t		*list = json_loads(want, 0, NULL);
-
-	(void)arg;
-	jw_init(&w, buf, sizeof(buf));
-	jw_object(&w, NULL);
-	jw_str(&w, "result", "owed");
-	/* change_key() puts it first. */
-	jw_opt(&w, "repeat", json_string_value(json_array_get(list, 0)));
-	jw_str(&w, "nas", nas);
-	jw_time(&w, "time", time);
-	jw_end_object(&w);
-	record_set(rec, "coa", jw_done(&w));
-	json_decref(list);
-	return record_print(rec, stdout);
 }
 
 void

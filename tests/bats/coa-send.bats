@@ -520,9 +520,9 @@ nak 501"
 		# No attribute that is not a vendor's begins so.
 		run -1 grep -P "^ATTRIBUTE\s+$p-" /usr/share/freeradius/dictionary.rfc* /usr/share/freeradius/dictionary.freeradius*
 	done <"$T/prefixes"
-	for w in $(grep -oP '", "?\K[a-z0-9]+(?=" \})' "$NAC_ROOT/src/radius/vendor.c"); do
-		grep -qP "^(\.It )?.*\b$w\b" "$NAC_ROOT/man/nac-nas.5" || { echo "$w: not in nac-nas(5)"; false; }
-	done
+	while read -r w; do
+		grep -qw -- "$w" "$NAC_ROOT/man/nac-nas.5" || { echo "$w: not in nac-nas(5)"; false; }
+	done < <(grep -oP '", "?\K[a-z0-9]+(?=" \})' "$NAC_ROOT/src/radius/vendor.c")
 }
 
 @test "--dry-run says what would be sent, and sends nothing" {
@@ -1012,12 +1012,34 @@ sent_ids() {
 @test "--rate, --nas-rate and --jitter slow it down and lose nothing" {
 	peer ack
 	for i in {1..20}; do client "$i"; done >"$T/in"
-	for o in "--rate 40" "--nas-rate 40" "--jitter 1" "--rate 100000 --nas-rate 100000"; do
+	while read -r least o; do
+		began=$(date +%s%N)
 		# shellcheck disable=SC2086
 		run -0 --separate-stderr send $o <"$T/in"
 		assert_eq "$(jq -r .coa.result <<<"$output" | sort | uniq -c | tr -s ' ')" " 20 ack"
+		# The 20th cannot leave earlier, however fast the machine is.
+		[ $((($(date +%s%N) - began) / 1000000)) -ge "$least" ]
+	done <<-EOF
+	450 --rate 40
+	450 --nas-rate 40
+	450 --rate 1000 --nas-rate 40
+	0 --jitter 1
+	0 --rate 100000 --nas-rate 100000
+	EOF
+	assert_eq "$(wc -l <"$P/log")" 100
+	# Two NASes: each at its own rate, and the budget of both.
+	cp "$T/nas" "$T/first"
+	first=$P
+	peer ack 127.0.0.2
+	cat "$T/first" >>"$T/nas"
+	sed '1~2s/127.0.0.1/127.0.0.2/' "$T/in" >"$T/both"
+	for o in "200 --nas-rate 40" "450 --rate 40"; do
+		began=$(date +%s%N)
+		# shellcheck disable=SC2086
+		run -0 --separate-stderr send ${o#* } <"$T/both"
+		[ $((($(date +%s%N) - began) / 1000000)) -ge "${o%% *}" ]
 	done
-	assert_eq "$(wc -l <"$P/log")" 80
+	assert_eq "$(wc -l <"$first/log") $(wc -l <"$P/log")" "120 20"
 }
 
 @test "on a terminal stderr says how far it is; elsewhere it does not" {
