@@ -680,6 +680,12 @@ db_walk(struct store *s, enum db db, db_fn fn, void *arg)
 	return lmdb_fault(s, "reading", err);
 }
 
+void
+store_lazy(struct store *s)
+{
+	mdb_env_set_flags(s->env, MDB_NOMETASYNC, 1);
+}
+
 enum store_rc
 store_copy(struct store *s, int fd)
 {

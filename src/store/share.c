@@ -553,6 +553,8 @@ cache_share(struct cache *c)
 		warnx("there is no share_url in nac.conf(5)");
 		return EX_CONFIG;
 	}
+	/* What Redis holds, or what it was told, comes once more then. */
+	store_lazy(c->store);
 	srandom((unsigned int)getpid() ^ (unsigned int)clock_ms());
 	catch_signals();
 	/* First the watch, then the look: nothing falls in between. */

@@ -13,7 +13,7 @@
 #include "store/share_entry.h"
 #include "store/share_join.h"
 
-#define READ_COUNT	"1000"
+#define READ_COUNT	"5000"	/* that share one commit */
 #define SAVE_MS		5000	/* how long the place in the stream may be ahead */
 
 /* What came in one answer, to be stored in one transaction. */

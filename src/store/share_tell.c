@@ -13,9 +13,9 @@
 #include "store/share_entry.h"
 #include "store/share_join.h"
 
-#define BATCH		1000	/* that share one commit */
+#define BATCH		10000	/* that share one commit */
 #define PER_SCRIPT	100	/* Redis answers nobody else while a script runs */
-#define BATCH_BYTES	(4 << 20)
+#define BATCH_BYTES	(16 << 20)
 #define DAY		86400
 
 /* One noted change on its way. */

@@ -144,6 +144,10 @@ typedef void (*store_fault_fn)(const char *what, void *arg);
 enum store_rc store_check(struct store *s, store_fault_fn fn, void *arg,
 	    struct store_checked *n);
 
+/* From now on a power cut may undo our last transaction, whole, and none before it:
+ * half as much waiting for the disk, for who can do that transaction again. */
+void	 store_lazy(struct store *s);
+
 /* Writes a compacted copy of data.mdb, as it is at this moment, to fd, an empty
  * file; writers and readers go on meanwhile. */
 enum store_rc store_copy(struct store *s, int fd);

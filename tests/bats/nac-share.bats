@@ -182,3 +182,11 @@ servers() {
 	refute_has "$(cat "$dir/err1")" "away"
 	run -0 nac-cache -c "$dir/c1" check
 }
+
+@test "the benchmark ends with three equal stores" {
+	redis_stop
+	BIN=$(dirname "$(command -v nac-cache)") run -0 --separate-stderr "$NAC_ROOT/bench/share" --devices 1500 --rate 500 --seconds 1
+	assert_has "$output" "into an empty server"
+	assert_has "$output" "1 to 3"
+	assert_has "$output" "ratio"
+}
