@@ -331,15 +331,20 @@ write_copy(const char *path, const char *dir, const struct head *h, const char *
     char why[GOOD_WHY])
 {
 	struct stat	 folder;
-	char		 kept[WHEN_TEXT], *whole = NULL;
+	char		 kept[WHEN_TEXT], *top = NULL, *whole = NULL;
 	int		 n;
 	enum good_rc	 rc = GOOD_FAILED;
 
-	n = asprintf(&whole, MARK "\nrules %s\ndigest %s\nkept %s\nchanged %" PRId64 "\n",
+	n = asprintf(&top, MARK "\nrules %s\ndigest %s\nkept %s\nchanged %" PRId64 "\n",
 	    h->rules, h->digest, when_format(kept, h->kept), h->changed);
-	if (n == -1 || (whole = realloc(whole, (size_t)n + len)) == NULL)
+	if (n == -1) {
+		failed(why, path, strerror(errno));
+		return GOOD_FAILED;
+	}
+	if ((whole = malloc((size_t)n + len)) == NULL)
 		failed(why, path, strerror(errno));
 	else {
+		memcpy(whole, top, (size_t)n);
 		memcpy(whole + n, text, len);
 		if (file_replace(path, whole, (size_t)n + len, 0640) == -1)
 			failed(why, path, strerror(errno));
@@ -352,6 +357,7 @@ write_copy(const char *path, const char *dir, const struct head *h, const char *
 		failed(why, path, strerror(errno));
 		rc = GOOD_FAILED;
 	}
+	free(top);
 	free(whole);
 	return rc;
 }

@@ -350,6 +350,9 @@ in_log() {
 	assert_eq "${lines[-1]}" 200
 }
 
+# taken N: its two rules have been read so many times
+taken() { [ "$(grep -c '2 rules in force' "$D/serve.log")" -eq "$1" ]; }
+
 @test "a list that changes is read again; broken rules at the start: the last good ones decide" {
 	echo '00:1b:2c:3d:4e:01' >"$D/denied"
 	printf '%s\n' 'list Denied macs "denied"' 'deny if mac in list Denied' 'allow with vlan 5' >"$D/site.rules"
@@ -358,13 +361,13 @@ in_log() {
 	run -0 serve_ask "$D" /freeradius/authorize -d "$q"
 	assert_eq "$(last .decision.action)" deny
 	echo '00:1b:2c:3d:4e:99' >"$D/denied"
-	wait_for 5 eval '[ "$(grep -c "2 rules in force" "$D/serve.log")" = 2 ]'
+	wait_for 5 taken 2
 	run -0 serve_ask "$D" /freeradius/authorize -d "$q"
 	assert_eq "$(vlan_of "$output")" 5
 	rm "$D/denied"
 	wait_for 5 in_log 'denied: No such file or directory; the rules read before stay in force'
 	echo >"$D/denied"
-	wait_for 5 eval '[ "$(grep -c "2 rules in force" "$D/serve.log")" = 3 ]'
+	wait_for 5 taken 3
 	serve_stop "$D"
 	run -0 nac-decide --keep '{}'
 	rm "$D/denied"
