@@ -72,7 +72,7 @@ INSTALL	 = $(call PUT,755,$(TOOLS:%=$(BIN)/%) $(SCRIPTS:%=bin/%) share/emulator/
 	   644 share/hostapd/README.md share/intune-nac/hostapd/README.md \
 	   $(foreach f,$(shell find share/freeradius share/systemd share/cron share/vim -type f 2>/dev/null),644 $(f) share/intune-nac/$(f:share/%=%)) \
 	   $(call PUT,644,$(wildcard share/completions/*),share/bash-completion/completions) \
-	   $(call PUT,644,README.md LICENSE,share/doc/intune-nac)
+	   $(call PUT,644,README.md LICENSE doc/scale.md,share/doc/intune-nac)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
