@@ -8,14 +8,15 @@ load plays the clients of DIR/clients (MAC and kind, with a blank between) at RA
 logins a second in all, PAP by RADIUS in turn to each PORT of 127.0.0.1, until
 SIGTERM.  A `quiet' client logs in once, and then only when the NAS was told to
 drop it, as DIR/log/coa.log says, or its Session-Timeout is over; the others all the
-time.  Each login is a line of
-DIR/answers: the times it was sent and answered, port, MAC and VLAN (`none': no
-answer in time, `reject').
+time.  Each login is a line of DIR/answers: the times it was sent and answered, port,
+MAC and VLAN (`none': no answer in time, `reject').
 
 judge holds DIR/answers against DIR/truth, written by tests/soak, whose lines are
     set TIME MAC VLAN           from TIME the device is what earns this VLAN
     poll START END              a poll begun at START was through at END
-    off START END PORT          a server was away: no answer, or the fallback, is right
+    off START END PORT          a server was away, stopping or starting: no answer, the
+                                fallback or a reject, which FreeRADIUS gives to logins
+                                under way when it stops, is right
 An answer is right when it is what the device earned at the start of the last poll
 that was through by then, or at any time since.  At the end each client's last VLAN
 must be the one earned, also of the quiet ones, whom only a CoA can have moved.
@@ -207,7 +208,7 @@ def judge(where):
             last[mac] = vlan
             if vlan in may:
                 continue
-            if vlan == FALLBACK and away_at(sent, got, port):
+            if vlan in (FALLBACK, "reject") and away_at(sent, got, port):
                 fell += 1
                 continue
             wrong += 1
