@@ -116,12 +116,15 @@ read_at(struct lr *l, void *buf, size_t n, uint64_t at, size_t *got)
 	return LR_FOUND;
 }
 
-/* Reads n bytes of the file from the start of a page. */
+/* Reads n bytes of the file from the start of a page, unless they are what was read
+ * last. */
 static enum lr_rc
 load(struct lr *l, size_t number, size_t n)
 {
 	size_t	 got = 0;
 
+	if (number != 0 && number == l->number && n <= l->loaded)
+		return LR_FOUND;
 	l->number = 0;
 	if (number < METAS || number > l->meta.last_page)
 		return fault(l, EBADMSG, "data.mdb refers to page %zu of %zu", number,
@@ -132,8 +135,12 @@ load(struct lr *l, size_t number, size_t n)
 		return fault(l, EBADMSG, "data.mdb is cut short (within page %zu of %zu)", number,
 		    l->meta.last_page);
 	l->number = number;
-	if (word(l->page) != number)
-		return damaged(l, "has another number");
+	l->loaded = n;
+	if (word(l->page) != number) {
+		damaged(l, "has another number");
+		l->number = 0;
+		return LR_ERROR;
+	}
 	return LR_FOUND;
 }
 

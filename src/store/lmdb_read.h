@@ -62,6 +62,7 @@ struct lr {
 	size_t		 page_size;	/* 0: not known yet */
 	struct lr_meta	 meta;		/* of the snapshot */
 	size_t		 number;	/* of the page in page[]; 0: none */
+	size_t		 loaded;	/* bytes of it */
 	_Alignas(16) unsigned char page[LR_PAGE + LR_META];
 };
 

@@ -16,6 +16,7 @@
 
 struct store_reader {
 	struct lr	 l;
+	struct lr_meta	 opened;	/* dev and key are of this snapshot */
 	struct lr_db	 dev, key;
 	char		*why;		/* of the call at work */
 	char		 dir[PATH_MAX];
@@ -69,6 +70,7 @@ open_file(struct store_reader *o, const char *dir, char *why)
 	char	 path[PATH_MAX];
 
 	o->why = why;
+	memset(&o->opened, 0, sizeof(o->opened));
 	if (!text_copy(o->dir, sizeof(o->dir), dir) ||
 	    (size_t)snprintf(path, sizeof(path), "%s/data.mdb", dir) >= sizeof(path)) {
 		errno = ENAMETOOLONG;
@@ -99,6 +101,9 @@ open_dbs(struct store_reader *o)
 	char		 what[FIND_WHY];
 	enum store_rc	 rc;
 
+	if (memcmp(&o->opened, &o->l.meta, sizeof(o->opened)) == 0)
+		return STORE_FOUND;
+	memset(&o->opened, 0, sizeof(o->opened));
 	if ((rc = result(o, lr_db(&o->l, "meta", &meta))) == STORE_FOUND &&
 	    (rc = result(o, lr_db(&o->l, "dev", &o->dev))) == STORE_FOUND &&
 	    (rc = result(o, lr_db(&o->l, "key", &o->key))) == STORE_FOUND)
@@ -107,7 +112,10 @@ open_dbs(struct store_reader *o)
 		return rc;
 	if (rc == STORE_NOTFOUND)
 		v = (struct bytes){ NULL, 0 };
-	return find_format(&v, what) ? STORE_FOUND : no(o, what, "");
+	if (!find_format(&v, what))
+		return no(o, what, "");
+	o->opened = o->l.meta;
+	return STORE_FOUND;
 }
 
 /* One try; *whole: was it one snapshot? */
@@ -126,6 +134,8 @@ look_up(struct store_reader *o, const struct identity *id, const struct match_or
 	if ((rc = open_dbs(o)) != STORE_ERROR)
 		rc = find_device(&src, id, order, out);
 	*whole = lr_whole(&o->l);
+	if (*whole != LR_FOUND)
+		memset(&o->opened, 0, sizeof(o->opened));
 	if (*whole == LR_ERROR && rc != STORE_ERROR)
 		rc = result(o, *whole);
 	return rc;
