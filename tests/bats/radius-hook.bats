@@ -348,10 +348,14 @@ broken() {
 
 @test "the store is one open file to read: no lock, and killed hooks leave nothing" {
 	command -v strace >/dev/null || skip "strace is not installed"
+	run -0 hook "$URI$GUID" # makes the journal
 	run -0 env -i "$URI$GUID" strace -qq -o "$T/trace" -e trace=file,desc "$HOOK" -c "$SITE/nac.conf" --journal "$J"
 	assert_vlan 750
-	assert_eq "$(grep -c "data.mdb" "$T/trace")" 1
 	assert_eq "$(grep -c "lock.mdb" "$T/trace")" 0
+	# Four files are opened, once each; one write for the answer, one for the journal.
+	opened() { grep -E '^open(at)?\(' "$T/trace" | grep -oE '[a-z]+\.(conf|rules|mdb|ndjson)"' | tr -d '"\n'; }
+	assert_eq "$(opened)" nac.confsite.rulesdata.mdbjournal.ndjson
+	assert_eq "$(grep -cE '^(write|writev|pwrite64)\(' "$T/trace")" 2
 	cp -r "$SITE" "$T/site"
 	rm -f "$T/site/state/lock.mdb"
 	chmod 555 "$T/site/state"
