@@ -252,6 +252,26 @@ state_of() { json_get "$1" .compliance.state; }
 	run -64 --separate-stderr intune-query --since last $A
 }
 
+@test "--all: the link may stand behind the devices; one page or three at a time, it is the same list" {
+	run -0 --separate-stderr intune-query --all
+	whole=$(jq -c 'del(.compliance.checked, .compliance.age, .list.began, .list.ended)' <<<"$output")
+	emulator_control fault late-nextlink
+	for jobs in 1 16; do
+		run -0 --separate-stderr intune-query --all --jobs "$jobs"
+		assert_eq "$(jq -c 'del(.compliance.checked, .compliance.age, .list.began, .list.ended)' <<<"$output")" "$whole"
+		assert_eq "$stderr" ""
+	done
+	emulator_control fault loop-nextlink
+	run -75 --separate-stderr intune-query --all
+	assert_has "$stderr" "goes round in circles"
+	emulator_control clear-faults
+	emulator_control fault loop-nextlink
+	for jobs in 1 16; do
+		run -75 --separate-stderr intune-query --all --jobs "$jobs"
+		assert_has "$stderr" "goes round in circles"
+	done
+}
+
 @test "--all notices a list that has shrunk, once; and one shorter than Graph says" {
 	run -0 intune-query --all
 	for n in $(seq 100 140); do

@@ -347,6 +347,38 @@ page(const char *text, bool *last)
 }
 
 static void
+test_page_peek(void)
+{
+	static const struct {
+		const char	*text, *next;
+		bool		 empty;
+	} pages[] = {
+		{ "{\"@odata.count\":2,\"x\":null,\"@odata.nextLink\":\"https://x/2\",\"value\":[{}",
+		    "https://x/2", false },
+		{ " { \"@odata.nextLink\" : \"https://x/2\" , \"value\" : [ ] }", "https://x/2", true },
+		{ "{\"value\":[],\"@odata.nextLink\":\"https://x/2\"}", NULL, false },
+		{ "{\"@odata.nextLink\":\"https:\\/\\/x/2\",\"value\":[]}", NULL, false },
+		{ "{\"a\":{\"@odata.nextLink\":\"https://x/2\"},\"value\":[]}", NULL, false },
+		{ "{\"@odata.nextLink\":7,\"value\":[]}", NULL, false },
+		{ "{\"@odata.nextLink\":\"https://x/2\",\"value\":{}}", NULL, false },
+		{ "{\"@odata.nextLink\":\"https://x/2\"}", NULL, false }, { "", NULL, false },
+	};
+	char	*next;
+	bool	 empty;
+	size_t	 i;
+
+	for (i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+		next = NULL;
+		empty = false;
+		if (!CHECK(page_peek(pages[i].text, strlen(pages[i].text), &next, &empty) ==
+		    (pages[i].next != NULL) && empty == pages[i].empty &&
+		    (next == NULL || strcmp(next, pages[i].next) == 0)))
+			printf("# %s\n", pages[i].text);
+		free(next);
+	}
+}
+
+static void
 test_page(void)
 {
 	static const char *const	 none[] = {
@@ -498,6 +530,7 @@ main(void)
 	test_managed_good();
 	test_managed_bad();
 	test_managed_scan();
+	test_page_peek();
 	test_page();
 	return check_done();
 }

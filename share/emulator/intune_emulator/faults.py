@@ -35,6 +35,7 @@ KINDS = {
     "cut-list": ("list", ("items",)),
     "repeat-page": ("list", ()),
     "empty-page": ("list", ()),
+    "late-nextlink": ("list", ()),
     "batch-429": ("batch", ("items", "retry_after")),
     "endpoint-missing": ("discovery", ()),
     "endpoint-duplicate": ("discovery", ()),

@@ -277,8 +277,11 @@ class Graph:
         if more or "loop-nextlink" in active:
             head["@odata.nextLink"] = self.next_link(
                 request, options, start if "loop-nextlink" in active else after, active)
+        tail = b"}"
+        if "late-nextlink" in active and "@odata.nextLink" in head:	# behind the devices
+            tail = b',"@odata.nextLink":' + json.dumps(head.pop("@odata.nextLink")).encode() + b"}"
         body = json.dumps(head, separators=(",", ":"))[:-1].encode() + b',"value":[' + \
-            b",".join(d.shown(select, False) for d in page) + b"]}"
+            b",".join(d.shown(select, False) for d in page) + b"]" + tail
         return Answer(200, raw=body)
 
     def next_link(self, request, options, after, active):
