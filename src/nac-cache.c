@@ -293,6 +293,10 @@ run_stats(struct cache *c, int argc, char **argv)
 	set_int(o, "map_bytes", (json_int_t)size.map);
 	set_int(o, "reader_slots_used", size.readers);
 	set_int(o, "reader_slots", size.readers_max);
+	if (c->share != NULL) {
+		set_int(o, "untold", (json_int_t)size.untold);
+		set_int(o, "redis_away", share_away(c, l.now));
+	}
 	set_int(o, "journal_behind_bytes", journal_behind(c));
 	status = record_print(o, stdout);
 	json_decref(o);

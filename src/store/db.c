@@ -297,12 +297,12 @@ open_dbs(struct store *s, enum store_mode mode)
 	    (rc = mdb_stat(s->txn, s->dbi[0], &st)) == 0)
 		fresh = st.ms_entries == 0;
 	for (i = 0; rc == 0 && i < DB_COUNT; i++) {
-		/* A reader has no use for it, and in an older store it is not there. */
-		if (i == DB_OUT && make == 0)
-			break;
 		rc = mdb_dbi_open(s->txn, dbs[i].name,
 		    dbs[i].flags | (fresh || i == DB_OUT ? make : 0), &s->dbi[i]);
-		if (rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE)
+		/* A writer adds it to an older store. */
+		if (rc == MDB_NOTFOUND && i == DB_OUT)
+			rc = 0;
+		else if (rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE)
 			db_fault(s, EINVAL, "data.mdb is no store of intune-nac");
 		else if (rc != 0)
 			lmdb_fault(s, "opening", rc);
@@ -708,6 +708,9 @@ db_count(struct store *s, enum db db, size_t *out)
 	MDB_stat	 st;
 	int		 rc;
 
+	*out = 0;
+	if (db == DB_OUT && s->dbi[db] == 0)
+		return STORE_FOUND;
 	if ((rc = mdb_stat(s->txn, s->dbi[db], &st)) != 0)
 		return lmdb_fault(s, "reading", rc);
 	*out = st.ms_entries;

@@ -113,7 +113,8 @@ store_sizes(struct store *s, struct store_size *out)
 	if (db_enter(s) == STORE_ERROR)
 		return STORE_ERROR;
 	if ((rc = db_count(s, DB_DEV, &out->entries)) != STORE_ERROR &&
-	    (rc = db_count(s, DB_CLIENT, &out->clients)) != STORE_ERROR)
+	    (rc = db_count(s, DB_CLIENT, &out->clients)) != STORE_ERROR &&
+	    (rc = db_count(s, DB_OUT, &out->untold)) != STORE_ERROR)
 		rc = db_sizes(s, out);
 	db_leave(s);
 	return rc;

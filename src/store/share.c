@@ -4,11 +4,13 @@
  * noted in the store's `out` is the queue, one entry for each thing that has
  * changed, and the place in the stream says what is to be read.
  */
+#include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/random.h>
 
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <poll.h>
 #include <signal.h>
@@ -36,18 +38,21 @@
 /*
  * Tells Redis.  KEYS: epoch, log, dev, client, sent.  ARGV: epoch, server, number
  * of the batch, length of the stream, then op, field and value of each change.
- * What is there counts as long as its order is greater; the same bytes once more
- * are a batch that was told before a crash.
+ * What is there counts as long as its order is greater, and not from the future
+ * (share_digits() of ten minutes ahead is `far`); the same bytes once more are a
+ * batch that was told before a crash.
  */
 static const char	 tell_script[] =
     "if redis.call('GET',KEYS[1])~=ARGV[1] then "
     " return redis.error_reply('NACEPOCH what was shared is gone') end "
+    "local far='8'..string.format('%015x',redis.call('TIME')[1]+600) "
     "for i=5,#ARGV,3 do "
     " local op,f,v=ARGV[i],ARGV[i+1],ARGV[i+2] "
     " local lo=string.lower(op) "
     " local h,n=KEYS[3],16 "
     " if lo=='c' then h,n=KEYS[4],96 end "
     " local old=redis.call('HGET',h,f) "
+    " if old and string.sub(old,3,18)>far then old=nil end "
     " if op~=lo then "
     "  if old and string.sub(old,3,2+n)<=v then redis.call('HDEL',h,f) end "
     " elseif not old or (old~=v and string.sub(old,3,2+n)<=string.sub(v,3,2+n)) then "
@@ -149,6 +154,16 @@ share_put(struct store *s, const char *key, const char *word)
 	struct put_word	 p = { key, word };
 
 	return store_transact(s, put_word, &p);
+}
+
+int64_t
+share_away(const struct cache *c, int64_t now)
+{
+	char	 since[SHARE_WORD];
+
+	if (share_get(c->store, "share.away", since) != STORE_FOUND)
+		return 0;
+	return now - strtoll(since, NULL, 10);
 }
 
 /* The store becomes one that is shared, under this name. */
@@ -448,6 +463,28 @@ wait_for_more(struct share *sh, const struct outage *o, int inotify, const sigse
 		;
 }
 
+/* One share for one store: each keeps count of what it has told. */
+static int
+lock(const struct share *sh)
+{
+	char	*path;
+	int	 fd;
+
+	if (asprintf(&path, "%s/share.lock", sh->c->dir) == -1)
+		err(EX_OSERR, NULL);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	if (fd == -1)
+		warn("%s", path);
+	else if (flock(fd, LOCK_EX | LOCK_NB) == -1) {
+		warnx("%s: another share is running", path);
+		close(fd);
+		fd = -1;
+		errno = EAGAIN;
+	}
+	free(path);
+	return fd;
+}
+
 static int
 watch(const struct share *sh)
 {
@@ -547,19 +584,23 @@ int
 cache_share(struct cache *c)
 {
 	struct share	 sh = { .c = c, .conf = c->share, .lost = EX_UNAVAILABLE };
-	int		 inotify, status = STATUS_OK;
+	int		 inotify, locked, status = STATUS_OK;
 
 	if (c->share == NULL) {
 		warnx("there is no share_url in nac.conf(5)");
 		return EX_CONFIG;
 	}
+	if ((locked = lock(&sh)) == -1)
+		return cache_status(errno);
 	/* What Redis holds, or what it was told, comes once more then. */
 	store_lazy(c->store);
 	srandom((unsigned int)getpid() ^ (unsigned int)clock_ms());
 	catch_signals();
 	/* First the watch, then the look: nothing falls in between. */
-	if ((inotify = watch(&sh)) == -1)
+	if ((inotify = watch(&sh)) == -1) {
+		close(locked);
 		return EX_CONFIG;
+	}
 	if (!load_state(&sh))
 		status = cache_fault(c);
 	else if ((sh.fold = fold_start(c, CURSOR, false, &status)) != NULL) {
@@ -569,5 +610,6 @@ cache_share(struct cache *c)
 	hang_up(&sh);
 	fold_free(sh.fold);
 	close(inotify);
+	close(locked);
 	return status;
 }

@@ -8,12 +8,17 @@
 #include <time.h>
 
 #include "base/text.h"
+#include "base/when.h"
 #include "store/db.h"
 #include "store/share.h"
 #include "store/share_entry.h"
 #include "store/share_join.h"
 
 #define READ_COUNT	"5000"	/* that share one commit */
+/* An answer or a login from further ahead would keep all later ones out; the clocks
+ * of two servers may differ by less. */
+#define CLOCK_SKEW	600
+
 #define SAVE_MS		5000	/* how long the place in the stream may be ahead */
 
 /* What came in one answer, to be stored in one transaction. */
@@ -45,6 +50,9 @@ join(struct store *s, struct intake *in, const void *p, size_t len)
 	if (!share_unpack(p, len, &e, &fault)) {
 		rc = STORE_NOTFOUND;
 		snprintf(why, sizeof(why), "%s", fault);
+	} else if ((e.kind == 'd' ? e.a.checked : e.cl.seen) > when_now() + CLOCK_SKEW) {
+		rc = STORE_NOTFOUND;
+		snprintf(why, sizeof(why), "lies in the future");
 	} else if (e.kind == 'd')
 		rc = share_join_answer(s, &e.a, e.voids);
 	else

@@ -168,6 +168,7 @@ struct store_size {
 	unsigned int	 readers_max;
 	size_t		 entries;	/* answers */
 	size_t		 clients;
+	size_t		 untold;	/* changes that other servers do not know yet */
 };
 enum store_rc store_sizes(struct store *s, struct store_size *out);
 

@@ -176,10 +176,22 @@ servers() {
 	redis_cli xadd nac:log '*' o evil >/dev/null
 	printf '\001c%096d\001\000x' 0 | redis_cli -x xadd nac:log '*' o evil v >/dev/null
 	answers compliant 1 1 | nac-cache -c "$dir/c2" put --quiet
+	# One whose clock is years ahead: no later answer would ever replace this one.
+	answers compliant 2 2 2030-01-01T00:00:00Z | faketime '2030-01-02' nac-cache -c "$dir/c2" put --quiet
 	run -0 nac-cache -c "$dir/c2" share --once
 	wait_until 10 is_at 1 1 compliant
+	assert_eq "$(state_at 1 2)" pending
+	assert_has "$(cat "$dir/err1")" "lies in the future"
+	# It does not stand in the way of a true one.
+	answers grace 2 2 | nac-cache -c "$dir/c1" put --quiet
+	run -0 nac-cache -c "$dir/c3" share --once
+	wait_until 10 eval "nac-cache -c $dir/c3 share --once; is_at 3 2 grace"
 	assert_has "$(cat "$dir/err1")" "passed over: is"
-	refute_has "$(cat "$dir/err1")" "away"
+	refute_has "$(cat "$dir/err1")" "is lost"
+	assert_eq "$(nac-cache -c "$dir/c1" stats | jq -c '[.untold, .redis_away]')" '[0,0]'
+	# One share for one store.
+	run -75 --separate-stderr nac-cache -c "$dir/c1" share --once
+	assert_has "$stderr" "another share is running"
 	run -0 nac-cache -c "$dir/c1" check
 }
 
