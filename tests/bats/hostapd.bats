@@ -72,6 +72,34 @@ journal() {
 	assert_eq "$(json_get "$line" '.decision.vlan, .compliance.state')" $'750\ncompliant'
 }
 
+@test "by Acct-Session-Id alone, and by all that names a session: the right one ends, another does not" {
+	supplicant_start "$D" laptop
+	read -r mac id <<<"$(hostapd_session "$D")"
+	line=$(journal)
+	mkdir "$D/profiles"
+	printf '%s\n' 'code disconnect' 'session Acct-Session-Id required' 'action reauth' >"$D/profiles/by-id.profile"
+	cp "$NAC_ROOT/share/profiles/rfc5176.profile" "$D/profiles/"
+	send() {
+		sed -i "s/profile [a-z0-9-]*/profile $1/" "$D/nas"
+		in_netns "$NETNS" coa-send --profiles "$D/profiles" <<<"$2"
+	}
+	# As long as a true one, and of another session.
+	other=$(jq -c '.session.acct_session_id = "0123456789ABCDEF"' <<<"$line")
+	for p in by-id rfc5176; do
+		run -0 --separate-stderr send $p "$other"
+		assert_eq "$(json_get "$output" '.coa | .result, .error_cause')" $'nak\n503'
+	done
+	assert_eq "$(hostapd_session "$D")" "$mac $id"
+	for p in by-id rfc5176; do
+		run -0 --separate-stderr send $p "$line"
+		assert_eq "$(json_get "$output" '.coa | .result, .profile')" "ack"$'\n'"$p"
+		run -1 hostapd_session "$D"
+		supplicant_stop "$D"
+		supplicant_start "$D" laptop
+		line=$(journal)
+	done
+}
+
 @test "a client that is not there: NAK 503, and the one that is stays" {
 	supplicant_start "$D" laptop
 	before=$(hostapd_session "$D")
