@@ -14,10 +14,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "base/when.h"
-#include "device/record.h"
-#include "device/record_scan.h"
-#include "policy/decision_json.h"
-#include "policy/explain.h"
+#include "policy/filter.h"
 #include "policy/format.h"
 #include "policy/good.h"
 #include "policy/install.h"
@@ -26,14 +23,13 @@
 #include "policy/policy.h"
 #include "policy/replay.h"
 #include "policy/ruletest.h"
-#include "policy/watch.h"
 #include "store/store.h"
 
 #define RULES_PATH	"/etc/intune-nac/site.rules"
-#define KEEP		65536	/* output is printed in pieces of about this size */
 
 enum { OPT_CHANGED = 256, OPT_NOW, OPT_PRINT, OPT_TEST, OPT_COVERAGE,
-    OPT_STRICT, OPT_FORMAT, OPT_KEEP, OPT_INSTALL, OPT_REPLAY, OPT_WITH, OPT_JSON, OPT_EXPLAIN, OPT_DICTIONARY,
+    OPT_STRICT, OPT_FORMAT, OPT_KEEP, OPT_INSTALL, OPT_REPLAY, OPT_WITH, OPT_JSON,
+    OPT_EXPLAIN, OPT_DICTIONARY,
     OPT_HELP, OPT_VERSION };
 
 static const char	 usage[] =
@@ -69,137 +65,11 @@ struct job {
 	const char	*with;		/* --replay: the rules */
 	const char	*print;		/* --print: the name of a setting */
 	const char	*install;	/* --install: the new rules */
-	const char	*path;		/* of the rules in the end */
-	const char	*state_dir;	/* where copies are kept */
 	const struct policy	*policy;
-	struct watch	*watch;
-	char		*out;		/* what is kept back until more can be printed */
-	size_t		 kept;
-	bool		 look;		/* at the rules again */
 	const char	*dictionary;	/* --dictionary */
-	int64_t		 now;		/* 0: the clock's */
-	bool		 check, changed, verbose, test, coverage, strict, replay, json, explain, keep,
-			 format;
+	struct filter_options	 filter;
+	bool		 check, test, coverage, strict, replay, json, format;
 };
-
-/* Says to standard error which line decided. */
-static void
-tell(const char *where, const struct decision *d)
-{
-	char	 name[TEXT_SHOWN], rule[TEXT_SHOWN] = "no-match";
-
-	if (d->file != NULL)
-		snprintf(rule, sizeof(rule), "%s:%d", d->file, d->line);
-	fprintf(stderr, "%s: %s by %s", where, d->action == ACTION_ALLOW ? "allow" : "deny",
-	    rule);
-	if (d->name != NULL)
-		fprintf(stderr, " \"%s\"", text_safe(name, sizeof(name), d->name,
-		    strlen(d->name)));
-	fprintf(stderr, ": %s\n", d->reason);
-}
-
-/* Keeps a copy of good rules, for whoever finds them broken.  That it cannot be kept
- * changes no decision. */
-static void
-keep_good(const struct job *job, bool force)
-{
-	char		 why[GOOD_WHY];
-	enum good_rc	 rc = good_keep(job->policy, job->path, job->state_dir, force, why);
-
-	if (rc != GOOD_KEPT && rc != GOOD_SAME)
-		warnx("%s", why);
-}
-
-/* The rules now, which may have changed since the last record. */
-static const struct policy *
-current(struct job *job)
-{
-	const struct policy	*p = watch_policy(job->watch);
-
-	if (p != job->policy) {
-		job->policy = p;
-		if (job->keep)
-			keep_good(job, false);
-	}
-	return p;
-}
-
-/* Compares the hint of a managed app, and lets nothing but the result go on. */
-static void
-settle_hint(const struct policy *p, json_t *rec, struct session *s)
-{
-	json_t	*obj = json_object_get(rec, "session");
-
-	if (json_object_get(obj, "app_hint") == NULL)
-		return;
-	s->hint = policy_hint(p, s);
-	explicit_bzero(s->app_hint, sizeof(s->app_hint));
-	json_object_del(obj, "app_hint");
-	if (s->hint != HINT_NONE &&
-	    json_object_set_new(obj, "hint", json_string(hint_name(s->hint))) == -1)
-		err(EX_OSERR, NULL);
-}
-
-/* To standard error for people, and into the decision for programs. */
-static void
-explain(const struct policy *p, const struct facts *f, const char *where, json_t *decision)
-{
-	json_t	*list = policy_explain(p, f);
-
-	explain_print(list, where, stderr);
-	if (json_object_set_new(decision, "explain", list) == -1)
-		err(EX_OSERR, NULL);
-}
-
-/* A record_fn: judges one record and prints it. */
-static int
-decide(json_t *rec, const char *where, void *arg)
-{
-	struct job		*job = arg;
-	struct identity		 id;
-	struct session		 session;
-	struct answer		 answer;
-	struct facts		 f = { &id, &session, &answer, job->now };
-	struct decision		 d;
-	json_t			*before = json_object_get(rec, "decision"), *now;
-	char			 why[TEXT_SHOWN * 2];
-	bool			 changed = true;
-	int			 rc;
-
-	if (record_is_list(rec))
-		return record_print(rec, stdout);
-	if (f.now == 0)
-		f.now = when_now();
-	if (!record_identity(rec, &id, why, sizeof(why)) ||
-	    !record_session(rec, &session, why, sizeof(why)) ||
-	    !record_answer(rec, &answer, why, sizeof(why))) {
-		warnx("%s: %s", where, why);
-		return EX_DATAERR;
-	}
-	settle_hint(current(job), rec, &session);
-	policy_decide(job->policy, &f, &d);
-	now = decision_json(&d, f.now);
-	if (job->changed && !decision_changed(before, now, &changed, why, sizeof(why))) {
-		json_decref(now);
-		warnx("%s: %s", where, why);
-		return EX_DATAERR;
-	}
-	if (job->verbose)
-		tell(where, &d);
-	if (job->explain && changed)
-		explain(job->policy, &f, where, now);
-	if (!changed) {
-		json_decref(now);
-		return STATUS_OK;
-	}
-	if ((job->changed && json_is_object(before) &&
-	    json_object_set_new(now, "was", decision_was(before)) == -1) ||
-	    json_object_set_new(rec, "decision", now) == -1)
-		err(EX_OSERR, NULL);
-	if ((rc = record_print(rec, stdout)) != 0)
-		return rc;
-	return job->changed || d.action == ACTION_ALLOW ? STATUS_OK : STATUS_NO;
-}
 
 /* The attributes of --dictionary, if that was given. */
 static bool
@@ -221,7 +91,7 @@ check(const struct job *job)
 		return EX_DATAERR;
 	n = policy_lint(job->policy, names, conf_warn, NULL);
 	attrnames_free(names);
-	printf("%s: %zu rules, %zu labels: ", job->path, policy_rules(job->policy),
+	printf("%s: %zu rules, %zu labels: ", job->filter.rules, policy_rules(job->policy),
 	    policy_labels(job->policy));
 	if (n > 0)
 		printf("%zu warning%s\n", n, n == 1 ? "" : "s");
@@ -240,15 +110,15 @@ install(struct job *job)
 
 	if (!dictionary(job, &names))
 		return EX_DATAERR;
-	rc = rules_install(job->install, job->path, names, job->strict, conf_warn, NULL);
+	rc = rules_install(job->install, job->filter.rules, names, job->strict, conf_warn, NULL);
 	attrnames_free(names);
 	if (rc != STATUS_OK)
 		return rc;
-	if ((p = policy_load(job->path, conf_warn, NULL)) == NULL)
+	if ((p = policy_load(job->filter.rules, conf_warn, NULL)) == NULL)
 		return EX_CONFIG;
 	job->policy = p;
-	keep_good(job, true);
-	printf("%s: %zu rules in force\n", job->path, policy_rules(p));
+	filter_keep(p, job->filter.rules, job->filter.state_dir, true);
+	printf("%s: %zu rules in force\n", job->filter.rules, policy_rules(p));
 	policy_free(p);
 	return STATUS_OK;
 }
@@ -264,11 +134,11 @@ format(const struct job *job)
 
 	if (to == NULL)
 		err(EX_OSERR, NULL);
-	if ((fd = open(job->path, O_RDONLY | O_CLOEXEC)) == -1 ||
+	if ((fd = open(job->filter.rules, O_RDONLY | O_CLOEXEC)) == -1 ||
 	    file_read_all(fd, LIST_BYTES, &text, &len) == -1) {
-		warn("%s", job->path);
+		warn("%s", job->filter.rules);
 		rc = EX_DATAERR;
-	} else if (rules_format(job->path, text, len, to, conf_warn, NULL) == -1)
+	} else if (rules_format(job->filter.rules, text, len, to, conf_warn, NULL) == -1)
 		rc = EX_DATAERR;
 	if (fclose(to) == EOF)
 		err(EX_OSERR, NULL);
@@ -282,78 +152,6 @@ format(const struct job *job)
 	free(text);
 	free(out);
 	return rc;
-}
-
-/* Prints what was kept back; the same words and status as record_print()'s. */
-static int
-flush(struct job *job)
-{
-	size_t	 n = job->kept;
-
-	job->kept = 0;
-	if (n > 0 && (fwrite(job->out, 1, n, stdout) != n || fflush(stdout) == EOF)) {
-		warn("standard output");
-		return EX_IOERR;
-	}
-	return STATUS_OK;
-}
-
-static void
-keep(struct job *job, const char *text, size_t len)
-{
-	memcpy(job->out + job->kept, text, len);
-	job->kept += len;
-}
-
-/*
- * A record_raw_fn: what decide() does, without a JSON library and with the record
- * copied as it stands, for the lines that our own programs write.  As long as
- * more lines have been read already, output is kept back and the rules are not
- * looked at again.
- */
-static int
-decide_raw(const char *line, size_t len, bool more, const char *where, void *arg)
-{
-	struct job		*job = arg;
-	struct identity		 id;
-	struct session		 session;
-	struct answer		 answer;
-	struct facts		 f = { &id, &session, &answer, job->now };
-	struct decision		 d;
-	struct record_gap	 gap = { 0, 0, false };
-	struct jsonw		 w;
-	char			 text[16384];
-	const char		*member;
-	int			 rc;
-
-	if (job->changed || job->explain ||
-	    !record_scan(line, len, &id, &session, &answer, &gap)) {
-		rc = flush(job);
-		job->look = true;
-		return rc != STATUS_OK ? rc : RECORD_PARSE;
-	}
-	if (f.now == 0)
-		f.now = when_now();
-	if (job->look)
-		current(job);
-	job->look = !more;
-	policy_decide(job->policy, &f, &d);
-	jw_init(&w, text, sizeof(text));
-	jw_object(&w, NULL);
-	decision_write(&w, &d, f.now);
-	if ((member = jw_done(&w)) == NULL)
-		errx(EX_SOFTWARE, "cannot write a decision: it is too large");
-	if (job->verbose)
-		tell(where, &d);
-	/* Behind its brace, which jw_object() has opened. */
-	keep(job, line, gap.begin);
-	keep(job, ",", gap.comma);
-	keep(job, member + 1, strlen(member + 1));
-	keep(job, line + gap.end, len - gap.end);
-	keep(job, "\n", 1);
-	if ((!more || job->kept > KEEP) && (rc = flush(job)) != STATUS_OK)
-		return rc;
-	return d.action == ACTION_ALLOW ? STATUS_OK : STATUS_NO;
 }
 
 /* For shell programs that must look devices up as the rules want it. */
@@ -380,7 +178,7 @@ static int
 run_tests(const struct job *job, int argc, char **argv)
 {
 	struct ruletests	 tests = { .n = 0 };
-	int64_t			 now = job->now != 0 ? job->now : RULETEST_NOW;
+	int64_t			 now = job->filter.now != 0 ? job->filter.now : RULETEST_NOW;
 	int			 i, rc = EX_DATAERR;
 
 	for (i = 0; i < argc; i++)
@@ -391,37 +189,21 @@ run_tests(const struct job *job, int argc, char **argv)
 	return rc;
 }
 
-static int
-decide_all(struct job *job, int argc, char **argv)
-{
-	int	 rc;
-
-	if (argc > 0)
-		return record_each(argc, argv, stdin, decide, job);
-	if ((job->out = malloc(KEEP + RECORD_MAX + 16384)) == NULL)
-		err(EX_OSERR, NULL);
-	job->look = true;
-	rc = record_each_raw(STDIN_FILENO, decide_raw, decide, job);
-	rc = cli_worst(rc, flush(job));
-	free(job->out);
-	return rc;
-}
-
 /* What does not go together, or has nothing to work on. */
 static void
 check_usage(const struct job *job, int operands)
 {
-	if (job->check + job->test + job->replay + (job->print != NULL) + job->changed +
+	if (job->check + job->test + job->replay + (job->print != NULL) + job->filter.changed +
 	    (job->install != NULL) + job->format > 1)
 		warnx("-n, --format, --test, --replay, --print, --install and --changed do not go together");
-	else if (job->replay ? job->with == NULL || job->rules != NULL || job->now != 0 :
+	else if (job->replay ? job->with == NULL || job->rules != NULL || job->filter.now != 0 :
 	    job->with != NULL || job->json)
 		warnx("--replay goes with --with FILE, without -r and --now");
 	else if ((job->check || job->print != NULL || job->install != NULL || job->format) &&
 	    operands > 0)
 		warnx("%s decides nothing: give the rules with -r, and no records", job->check ? "-n" :
 		    job->print != NULL ? "--print" : job->format ? "--format" : "--install");
-	else if (job->keep && (job->check || job->test || job->replay || job->format))
+	else if (job->filter.keep && (job->check || job->test || job->replay || job->format))
 		warnx("--keep is for deciding and --print");
 	else if (job->test && operands == 0)
 		warnx("--test: which files?");
@@ -474,7 +256,7 @@ options(int argc, char **argv, struct job *job)
 			job->check = true;
 			break;
 		case OPT_CHANGED:
-			job->changed = true;
+			job->filter.changed = true;
 			break;
 		case OPT_TEST:
 			job->test = true;
@@ -489,13 +271,13 @@ options(int argc, char **argv, struct job *job)
 			job->format = true;
 			break;
 		case OPT_KEEP:
-			job->keep = true;
+			job->filter.keep = true;
 			break;
 		case OPT_INSTALL:
 			job->install = optarg;
 			break;
 		case OPT_EXPLAIN:
-			job->explain = true;
+			job->filter.explain = true;
 			break;
 		case OPT_REPLAY:
 			job->replay = true;
@@ -520,8 +302,8 @@ options(int argc, char **argv, struct job *job)
 			job->print = optarg;
 			break;
 		case OPT_NOW:
-			if (when_parse(optarg, &job->now) && job->now > 0 &&
-			    job->now != WHEN_ALWAYS)
+			if (when_parse(optarg, &job->filter.now) && job->filter.now > 0 &&
+			    job->filter.now != WHEN_ALWAYS)
 				break;
 			warnx("--now: \"%s\" is no RFC 3339 time after 1970",
 			    text_safe(shown, sizeof(shown), optarg, strlen(optarg)));
@@ -530,7 +312,7 @@ options(int argc, char **argv, struct job *job)
 			job->conf = optarg;
 			break;
 		case 'v':
-			job->verbose = true;
+			job->filter.verbose = true;
 			break;
 		case OPT_HELP:
 			cli_help(usage);
@@ -545,18 +327,18 @@ options(int argc, char **argv, struct job *job)
 static struct policy *
 load(struct job *job, bool *broken)
 {
-	struct policy	*p = policy_load(job->path, conf_warn, NULL);
+	struct policy	*p = policy_load(job->filter.rules, conf_warn, NULL);
 	char		 why[GOOD_WHY], when[WHEN_TEXT];
 	int64_t		 kept;
 
 	job->policy = p;
 	*broken = p == NULL;
-	if (!job->keep)
+	if (!job->filter.keep)
 		return p;
 	if (p != NULL)
-		keep_good(job, false);
-	else if ((p = good_load(job->path, job->state_dir, &kept, why)) != NULL)
-		warnx("%s: the last good rules (%s) decide", job->path, when_format(when, kept));
+		filter_keep(p, job->filter.rules, job->filter.state_dir, false);
+	else if ((p = good_load(job->filter.rules, job->filter.state_dir, &kept, why)) != NULL)
+		warnx("%s: the last good rules (%s) decide", job->filter.rules, when_format(when, kept));
 	else if (why[0] != '\0')
 		warnx("%s", why);
 	job->policy = p;
@@ -585,9 +367,7 @@ run(struct job *job, int argc, char **argv)
 	else if (job->check)
 		rc = check(job);
 	else {
-		job->watch = watch_new(job->path, policy, broken, conf_warn, NULL);
-		rc = decide_all(job, argc, argv);
-		watch_free(job->watch);
+		rc = filter_run(policy, broken, &job->filter, argc, argv);
 		policy = NULL;
 	}
 	policy_free(policy);
@@ -604,12 +384,12 @@ main(int argc, char **argv)
 	cli_start();
 	options(argc, argv, &job);
 	check_usage(&job, argc - optind);
-	if (((job.rules == NULL && !job.replay) || job.conf != NULL || job.keep ||
+	if (((job.rules == NULL && !job.replay) || job.conf != NULL || job.filter.keep ||
 	    job.install != NULL) && (conf = conf_load(job.conf, conf_warn, NULL)) == NULL)
 		return EX_CONFIG;
-	job.path = job.replay ? job.with : job.rules != NULL ? job.rules :
+	job.filter.rules = job.replay ? job.with : job.rules != NULL ? job.rules :
 	    conf_get(conf, "rules", RULES_PATH);
-	job.state_dir = conf != NULL ? conf_get(conf, "state_dir", STORE_DIR) : STORE_DIR;
+	job.filter.state_dir = conf != NULL ? conf_get(conf, "state_dir", STORE_DIR) : STORE_DIR;
 	rc = run(&job, argc - optind, argv + optind);
 	conf_free(conf);
 	return cli_finish(rc);
