@@ -435,6 +435,36 @@ test_key_path(void)
 			printf("# %s\n", bad[i]);
 }
 
+static bool
+depth_ok(int levels, const char *text)
+{
+	char	 buf[4096] = "";
+	int	 i;
+
+	for (i = 0; i < levels; i++)
+		strcat(buf, i % 2 == 0 ? "[" : "{\"a\":");
+	strcat(buf, text);
+	for (i = levels - 1; i >= 0; i--)
+		strcat(buf, i % 2 == 0 ? "]" : "}");
+	return wire_depth_ok(buf, strlen(buf));
+}
+
+static void
+test_depth(void)
+{
+	char	 many[1000];
+
+	CHECK(wire_depth_ok("", 0) && wire_depth_ok("{", 1) && wire_depth_ok("]]]", 3));
+	CHECK(depth_ok(WIRE_DEPTH, "1") && !depth_ok(WIRE_DEPTH + 1, "1"));
+	/* Brackets in a string are none, whatever is escaped in it. */
+	CHECK(depth_ok(WIRE_DEPTH, "\"[[[{{\\\"[[\\\\\"") && depth_ok(WIRE_DEPTH, "\"\xc3\xa4[\""));
+	CHECK(!depth_ok(WIRE_DEPTH, "\"\\\\\",[1]"));
+	memset(many, '[', sizeof(many));
+	CHECK(!wire_depth_ok(many, sizeof(many)) && wire_depth_ok(many, WIRE_DEPTH));
+	/* What never ends is for the parser to refuse. */
+	CHECK(wire_depth_ok("\"abc", 4) && wire_depth_ok("\"abc\\", 5));
+}
+
 static void
 test_aadsts(void)
 {
@@ -518,6 +548,7 @@ int
 main(void)
 {
 	test_section();
+	test_depth();
 	test_aadsts();
 	test_key_path();
 	test_wire();
