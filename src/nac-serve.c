@@ -20,6 +20,7 @@
 #include "base/file.h"
 #include "base/num.h"
 #include "base/text.h"
+#include "radius/hook_args.h"
 #include "serve/http.h"
 
 static const char usage[] =
@@ -47,17 +48,12 @@ static const char usage[] =
 #define THREADS_DEFAULT_MAX 8
 #define LOOK_MS		500	/* how often files are looked at for changes */
 
-enum { OPT_RULES = 256, OPT_STATE, OPT_JOURNAL, OPT_FALLBACK, OPT_VLAN, OPT_TOKEN, OPT_CERT,
-    OPT_KEY, OPT_SMALLSTEP, OPT_THREADS, OPT_CONNECTIONS, OPT_TIMEOUT, OPT_VERSION };
+enum { OPT_TOKEN = 256, OPT_CERT, OPT_KEY, OPT_SMALLSTEP, OPT_THREADS, OPT_CONNECTIONS,
+    OPT_TIMEOUT, OPT_VERSION };
 
 static const struct option options[] = {
-	{ "config", required_argument, NULL, 'c' },
+	HOOK_ARGS,
 	{ "listen", required_argument, NULL, 'l' },
-	{ "rules", required_argument, NULL, OPT_RULES },
-	{ "state-dir", required_argument, NULL, OPT_STATE },
-	{ "journal", required_argument, NULL, OPT_JOURNAL },
-	{ "fallback", required_argument, NULL, OPT_FALLBACK },
-	{ "quarantine-vlan", required_argument, NULL, OPT_VLAN },
 	{ "token-file", required_argument, NULL, OPT_TOKEN },
 	{ "tls-cert", required_argument, NULL, OPT_CERT },
 	{ "tls-key", required_argument, NULL, OPT_KEY },
@@ -108,18 +104,6 @@ number(const char *option, const char *word, int64_t min, int64_t max)
 	return n;
 }
 
-static enum hook_fallback
-fallback(const char *word)
-{
-	if (strcmp(word, "quarantine") == 0)
-		return FALLBACK_QUARANTINE;
-	if (strcmp(word, "deny") != 0) {
-		warnx("--fallback: is quarantine or deny");
-		cli_usage();
-	}
-	return FALLBACK_DENY;
-}
-
 static void
 add_listen(struct settings *set, const char *where)
 {
@@ -131,30 +115,24 @@ add_listen(struct settings *set, const char *where)
 static void
 parse_one(struct settings *set, int c)
 {
-	switch (c) {
-	case 'c':
-		set->hook.conf = optarg;
+	char		 shown[TEXT_SHOWN];
+	const char	*why;
+
+	switch (hook_arg(&set->hook, c, optarg, &why)) {
+	case HOOK_ARG_TAKEN:
+		return;
+	case HOOK_ARG_WRONG:
+		warnx("%s \"%s\"", why, text_safe(shown, sizeof(shown), optarg, strlen(optarg)));
+		cli_usage();
+	case HOOK_ARG_OTHER:
 		break;
+	}
+	switch (c) {
 	case 'l':
 		add_listen(set, optarg);
 		break;
 	case 'n':
 		set->check = true;
-		break;
-	case OPT_RULES:
-		set->hook.rules = optarg;
-		break;
-	case OPT_STATE:
-		set->hook.state_dir = optarg;
-		break;
-	case OPT_JOURNAL:
-		set->hook.journal = optarg;
-		break;
-	case OPT_FALLBACK:
-		set->hook.fallback = fallback(optarg);
-		break;
-	case OPT_VLAN:
-		set->hook.quarantine_vlan = (int)number("--quarantine-vlan", optarg, 1, 4094);
 		break;
 	case OPT_TOKEN:
 		set->token_file = optarg;

@@ -16,7 +16,7 @@
 #include "base/text.h"
 #include "base/when.h"
 #include "radius/env.h"
-#include "radius/hook.h"
+#include "radius/hook_args.h"
 #include "radius/rescue.h"
 #include "radius/safe_exit.h"
 #include "store/journal.h"
@@ -45,16 +45,10 @@ static const char usage[] =
 #define EXPLAIN_MAX	65536
 #define EXPLAIN_VARS	1023
 
-enum { OPT_RULES = 256, OPT_STATE, OPT_JOURNAL, OPT_FALLBACK, OPT_VLAN, OPT_RECORD,
-    OPT_EXPLAIN, OPT_NO_SAFE_EXIT, OPT_VERSION };
+enum { OPT_RECORD = 256, OPT_EXPLAIN, OPT_NO_SAFE_EXIT, OPT_VERSION };
 
 static const struct option options[] = {
-	{ "config", required_argument, NULL, 'c' },
-	{ "rules", required_argument, NULL, OPT_RULES },
-	{ "state-dir", required_argument, NULL, OPT_STATE },
-	{ "journal", required_argument, NULL, OPT_JOURNAL },
-	{ "fallback", required_argument, NULL, OPT_FALLBACK },
-	{ "quarantine-vlan", required_argument, NULL, OPT_VLAN },
+	HOOK_ARGS,
 	{ "record", no_argument, NULL, OPT_RECORD },
 	{ "explain", no_argument, NULL, OPT_EXPLAIN },
 	{ "no-safe-exit", no_argument, NULL, OPT_NO_SAFE_EXIT },
@@ -84,59 +78,22 @@ wrong(struct settings *set, const char *what, const char *word)
 		    text_safe(shown, sizeof(shown), word, strlen(word)));
 }
 
-static void
-parse_fallback(struct settings *set, const char *word)
-{
-	if (strcmp(word, "quarantine") == 0)
-		set->hook.fallback = FALLBACK_QUARANTINE;
-	else {
-		/* Nobody knows what was meant: the narrower of the two. */
-		set->hook.fallback = FALLBACK_DENY;
-		if (strcmp(word, "deny") != 0)
-			wrong(set, "--fallback is quarantine or deny, not", word);
-	}
-}
-
-static void
-parse_vlan(struct settings *set, const char *word)
-{
-	const char	*why;
-	int64_t		 n;
-
-	if (num_parse(word, 1, 4094, &n, &why))
-		set->hook.quarantine_vlan = (int)n;
-	else
-		wrong(set, "--quarantine-vlan is 1 to 4094, not", word);
-}
-
 /* A mistake in the command line is noted, and the fallback answers: a usage
  * message as the answer would reject everybody. */
 static void
 parse(struct settings *set, int argc, char **argv)
 {
-	int	 c;
+	enum hook_arg	 taken;
+	const char	*why;
+	int		 c;
 
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, "c:h", options, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		if ((taken = hook_arg(&set->hook, c, optarg, &why)) == HOOK_ARG_WRONG)
+			wrong(set, why, optarg);
+		if (taken != HOOK_ARG_OTHER)
+			continue;
 		switch (c) {
-		case 'c':
-			set->hook.conf = optarg;
-			break;
-		case OPT_RULES:
-			set->hook.rules = optarg;
-			break;
-		case OPT_STATE:
-			set->hook.state_dir = optarg;
-			break;
-		case OPT_JOURNAL:
-			set->hook.journal = optarg;
-			break;
-		case OPT_FALLBACK:
-			parse_fallback(set, optarg);
-			break;
-		case OPT_VLAN:
-			parse_vlan(set, optarg);
-			break;
 		case OPT_RECORD:
 			set->record = true;
 			break;
@@ -151,11 +108,12 @@ parse(struct settings *set, int argc, char **argv)
 		case 'h':
 			cli_help(usage);
 		default:
-			if (optopt == OPT_FALLBACK)
-				parse_fallback(set, "");
+			if (optopt == HOOK_ARG_FALLBACK)
+				hook_arg(&set->hook, optopt, "", &why);
 			wrong(set, "no such option, or its argument is missing:",
 			    argv[optind - 1]);
 		}
+	}
 	if (optind < argc)
 		wrong(set, "takes no argument:", argv[optind]);
 }
