@@ -208,11 +208,14 @@ pass_over(struct scan *c)
 bool
 page_peek(const char *text, size_t len, char **next, bool *empty)
 {
-	struct scan	 c = { text, text + len, 0 };
+	struct scan	 c = { text, text, 0 };
 	struct str	 key, link = { NULL, 0 };
 
+	if (text == NULL)
+		return false;
+	c.end += len;
 	scan_blanks(&c);
-	if (text == NULL || !scan_eat(&c, '{'))
+	if (!scan_eat(&c, '{'))
 		return false;
 	do {
 		scan_blanks(&c);
