@@ -196,7 +196,16 @@ untouched() {
 	assert_eq "$(coas)" 10
 	run -75 --separate-stderr nac-poll --apply "$store/poll.applied"
 	assert_has "$stderr" "another file was applied in part"
-	run -0 --separate-stderr nac-poll --apply "$store/poll.applying" --rate 100%/s
+	nac-poll --apply "$store/poll.applying" --rate 6/s 3>&- >"$dir/apply.log" 2>&1 &
+	follow=$!
+	while kill -0 "$follow" 2>/dev/null; do
+		run nac-poll
+		[ "$status" -eq 0 ] || [ "$status" -eq 75 ]
+		[ "$(coas)" -lt 15 ] || run ! nac-poll --apply "$store/poll.applying"
+		sleep 0.2
+	done
+	wait "$follow"
+	follow=''
 	assert_eq "$(coas)" 25
 	assert_eq "$(radius_coa_log "$dir" | sort | uniq -d | wc -l)" 0
 	[ ! -e "$store/poll.applying" ]
