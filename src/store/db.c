@@ -548,13 +548,17 @@ db_mark(struct store *s, enum db db, const void *key, size_t klen)
 static enum store_rc
 note(struct store *s, enum db db, const void *key, size_t klen, const void *val, size_t vlen)
 {
-	if (!s->marking)
+	if (!s->marking || (db == DB_KEY && (val == NULL || klen == 0 ||
+	    *(const char *)key != 'v')) || db == DB_META || db == DB_OUT)
 		return STORE_FOUND;
-	if (db == DB_DEV || db == DB_CLIENT)
-		return db_mark(s, db, key, klen);
-	if (db == DB_KEY && val != NULL && klen > 0 && *(const char *)key == 'v')
-		return db_mark(s, DB_DEV, val, vlen);
-	return STORE_FOUND;
+	if (db == DB_KEY) {
+		key = val;
+		klen = vlen;
+		db = DB_DEV;
+	}
+	if (db == DB_DEV && klen == s->told_n && memcmp(key, s->told, klen) == 0)
+		return STORE_FOUND;
+	return db_mark(s, db, key, klen);
 }
 
 enum store_rc

@@ -65,6 +65,8 @@ struct store {
 	bool		 full;		/* the map was full: grow and try again */
 	bool		 marking;	/* what is written is noted in `out` */
 	bool		 exact;		/* another server's: filed as it is, not noted */
+	unsigned char	 told[DB_KEY_MAX];	/* the key of `dev` that is not noted */
+	size_t		 told_n;
 	enum { RARE_UNKNOWN, RARE_NONE, RARE_SOME } rare[DB_COUNT]; /* in this transaction */
 	int		 err;		/* errno of the last error */
 	char		*dir;
@@ -125,6 +127,10 @@ enum store_rc	 db_sizes(struct store *s, struct store_size *out);
 
 /* Does the device say of itself what this key of DB_KEY says of it? */
 bool		 key_is_of(const struct device *d, const void *key, size_t n);
+
+/* The key in `dev` of an answer whose `asked` is as store_each() gives it.  False: it
+ * names nothing. */
+bool		 key_of_answer(const struct answer *a, unsigned char out[DB_KEY_MAX], size_t *n);
 
 /* The key of an answer without a device says what was asked: fills that in. */
 void		 key_asked(struct answer *a, const unsigned char *key, size_t n);

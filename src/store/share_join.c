@@ -27,16 +27,13 @@ voids_of(struct store *s, const struct device *d, unsigned int *out)
 	return STORE_FOUND;
 }
 
-/* The key in `dev` of what was asked for is a device's, when nothing was. */
 static enum store_rc
 tell_again(struct store *s, const struct answer *a)
 {
-	unsigned char	 key[2 + GUID_LEN] = "i:";
+	unsigned char	 key[DB_KEY_MAX];
+	size_t		 n;
 
-	if (a->nasked > 0)
-		return STORE_FOUND;
-	memcpy(key + 2, a->device.id.b, GUID_LEN);
-	return db_mark(s, DB_DEV, key, sizeof(key));
+	return key_of_answer(a, key, &n) ? db_mark(s, DB_DEV, key, n) : STORE_FOUND;
 }
 
 /* The same moment, from two servers: the greater bytes count.  Who has these says
@@ -66,12 +63,38 @@ join_same_time(struct store *s, const struct answer *a, const struct answer *old
 	return (voids & ~had) == 0 ? STORE_NOTFOUND : store_void(s, &a->device, voids & ~had);
 }
 
+/*
+ * Files it as it is.  What else that changes (other devices lose a key, one becomes
+ * unregistered) is noted: another server may not have had them to change.
+ */
+static enum store_rc
+file_exact(struct store *s, const struct answer *a, unsigned int voids)
+{
+	bool		 exact = s->exact, marking = s->marking;
+	unsigned int	 now = 0;
+	enum store_rc	 rc;
+
+	if (!key_of_answer(a, s->told, &s->told_n))
+		return STORE_NOTFOUND;
+	s->exact = s->marking = true;
+	if ((rc = store_put(s, a, NULL)) == STORE_FOUND && a->nasked == 0)
+		rc = store_void(s, &a->device, voids);
+	if (rc == STORE_FOUND && a->nasked == 0 &&
+	    ((rc = voids_of(s, &a->device, &now)) == STORE_ERROR ||
+	    (now != voids && tell_again(s, a) == STORE_ERROR)))
+		rc = STORE_ERROR;
+	s->exact = exact;
+	s->marking = marking;
+	s->told_n = 0;
+	return rc;
+}
+
 enum store_rc
 share_join_answer(struct store *s, const struct answer *a, unsigned int voids)
 {
 	struct answer	 old;
 	enum store_rc	 rc;
-	bool		 done = false, was = s->exact;
+	bool		 done = false;
 
 	if ((rc = store_same(s, a, &old)) == STORE_ERROR)
 		return rc;
@@ -82,11 +105,7 @@ share_join_answer(struct store *s, const struct answer *a, unsigned int voids)
 		if (done || rc == STORE_ERROR)
 			return rc;
 	}
-	s->exact = true;
-	if ((rc = store_put(s, a, NULL)) == STORE_FOUND && a->nasked == 0)
-		rc = store_void(s, &a->device, voids);
-	s->exact = was;
-	return rc;
+	return file_exact(s, a, voids);
 }
 
 enum store_rc

@@ -553,20 +553,33 @@ store_claims(struct store *s, const struct device *d, enum store_claim claim[STO
 	return has == STORE_ERROR || no == STORE_ERROR ? STORE_ERROR : STORE_FOUND;
 }
 
-enum store_rc
-store_same(struct store *s, const struct answer *a, struct answer *out)
+bool
+key_of_answer(const struct answer *a, unsigned char out[DB_KEY_MAX], size_t *n)
 {
 	struct key	 k, devices;
 	struct guid	 g;
-	enum store_rc	 rc;
 
 	if (a->nasked == 0)
 		k = guid_key("i:", &a->device.id);
 	else if (!asked_keys(&a->asked[0], &k, &devices, &g))
+		return false;
+	memcpy(out, k.b, k.n);
+	*n = k.n;
+	return true;
+}
+
+enum store_rc
+store_same(struct store *s, const struct answer *a, struct answer *out)
+{
+	unsigned char	 key[DB_KEY_MAX];
+	size_t		 n;
+	enum store_rc	 rc;
+
+	if (!key_of_answer(a, key, &n))
 		return STORE_NOTFOUND;
 	if (db_enter(s) == STORE_ERROR)
 		return STORE_ERROR;
-	rc = get_old(s, k.b, k.n, out);
+	rc = get_old(s, key, n, out);
 	db_leave(s);
 	return rc;
 }
