@@ -212,6 +212,18 @@ back() {
 	pap 00-1B-2C-3D-4E-01 | grep -q '"750"'
 }
 
+@test "nac-serve hangs: the fallback of the policy when its time is up; then all is as before" {
+	kill -STOP "$(cat "$D/serve.pid")"
+	run -0 pap 00-1B-2C-3D-4E-01
+	kill -CONT "$(cat "$D/serve.pid")"
+	assert_has "$output" Access-Accept
+	assert_has "$output" 'Tunnel-Private-Group-Id:0 = "1"'
+	assert_has "$output" 'Session-Timeout = 300'
+	run -0 pap 00-1B-2C-3D-4E-01
+	assert_has "$output" 'Tunnel-Private-Group-Id:0 = "750"'
+	refute_has "$output" Session-Timeout
+}
+
 @test "a server that answers 404 lets nobody in" {
 	cat >"$D/404.py" <<-'END'
 	import http.server, sys
