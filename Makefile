@@ -76,7 +76,7 @@ INSTALL	 = $(call PUT,755,$(TOOLS:%=$(BIN)/%) $(SCRIPTS:%=bin/%) share/emulator/
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check unit bats asan lint fuzz bench property soak soak-logins soak-kill soak-poll quickstart \
+.PHONY: all check unit bats asan lint fuzz bench property soak soak-logins soak-kill soak-poll soak-share quickstart \
 	deps deps-quick install uninstall clean help werror objects \
 	asan-build asan-unit asan-bats
 
@@ -143,6 +143,9 @@ quickstart: deps-quick all	## the main job, for real, on loopback, in under a mi
 	@BIN="$(abspath $(BIN))" tests/quickstart
 soak-kill: all	## kill intune-query 200 times at random: all files stay whole
 	@BIN="$(abspath $(BIN))" ROUNDS=$${ROUNDS:-200} tests/soak-kill
+soak-share: all	## kill Redis 50 times and share 200 times at random: equal stores, one CoA
+	@B="$(B)" BIN="$(abspath $(BIN))" REDIS_ROUNDS=$${REDIS_ROUNDS:-50} ROUNDS=$${ROUNDS:-200} \
+		tests/run-bats tests/bats/nac-share-kill.bats tests/bats/nac-share.bats
 soak-poll: all	## kill nac-poll ROUNDS (500) times at random: one CoA for each change
 	@BIN="$(abspath $(BIN))" tests/soak-poll
 bench: all	## the benchmarks; each prints a ratio against a named peer
