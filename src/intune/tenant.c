@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/cli.h"
@@ -19,6 +18,7 @@
 #include "device/record.h"
 #include "intune/crew.h"
 #include "intune/directory.h"
+#include "intune/ids.h"
 #include "intune/tenant.h"
 #include "intune/wire.h"
 
@@ -26,20 +26,11 @@
 #define OVERLAP		900	/* seconds that --since last goes further back: a device's
 				 * sync shows up in lists a little late */
 
-#define HUGE_PAGE	(1 << 21)
-#define IDS_FIRST	(1 << 18)	/* room for ids that a former list may ask for: 4 MiB */
-
 /* What a whole run leaves to the next one. */
 struct state {
 	int64_t		 count;		/* devices of the last whole list; 0 = not known */
 	int64_t		 full;		/* when it began */
 	int64_t		 since;		/* when the last run began that missed nothing */
-};
-
-/* The ids that have been printed: open addressing, never more than half full. */
-struct ids {
-	struct guid	*slot;
-	size_t		 size, n;
 };
 
 /* Records on their way out, in whole lines. */
@@ -78,60 +69,6 @@ not_whole(struct run *r, int status, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(r->why, sizeof(r->why), fmt, ap);
 	va_end(ap);
-}
-
-/* A large table is jumped about in: pages of 2 MiB, where there are such, spare the
- * processor most of the way to each place. */
-static struct guid *
-new_slots(size_t n)
-{
-	size_t		 bytes = n * sizeof(struct guid);
-	struct guid	*slot;
-
-	if ((slot = aligned_alloc(bytes < HUGE_PAGE ? 64 : HUGE_PAGE, bytes)) == NULL)
-		err(EX_OSERR, NULL);
-	if (bytes >= HUGE_PAGE)
-		madvise(slot, bytes, MADV_HUGEPAGE);
-	return memset(slot, 0, bytes);
-}
-
-/* Room for twice as many as are expected, in a power of two. */
-static void
-size_ids(struct ids *ids, uint64_t expected)
-{
-	for (ids->size = 4096; ids->size < IDS_FIRST && ids->size < 2 * expected;)
-		ids->size *= 2;
-	ids->slot = new_slots(ids->size);
-}
-
-static size_t
-hash_id(const struct guid *id)
-{
-	return (size_t)digest_file(DIGEST_START, id->b, sizeof(id->b));
-}
-
-static bool
-add_id(struct ids *ids, const struct guid *id)
-{
-	struct ids	 old = *ids;
-	size_t		 i;
-
-	if (ids->n * 2 >= ids->size) {
-		ids->size *= 2;
-		ids->slot = new_slots(ids->size);
-		ids->n = 0;
-		for (i = 0; i < old.size; i++)
-			if (!guid_is_zero(&old.slot[i]))
-				add_id(ids, &old.slot[i]);
-		free(old.slot);
-	}
-	for (i = hash_id(id) & (ids->size - 1); !guid_is_zero(&ids->slot[i]);
-	    i = (i + 1) & (ids->size - 1))
-		if (guid_equal(&ids->slot[i], id))
-			return false;
-	ids->slot[i] = *id;
-	ids->n++;
-	return true;
 }
 
 /* The state file */
@@ -256,12 +193,10 @@ take_device(struct run *r, const struct managed *m)
 	bool	 later = r->t->wired || r->t->directory;
 	size_t	 len = 0;
 
-	/* The place for its id is far away in memory: it is fetched while the record
-	 * is made. */
-	__builtin_prefetch(&r->ids.slot[hash_id(&m->device.id) & (r->ids.size - 1)], 1);
+	ids_expect(&r->ids, &m->device.id);
 	if (!later)
 		len = make_record(r, m);
-	if (!add_id(&r->ids, &m->device.id)) {
+	if (!ids_add(&r->ids, &m->device.id)) {
 		r->twice++;
 		return true;
 	}
@@ -518,7 +453,7 @@ tenant_list(struct tenant *t)
 	r.path = state_path(t->set);
 	read_state(&r);
 	choose_since(&r);
-	size_ids(&r.ids, r.since == 0 ? (uint64_t)r.last.count : 0);
+	ids_open(&r.ids, r.since == 0 ? (uint64_t)r.last.count : 0);
 	progress_start(&r.progress, "devices", r.since == 0 ? (uint64_t)r.last.count : 0);
 	path = list_path(&r);
 	came = graph_pages(t->q->graph, path, on_page, &r) == GRAPH_OK;
@@ -545,7 +480,7 @@ tenant_list(struct tenant *t)
 	free(path);
 	free(r.path);
 	free(r.page);
-	free(r.ids.slot);
+	ids_close(&r.ids);
 	free(r.out);
 	return r.status;
 }

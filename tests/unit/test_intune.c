@@ -8,6 +8,7 @@
 #include "intune/aadsts.h"
 #include "intune/entra.h"
 #include "intune/graph.h"
+#include "intune/ids.h"
 #include "intune/jwt.h"
 #include "intune/managed.h"
 #include "intune/msi.h"
@@ -347,6 +348,32 @@ page(const char *text, bool *last)
 }
 
 static void
+test_ids(void)
+{
+	struct ids	 ids;
+	struct guid	 id = { { 0 } };
+	uint32_t	 i, twice = 0;
+
+	/* More than expected, so that it grows, and all of them once more. */
+	ids_open(&ids, 10);
+	for (i = 1; i <= 200000; i++) {
+		memcpy(id.b + 12, &i, sizeof(i));
+		ids_expect(&ids, &id);
+		twice += !ids_add(&ids, &id);
+	}
+	CHECK(twice == 0 && ids.n == 200000);
+	for (i = 1; i <= 200000; i++) {
+		memcpy(id.b + 12, &i, sizeof(i));
+		twice += !ids_add(&ids, &id);
+	}
+	CHECK(twice == 200000 && ids.n == 200000);
+	ids_close(&ids);
+	ids_open(&ids, UINT64_MAX / 4);
+	CHECK(ids.size * sizeof(*ids.slot) <= 4 << 20 && ids_add(&ids, &id) && !ids_add(&ids, &id));
+	ids_close(&ids);
+}
+
+static void
 test_page_peek(void)
 {
 	static const struct {
@@ -561,6 +588,7 @@ main(void)
 	test_managed_good();
 	test_managed_bad();
 	test_managed_scan();
+	test_ids();
 	test_page_peek();
 	test_page();
 	return check_done();
