@@ -32,8 +32,9 @@ static const char	 done_script[] =
     "end return 1";
 
 /*
- * How much of what nobody has taken is ours: an equal part with all pollers that
- * have come of late.  What has lain for as long as the lease is anybody's.
+ * How much of what nobody has taken is ours: as much as makes all that we have an
+ * equal part, with all pollers that have come of late.  What has lain for as long as
+ * the lease is anybody's.
  * KEYS: work, pollers.  ARGV: server, lease in ms.
  */
 static const char	 part_script[] =
@@ -48,10 +49,12 @@ static const char	 part_script[] =
     "for i=1,#g,2 do if g[i]=='last-delivered-id' then last=g[i+1] end end "
     "local first=redis.call('XRANGE',KEYS[1],'('..last,'+','COUNT',1)[1] "
     "if not first then return 0 end "
-    "local left=redis.call('XLEN',KEYS[1])-redis.call('XPENDING',KEYS[1],'" GROUP "')[1] "
+    "local len,p=redis.call('XLEN',KEYS[1]),redis.call('XPENDING',KEYS[1],'" GROUP "') "
+    "local left,mine=len-p[1],0 "
+    "for _,c in ipairs(p[4] or {}) do if c[1]==ARGV[1] then mine=tonumber(c[2]) end end "
     "local age=now-tonumber(string.match(first[1],'^%d+')) "
     "if age>lease then return left end "
-    "return math.ceil(left/n)";
+    "return math.max(0,math.min(left,math.ceil(len/n)-mine))";
 
 struct work {
 	const struct share_conf	*conf;
@@ -212,6 +215,9 @@ handle(struct work *w, const struct redisReply *e, bool taken_over)
 	const char	*id = link_str(link_at(e, 0), NULL);
 	const char	*client = link_str(link_at(link_at(e, 1), 1), NULL);
 
+	/* Redis 6.2 gives those that were deleted as nothing. */
+	if (id[0] == '\0')
+		return true;
 	if (client[0] != '\0' && w->fn(client, taken_over, w->arg))
 		return true;
 	if ((w->done[w->ndone++] = strdup(id)) == NULL ||
@@ -360,7 +366,7 @@ work_claim(struct cache *c, struct work **w, const char *client)
 	if (!link_send((*w)->l) || (r = link_next((*w)->l, LINK_WAIT_MS)) == NULL) {
 		link_close((*w)->l);
 		(*w)->l = NULL;
-		(*w)->retry = 0;
+		(*w)->retry = clock_ms() + RETRY_MS;
 		return true;
 	}
 	if (link_kind(r) == LINK_NIL) {

@@ -91,11 +91,11 @@ fleet() {
 	redis_cli hset nac:pollers radius2 $now radius3 $now >/dev/null
 	due 1 >"$dir/one"
 	due 2 >"$dir/two"
-	assert_eq "$(wc -l <"$dir/one")" 4
-	[ -s "$dir/two" ]
+	assert_eq "$(wc -l <"$dir/one") $(wc -l <"$dir/two")" "4 4"
 	assert_eq "$(jq -r .identity.name[0].value "$dir/one" "$dir/two" | sort | uniq -d)" ""
 	# The first is dead.  Within the lease its part is nobody else's.
 	due 3 >"$dir/three"
+	assert_eq "$(wc -l <"$dir/three")" 4
 	assert_eq "$(cat "$dir/one" "$dir/two" "$dir/three" | jq -r .identity.name[0].value | sort | uniq -d)" ""
 	sleep 2.1
 	due 3 >"$dir/again"
