@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # The whole way round on a real NAS: hostapd asks FreeRADIUS, radius-hook answers
 # and writes the session down, and what it wrote is enough for coa-send to end
-# that session.  The single answers of hostapd are in coa-send.bats.
+# that session.  The single answers of hostapd are in coa-replies.bats.
 # shellcheck disable=SC2154 # bats sets them
 
 load test_helper
