@@ -339,9 +339,10 @@ look(void)
 	enum lr_rc	 rc = LR_FOUND;
 	unsigned int	 i;
 
-	if (lr_begin(&l) != LR_FOUND || lr_db(&l, "one", &one) != LR_FOUND ||
-	    lr_db(&l, "many", &many) != LR_FOUND)
-		return LR_ERROR;
+	/* A damaged name is not found, which is no error and has no reason. */
+	if ((rc = lr_begin(&l)) != LR_FOUND || (rc = lr_db(&l, "one", &one)) != LR_FOUND ||
+	    (rc = lr_db(&l, "many", &many)) != LR_FOUND)
+		return rc;
 	for (i = 0; i < 40 && rc != LR_ERROR; i++) {
 		k = make_key(kb, i);
 		if ((rc = lr_get(&l, &one, k.mv_data, k.mv_size, &v)) == LR_ERROR)
