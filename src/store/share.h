@@ -56,6 +56,16 @@ enum share_step {
 	SHARE_MORE = 1		/* something was done, there may be more */
 };
 
+/* Makes the store one that is shared, under its name, and reads what it knows. */
+bool	 share_load(struct share *sh);
+
+/* Gives Redis our scripts; false: SHARE_LOST. */
+bool	 share_scripts(struct share *sh);
+
+/* Looks whether Redis is as we know it, and says that we are there.  Notes what is to
+ * be told or read once more. */
+enum share_step	 share_look(struct share *sh);
+
 /* Is it time to end? */
 bool	 share_stopping(const struct share *sh);
 
