@@ -124,8 +124,10 @@ cache_list(struct cache *c)
 	struct listing	 l = { .c = c, .now = when_now() };
 	enum store_rc	 rc;
 
-	if (c->only != NULL && (l.status = clientset_load(&l.only, c->only)) != STATUS_OK)
+	if (c->only != NULL && (l.status = clientset_load(&l.only, c->only)) != STATUS_OK) {
+		clientset_free(&l.only);
 		return l.status;
+	}
 	cache_progress_all(c, &l.progress, c->clients);
 	rc = c->clients ? client_each(c->store, list_client, &l) :
 	    store_each(c->store, list_answer, &l);
@@ -370,8 +372,10 @@ cache_due(struct cache *c)
 	/* A journal that cannot be read does not keep the known clients from
 	 * being asked about. */
 	d.status = fold_all(c, CURSOR);
-	if (c->except != NULL && (status = clientset_load(&d.except, c->except)) != STATUS_OK)
+	if (c->except != NULL && (status = clientset_load(&d.except, c->except)) != STATUS_OK) {
+		clientset_free(&d.except);
 		return cli_worst(d.status, status);
+	}
 	status = STATUS_OK;
 	if (!c->summary && (d.mode = work_open(c, &d.work, &status)) == WORK_NONE) {
 		clientset_free(&d.except);

@@ -141,6 +141,22 @@ untouched() {
 	assert_has "$output" "with those of the polls before"
 }
 
+@test "the limits are numbers: anything else is an error of nac.conf with its place" {
+	cp "$INTUNE_NAC_CONF" "$dir/good"
+	for line in "guard_share = 0" "guard_site_share = 50%" "guard_nas_share = 101" "guard_least = few" "guard_clock = long"; do
+		{ cat "$dir/good"; echo "$line"; } >"$INTUNE_NAC_CONF"
+		run -78 --separate-stderr nac-cache list
+		assert_has "$stderr" "$INTUNE_NAC_CONF:$(wc -l <"$INTUNE_NAC_CONF"):"
+		assert_has "$stderr" "${line%% *}"
+	done
+	printf '{nonsense\n' >"$dir/bad"
+	cp "$dir/good" "$INTUNE_NAC_CONF"
+	run -65 --separate-stderr nac-cache due --except "$dir/bad"
+	assert_has "$stderr" "$dir/bad"
+	run -65 --separate-stderr nac-cache list --clients --only "$dir/bad"
+	run -66 --separate-stderr nac-cache weigh "$dir/none" "$dir/none"
+}
+
 @test "first answers are no change: a thousand new devices go through" {
 	all_devices 25 complianceState=compliant managementState=managed
 	for i in $(seq 1 25); do visit "$(device "$i")" "$i" >/dev/null; done
