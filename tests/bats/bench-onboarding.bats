@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC2154 # bats sets stderr
 # The onboarding loop, as bench/onboarding runs it: each device gets its CoA.
 
 load test_helper
