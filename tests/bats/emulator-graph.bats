@@ -220,7 +220,8 @@ load emulator_clients
 	assert_has "$(graph -w '%{http_code}%{content_type}' "$LIST/$(id_of LAPTOP-0001)")" "</html>"
 	emulator_control fault garbage:times=1
 	graph "$LIST" >"$BATS_TEST_TMPDIR/garbage"
-	run ! --separate-stderr jq . "$BATS_TEST_TMPDIR/garbage"
+	# Not by jq: 1.6 reads some bytes behind a NUL as nothing at all.
+	run ! --separate-stderr python3 -m json.tool "$BATS_TEST_TMPDIR/garbage"
 	emulator_control fault wrong-types:times=1
 	graph "$LIST" | jq -e 'all(.value[]; .id == 5 and .complianceState == 2)'
 	emulator_control fault wrong-types:times=1,field=value
