@@ -393,6 +393,7 @@ main(int argc, char **argv)
 	for (j = 0; j < NPEERS; j++) {
 		qsort(us[j], gets, sizeof(double), compare);
 		printf("get\t%s\t%.1f\t%.1f\n", peers[j].name, us[j][gets / 2], us[j][gets * 99 / 100]);
+		free(us[j]);
 	}
 	return EX_OK;
 }
