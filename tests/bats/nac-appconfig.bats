@@ -69,6 +69,66 @@ plist() { python3 -c 'import plistlib, json, sys; print(json.dumps(plistlib.load
 	assert_eq "$(find . -name 'hint*' | wc -l)" 2
 }
 
+@test "a --rotate that fails changes nothing, says one line and leaves nothing behind" {
+	cp hint before
+	fails() {
+		local want=$1 has=$2
+		shift 2
+		app --rotate "$@"
+		assert_eq "$status" "$want"
+		assert_one_line "$stderr"
+		assert_has "$stderr" "$has"
+		cmp hint before
+		assert_eq "$(find . -name 'hint.*.*' | wc -l)" 0
+	}
+	fails 64 "--owner nosuchuser: no such user" --owner nosuchuser
+	[ ! -e hint.old ]
+	mkdir hint.old
+	fails 74 "hint.old: cannot be replaced"
+	assert_eq "$(find hint.old -type f | wc -l)" 0
+	rmdir hint.old
+	# Neither may a pipe's end be taken for the whole: the old one fails, and the new one must not be.
+	printf 'the one before\n' >hint.old
+	cp hint.old old.before
+	mkdir stub
+	printf '#!/bin/sh\ncase $* in *hint.old.*) exit 1 ;; esac\nexec %s "$@"\n' "$(command -v sync)" >stub/sync
+	chmod 755 stub/sync
+	PATH=$PWD/stub:$PATH fails 74 "hint.old: cannot be written"
+	cmp hint.old old.before
+	# Nor is a secret half made.
+	printf '#!/bin/sh\nexit 1\n' >stub/base64
+	chmod 755 stub/base64
+	PATH=$PWD/stub:$PATH fails 74 "no new secret"
+	cmp hint.old old.before
+}
+
+@test "a secret is counted in bytes, and printed only where it is UTF-8" {
+	export LC_ALL=C.UTF-8
+	echo ääää >hint
+	app --android --site x
+	assert_eq "$status $(jq -r '.managedProperty[2].valueString' <<<"$output")" "0 ääää"
+	app --ios --site x
+	assert_eq "$(plist <<<"$output")" '{"Domain": "x", "managementHint": "\u00e4\u00e4\u00e4\u00e4"}'
+	printf 'ä%.0s' {1..64} >hint
+	app --android --site x
+	assert_eq "$status" 78
+	for s in '\xffabcdefgh' 'abcdefgh\xc3' 'abcdefgh\xed\xa0\x80' 'abcdefgh\xef\xbf\xbf'; do
+		printf "$s\n" >hint
+		for how in --android --ios; do
+			app "$how" --site x
+			assert_eq "$status $output" "78 "
+			assert_one_line "$stderr"
+			assert_has "$stderr" "hint: is no UTF-8"
+		done
+	done
+	cp hint before
+	app --rotate
+	assert_eq "$status" 0
+	cmp hint.old before
+	app --ios --site x
+	assert_eq "$status" 0
+}
+
 @test "what is wrong is one line, and nothing is printed" {
 	wrong() {
 		local want=$1
