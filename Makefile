@@ -46,7 +46,8 @@ DEPS	:= gcc make pkg-config libc6-dev libcurl4-openssl-dev libssl-dev libjansson
 	   liblmdb-dev libhiredis-dev libradcli-dev libmicrohttpd-dev musl-tools jq openssl curl python3 util-linux procps
 DEPS_QUICK := freeradius freeradius-utils eapoltest iproute2
 DEPS_CHECK := bats faketime freeradius-rest freeradius-python3 nginx-light hostapd \
-	   wpasupplicant tshark nodejs clang libclang-rt-14-dev strace cppcheck shellcheck mandoc lmdb-utils libsqlite3-dev sqlite3 redis-server redis-sentinel
+	   wpasupplicant tshark nodejs clang libclang-rt-14-dev strace cppcheck shellcheck mandoc lmdb-utils libsqlite3-dev sqlite3 redis-server redis-sentinel \
+	   softhsm2 libengine-pkcs11-openssl gnutls-bin
 
 pkg	 = $(if $(2),$(shell pkg-config --$(1) $(2)))
 TOOLS	:= $(patsubst src/%.c,%,$(wildcard src/*.c))

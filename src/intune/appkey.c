@@ -21,9 +21,9 @@
 /* One place that is read, and what was met there. */
 struct source {
 	const char	*name;		/* a path or a URI */
+	const char	*path;		/* NULL when no file is meant */
 	char		*passphrase;	/* or NULL */
 	bool		 asked;		/* there was something to decrypt */
-	bool		 is_uri;
 	const char	*want;		/* "certificate" or "private key" */
 	char		*why;		/* FILE_WHY bytes */
 	int		*status;
@@ -64,9 +64,9 @@ open_store(struct source *s, const UI_METHOD *ui, bool private, BIO **bio)
 	int		 fd;
 
 	s->why[0] = '\0';
-	if (s->is_uri)
+	if (s->path == NULL)
 		return OSSL_STORE_open(s->name, ui, s, NULL, NULL);
-	if ((fd = file_open_checked(s->name, private, s->why)) == -1) {
+	if ((fd = file_open_checked(s->path, private, s->why)) == -1) {
 		*s->status = errno == EPERM || errno == EACCES ? EX_NOPERM : EX_CONFIG;
 		return NULL;
 	}
@@ -124,7 +124,7 @@ nothing(const struct source *s, bool served)
 	if (s->asked)
 		return fail(s, EX_CONFIG, "cannot be decrypted with the passphrase in "
 		    "key_passphrase_file");
-	snprintf(what, sizeof(what), !s->is_uri ? "holds no %s" : s->passphrase != NULL ?
+	snprintf(what, sizeof(what), s->path != NULL ? "holds no %s" : s->passphrase != NULL ?
 	    "there is no %s that can be used with the PIN in key_passphrase_file" :
 	    "there is no %s that can be used without a PIN (key_passphrase_file)", s->want);
 	return fail(s, EX_CONFIG, what);
@@ -142,13 +142,12 @@ read_store(struct source *s, int type, struct appkey *out, STACK_OF(X509) *certs
 	int		 i;
 
 	s->want = type == OSSL_STORE_INFO_PKEY ? "private key" : "certificate";
-	s->is_uri = conf_is_uri(s->name);
 	if (ui == NULL)
 		errx(EX_OSERR, "OpenSSL cannot be set up");
 	ctx = open_store(s, ui, type == OSSL_STORE_INFO_PKEY, &bio);
-	if (ctx == NULL && s->is_uri && strncasecmp(s->name, "pkcs11:", 7) == 0)
+	if (ctx == NULL && s->path == NULL && strncasecmp(s->name, "pkcs11:", 7) == 0)
 		take_pkcs11(s, type, out, certs, &served);
-	else if (ctx == NULL && s->is_uri)
+	else if (ctx == NULL && s->path == NULL)
 		served = false;
 	if (ctx != NULL)
 		OSSL_STORE_expect(ctx, type);
@@ -187,16 +186,35 @@ choose(const struct settings *set, struct appkey *out, const STACK_OF(X509) *cer
 	return false;
 }
 
-/* PIN and passphrase are in files of their own, not where ps and less show them;
- * and a file has its owner and mode checked, which OpenSSL would not do. */
-static bool
-uri_ok(const struct source *s)
+/* The file that is meant, with or without "file:" (RFC 8089) before it: OpenSSL's own
+ * loader would check neither its owner nor its mode, and take a directory.  As there,
+ * nothing is unescaped.  NULL for any other URI. */
+static const char *
+path_of(const char *name)
 {
-	if (strncasecmp(s->name, "file:", 5) == 0)
-		return fail(s, EX_CONFIG, "is a file: give its path alone");
-	if (conf_is_uri(s->name) && strstr(s->name, "pin-value=") != NULL)
+	if (!conf_is_uri(name))
+		return name;
+	if (strncasecmp(name, "file:", 5) != 0)
+		return NULL;
+	name += 5;
+	if (strncmp(name, "//", 2) != 0)
+		return name;
+	name += 2;
+	return strncasecmp(name, "localhost/", 10) == 0 ? name + 9 : name;
+}
+
+/* Sees what kind of place it is.  PIN and passphrase are in files of their own, not
+ * where ps and less show them. */
+static bool
+place(struct source *s, const char *name)
+{
+	s->name = name;
+	s->path = path_of(name);
+	if (s->path == NULL && strstr(name, "pin-value=") != NULL)
 		return fail(s, EX_CONFIG, "must not hold the PIN: put it into a file and name "
 		    "that in key_passphrase_file");
+	if (s->path != NULL && *s->path != '/')
+		return fail(s, EX_CONFIG, "is no absolute path of this machine (file:/...)");
 	return true;
 }
 
@@ -223,7 +241,7 @@ check_life(const struct settings *set, const X509 *cert, char why[FILE_WHY])
 bool
 appkey_load(const struct settings *set, struct appkey *out, char why[FILE_WHY], int *status)
 {
-	struct source	 s = { .name = set->certificate_file, .why = why, .status = status };
+	struct source	 s = { .why = why, .status = status };
 	STACK_OF(X509)	*certs = sk_X509_new_null();
 	bool		 good = false;
 
@@ -236,10 +254,9 @@ appkey_load(const struct settings *set, struct appkey *out, char why[FILE_WHY], 
 		*status = errno == EPERM || errno == EACCES ? EX_NOPERM : EX_CONFIG;
 		goto out;
 	}
-	if (!uri_ok(&s) || !read_store(&s, OSSL_STORE_INFO_CERT, out, certs))
-		goto out;
-	s.name = set->key_file;
-	if (!uri_ok(&s) || !read_store(&s, OSSL_STORE_INFO_PKEY, out, certs))
+	if (!place(&s, set->certificate_file) ||
+	    !read_store(&s, OSSL_STORE_INFO_CERT, out, certs) || !place(&s, set->key_file) ||
+	    !read_store(&s, OSSL_STORE_INFO_PKEY, out, certs))
 		goto out;
 	good = check_key(set, out->key, why) && choose(set, out, certs, why) &&
 	    check_life(set, out->cert, why);

@@ -142,8 +142,7 @@ provider_token() {
 	assert_eq "$stderr" ""
 }
 
-@test "a key in a PKCS#11 token signs, by its URI" {
-	command -v softhsm2-util >/dev/null || skip "softhsm2 is not installed"
+@test "a key in a PKCS#11 token signs, with its certificate in a file or in the token" {
 	module=$(find /usr/lib -name libsofthsm2.so | head -1)
 	export SOFTHSM2_CONF=$BATS_TEST_TMPDIR/softhsm.conf PKCS11_MODULE_PATH=$module
 	mkdir "$BATS_TEST_TMPDIR/hsm"
@@ -154,16 +153,25 @@ provider_token() {
 	echo 471147 >"$BATS_TEST_TMPDIR/pin"
 	echo 000000 >"$BATS_TEST_TMPDIR/no-pin"
 	chmod 600 "$BATS_TEST_TMPDIR"/*pin
-	uri='pkcs11:token=nac;object=app;type=private'
-	for alg in PS256 RS256; do
-		credential certificate_file="$PWD/app.pem" key_file="$uri" assertion_alg=$alg \
-			key_passphrase_file="$BATS_TEST_TMPDIR/pin"
-		run -0 --separate-stderr intune-token -f -vv
-		assert_has "$(auth)" $alg
-		refute_has "$stderr" 471147
+	for cert in app other; do
+		p11tool --provider "$module" --login --set-pin 471147 --batch --write \
+			--load-certificate "$PWD/$cert.pem" --label $cert --no-mark-private \
+			'pkcs11:token=nac' >/dev/null 2>&1
 	done
-	while IFS='|' read -r key pass said; do
-		credential certificate_file="$PWD/app.pem" key_file="$key" \
+	uri='pkcs11:token=nac;object=app;type=private'
+	cert='pkcs11:token=nac;object=app;type=cert'
+	for alg in PS256 RS256; do
+		for from in "$PWD/app.pem" "$cert"; do
+			credential certificate_file="$from" key_file="$uri" assertion_alg=$alg \
+				key_passphrase_file="$BATS_TEST_TMPDIR/pin"
+			run -0 --separate-stderr intune-token -f -vv
+			assert_has "$(auth)" $alg
+			refute_has "$stderr" 471147
+		done
+	done
+	assert_has "$(intune-token --check)" "credential: certificate in $cert,"
+	while IFS='|' read -r key pass said from; do
+		credential certificate_file="${from:-$PWD/app.pem}" key_file="$key" \
 			key_passphrase_file="${pass:+$BATS_TEST_TMPDIR/$pass}"
 		run -78 --separate-stderr intune-token -f </dev/null
 		assert_one_line "$stderr"
@@ -173,16 +181,45 @@ provider_token() {
 		$uri||without a PIN (key_passphrase_file)
 		pkcs11:token=none;object=app;type=private|pin|no private key
 		$uri;pin-value=471147||must not hold the PIN
+		$uri|pin|no certificate|pkcs11:token=nac;object=none;type=cert
+		$uri|pin|does not belong to the certificate|pkcs11:token=nac;object=other;type=cert
+		$uri|pin|must not hold the PIN|$cert;pin-value=471147
 	E
 }
 
-@test "URIs that nobody serves, and file: with its unchecked mode: 78" {
+@test "a file by its URI is checked like one by its path" {
+	for form in file: file:// file://localhost FILE:; do
+		credential certificate_file="$form$PWD/app.pem" key_file="$form$PWD/locked.key" \
+			key_passphrase_file="$PWD/right"
+		run -0 --separate-stderr intune-token -f
+		assert_eq "$stderr" ""
+		credential certificate_file="$form$PWD/app.p12" key_passphrase_file="$PWD/right"
+		run -0 --separate-stderr intune-token -f
+		assert_eq "$stderr" ""
+	done
+	cp app.key open.key
+	cp app.pem mine.pem
+	chmod 644 open.key
+	chmod 600 mine.pem
+	while read -r status key said; do
+		credential certificate_file="$PWD/app.pem" key_file="$key"
+		run -"$status" --separate-stderr intune-token -f
+		assert_one_line "$stderr"
+		assert_has "$stderr" "$said"
+	done <<-E
+		77 file:$PWD/open.key may be read by others
+		78 file:$PWD/none.key No such file
+		77 file:$PWD is no regular file
+		78 file:app.key is no absolute path of this machine
+		78 file://elsewhere$PWD/app.key is no absolute path of this machine
+		78 file:$PWD/mine.pem holds no private key
+	E
+}
+
+@test "a URI that nobody serves: 78" {
 	credential certificate_file="$PWD/app.pem" key_file="nosuch:key"
 	run -78 --separate-stderr intune-token -f
 	assert_has "$stderr" "no loader for this scheme"
-	credential certificate_file="$PWD/app.pem" key_file="file:$PWD/app.key"
-	run -78 --separate-stderr intune-token -f
-	assert_has "$stderr" "give its path alone"
 }
 
 @test "a federated token is the assertion, read anew each time" {
