@@ -418,6 +418,24 @@ free_headers(struct curl_slist *list)
 	curl_slist_free_all(list);
 }
 
+/* Whether it is a redirect: it is followed by nobody, as a token would go with it, and
+ * the host that was asked is not where the answer is.  What follows the "?" of its
+ * target may be a secret of a portal's. */
+static bool
+redirects(const struct transfer *t, long status, const char *url, char why[HTTP_WHY])
+{
+	char	 host[TEXT_SHOWN], target[TEXT_SHOWN] = "nowhere", *to = NULL;
+
+	if (status < 300 || status > 399)
+		return false;
+	if (curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &to) == CURLE_OK && to != NULL)
+		text_safe(target, sizeof(target), to, strcspn(to, "?#"));
+	text_safe(host, sizeof(host), url, 8 + strcspn(url + 8, "/?"));
+	snprintf(why, HTTP_WHY, "%s: HTTP %ld, a redirect to %s, which is not followed; is a "
+	    "proxy or a portal in between?", host, status, target);
+	return true;
+}
+
 /* What will not mend by itself in a moment, what may, and what took too long. */
 static enum http_end
 classify(CURLcode code)
@@ -471,6 +489,7 @@ http_do(struct http *http, const struct http_request *request, struct http_answe
 	char			 shown[TEXT_SHOWN];
 	int64_t			 start = wire_clock();
 	CURLcode		 code;
+	bool			 elsewhere;
 
 	memset(answer, 0, sizeof(*answer));
 	prepare(http, t, &in);
@@ -487,19 +506,20 @@ http_do(struct http *http, const struct http_request *request, struct http_answe
 	}
 	code = perform(http, t);
 	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &answer->status);
+	elsewhere = code == CURLE_OK && redirects(t, answer->status, request->url, why);
 	curl_easy_reset(t->easy);
 	free_headers(headers);
 	if (http->set->verbose > 0)
 		warnx("%s %s: %ld, %zu bytes, %lld ms", request->post != NULL ? "POST" : "GET",
 		    text_safe(shown, sizeof(shown), request->url, strlen(request->url)),
 		    answer->status, answer->len, (long long)(wire_clock() - start));
-	if (code != CURLE_OK) {
+	if (code != CURLE_OK)
 		explain(t, &in, code, request->url, why);
+	if (code != CURLE_OK || elsewhere)
 		http_clear(answer);
-	}
 	t->next = http->rest;
 	http->rest = t;
-	return classify(code);
+	return elsewhere ? HTTP_UNREACHABLE : classify(code);
 }
 
 static CURLcode

@@ -38,8 +38,8 @@ struct http_answer {
 };
 
 enum http_end {
-	HTTP_DONE,		/* there is an answer, of whatever status */
-	HTTP_UNREACHABLE,	/* no address, no connection, no TLS */
+	HTTP_DONE,		/* there is an answer, of whatever status but 3xx */
+	HTTP_UNREACHABLE,	/* no address, no connection, no TLS, or a redirect */
 	HTTP_TIMEOUT,
 	HTTP_BROKEN		/* cut off, garbled, or larger than allowed */
 };

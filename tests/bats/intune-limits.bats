@@ -87,6 +87,43 @@ fails() {
 	[ "$(gzip -dc "$BATS_TEST_TMPDIR/bomb" | wc -c)" -gt 20000000 ]
 }
 
+@test "a redirect is named and not followed, whoever sends it and wherever it leads" {
+	local here=$EMU_DIR host=$EMU_HOST
+	# shellcheck disable=SC2031 # each in its own subshell
+	elsewhere=$(EMU_DIR=$BATS_TEST_TMPDIR/other && emulator_start && echo "$EMU_HOST")
+	EMU_DIR=$here
+	while read -r code target way; do
+		read -ra way <<<"$way"
+		rm -rf "$TOKENS"
+		for command in clear-faults 'window new' 'log clear' reset-counts \
+			"fault status:on=${way[0]},code=$code,location=$target?secret=of-a-portal"; do
+			emulator_control "$command"
+		done
+		run -69 --separate-stderr intune-query "${way[@]:1}"
+		assert_has "$stderr" "HTTP $code, a redirect to $target, which is not followed"
+		refute_has "$stderr" of-a-portal
+		# A device without its wired address is one in a list that is not whole.
+		[[ ${way[*]} == *--wired ]] || assert_eq "$(grep -v '"list":' <<<"$output")" ""
+		# It was asked once, and nobody was asked instead.
+		assert_eq "$(count "${way[0]}")" 1
+		assert_eq "$(count other)" 0
+		refute_has "$(emulator_control log)" elsewhere
+	done < <(
+		for code in 301 302 303 307 308; do echo "$code https://$elsewhere/x get $ID"; done
+		echo "308 http://$elsewhere/x get $ID"
+		ways | sed "s|^|307 https://$host/v1.0/elsewhere |"
+	)
+	emulator_control clear-faults
+	emulator_control "fault status:on=token,code=302,location=https://$elsewhere/"
+	run -69 --separate-stderr intune-token -f
+	assert_one_line "$stderr"
+	assert_has "$stderr" "a redirect to https://$elsewhere/,"
+	EMU_DIR=$BATS_TEST_TMPDIR/other
+	assert_eq "$(emulator_control count connections)" 0
+	emulator_stop
+	EMU_DIR=$here
+}
+
 @test "headers that are too large, all of them together" {
 	while read -ra way; do
 		fails "headers:on=${way[0]},kb=90" "headers of the answer are larger than 65536 bytes" "${way[@]:1}"

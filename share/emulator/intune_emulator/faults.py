@@ -10,7 +10,7 @@ COMMON = ("on", "times", "after", "device")
 
 # kind: (where it applies unless on= says otherwise, the keys it takes)
 KINDS = {
-    "status": ("any", ("code", "retry_after", "retry_after_date")),
+    "status": ("any", ("code", "retry_after", "retry_after_date", "location")),
     "aadsts": ("token", ("code", "retry_after", "retry_after_date")),
     "truncate": ("any", ("at",)),
     "cut": ("any", ("at",)),
@@ -95,8 +95,8 @@ class Fault:
                 raise FaultError(f"fault {self.kind}: {key}={self.args[key]}: not a number")
         if self.kind in ("status", "aadsts") and not self.args["code"].isdigit():
             raise FaultError(f"fault {self.kind}: code={self.args['code']}: not a number")
-        if self.kind == "status" and not 400 <= int(self.args["code"]) <= 599:
-            raise FaultError("fault status: code= is from 400 to 599")
+        if self.kind == "status" and not 300 <= int(self.args["code"]) <= 599:
+            raise FaultError("fault status: code= is from 300 to 599")
         if not re.fullmatch(r"\d{1,6}(\.\d{1,6})?", self.args.get("seconds", "0")):
             raise FaultError(f"fault {self.kind}: seconds={self.args['seconds']}: not a number")
         for key in ("retry_after", "retry_after_date"):

@@ -29,8 +29,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             emu.counts.add("faults")
         if "status" in active:
             status = active["status"].number("code", 500)
-            self.extra = {"Retry-After": v for k, v in active["status"].args.items()
-                          if k == "retry_after" and v != "none"}
+            names = {"retry_after": "Retry-After", "location": "Location"}
+            self.extra = {names[k]: v for k, v in active["status"].args.items()
+                          if k in names and v != "none"}
             body = {"error": "unknown", "error_description": "Failed to retrieve token."}
         else:
             status, body = self.answer(active)

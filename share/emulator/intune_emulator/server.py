@@ -135,6 +135,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def failure(kind, fault):
         """A status fault, in the form of error that the service has."""
         status = fault.number("code", 500)
+        if status < 400:			# as a portal would, not Microsoft
+            return Answer(status, raw=b"", headers={"Location": v for k, v in fault.args.items()
+                                                    if k == "location"})
         if kind in KINDS:
             return XmlAnswer(status, headers=retry_headers(fault))
         if kind != "token":
