@@ -50,10 +50,11 @@ budget_open(struct budget *b, const struct settings *set, int64_t limit)
 	free(name);
 	if (fd == -1)
 		return;
-	/* Only ever made longer: a mapping must not lose its page. */
+	/* Only ever made longer: a mapping must not lose its page.  And one over a hole
+	 * is the end of us where the disk is full: there must be a block behind it, also
+	 * of a file that has its length already. */
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
-	    (st.st_mode & 022) == 0 && (st.st_size >= (off_t)sizeof(b->own) ||
-	    ftruncate(fd, sizeof(b->own)) == 0))
+	    (st.st_mode & 022) == 0 && posix_fallocate(fd, 0, sizeof(b->own)) == 0)
 		map = mmap(NULL, sizeof(b->own), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	close(fd);
 	if (map != MAP_FAILED)

@@ -31,7 +31,8 @@ struct budget {
 	struct budget_file	 own;	/* instead of the file, where there is none */
 };
 
-/* Maps the file in token_dir; without one the budget is this process's alone. */
+/* Maps the file in token_dir; without one, or room for it, the budget is this
+ * process's alone. */
 void	 budget_open(struct budget *b, const struct settings *set, int64_t limit);
 void	 budget_close(struct budget *b);
 

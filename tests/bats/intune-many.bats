@@ -121,6 +121,26 @@ setup() {
 	run -64 --separate-stderr intune-query --budget -1 $A
 }
 
+@test "on a full disk the budget is each process's own, also where a file with a hole is left" {
+	unshare -m true 2>/dev/null || skip "needs mount namespaces"
+	mkdir "$BATS_TEST_TMPDIR/full"
+	conf_set token_dir "$BATS_TEST_TMPDIR/full"
+	run -0 intune-query $A
+	name=$(basename "$BATS_TEST_TMPDIR"/full/*.budget)
+	cat >"$BATS_TEST_TMPDIR/script" <<-'SCRIPT'
+		mount -t tmpfs -o size=64k,mode=700 none "$1" || exit 99
+		[ -z "$2" ] || { (umask 077 && truncate -s 4096 "$1/$2"); }
+		cat /dev/zero >"$1/filler" 2>/dev/null
+		intune-query "$3"
+	SCRIPT
+	for left in '' "$name"; do
+		run --separate-stderr unshare -m bash "$BATS_TEST_TMPDIR/script" "$BATS_TEST_TMPDIR/full" "$left" $A
+		[ "$status" -ne 99 ] || skip "cannot mount a tmpfs"
+		assert_eq "$status $(jq -r .compliance.state <<<"$output")" "0 compliant"
+		assert_has "$stderr" "without the token cache"
+	done
+}
+
 @test "50 processes, no token, 200 throttled: one token request, nobody early, each answered once" {
 	emulator_control limit graph 0
 	emulator_control list | cut -f1 | sort | head -50 >"$BATS_TEST_TMPDIR/ids"
