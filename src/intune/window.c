@@ -199,6 +199,12 @@ window_read(const struct settings *set, struct window_state *out, char why[FILE_
 	return good;
 }
 
+static int64_t
+reach_of(int64_t reach)
+{
+	return reach < WINDOW_REACH ? reach : WINDOW_REACH;
+}
+
 bool
 window_begin(const struct settings *set, int64_t reach, enum window *out, int64_t *until,
     struct window_call *call, char why[FILE_WHY])
@@ -214,10 +220,15 @@ window_begin(const struct settings *set, int64_t reach, enum window *out, int64_
 		call->now = call->before;
 		*out = window_at(&call->now, now, until);
 		if (*out == WINDOW_NEW)
-			call->now = (struct window_state){ now, now +
-			    (reach < WINDOW_REACH ? reach : WINDOW_REACH), 0, 0 };
-		if (*out != WINDOW_CLOSED)
+			call->now = (struct window_state){ now, now + reach_of(reach), 0, 0 };
+		else if (*out == WINDOW_OPEN && call->now.until != 0 &&
+		    call->now.last < now + reach_of(reach))
+			/* What was refused has perhaps opened nothing: then this does. */
+			call->now.last = now + reach_of(reach);
+		if (*out != WINDOW_CLOSED) {
+			call->now.until = 0;
 			call->now.calls++;
+		}
 		/* Also when it is closed: what was assumed has to stay as it is. */
 		good = write_state(&s, set, &call->now);
 	}
@@ -272,11 +283,19 @@ window_refused(const struct settings *set, int64_t wait)
 {
 	struct window_state	 w = { 0 };
 	struct shared		 s;
+	int64_t			 now;
+	bool			 good;
 
-	/* Somebody else has opened it, at worst an hour ago this moment. */
-	w.until = when_now() + (wait > 0 ? wait + 1 : CLOSED + WINDOW_MARGIN);
 	name(&s, set);
-	if (!shared_lock(&s, LOCK_WAIT) || !write_state(&s, set, &w))
+	if ((good = shared_lock(&s, LOCK_WAIT)))
+		read_state(&s, &w);
+	now = when_now();
+	/* A window that we know of goes on: a passing 503 does not open it anew.  Else
+	 * somebody else has opened it, at worst an hour ago this moment. */
+	if (now >= w.last + WINDOW_WHOLE + WINDOW_MARGIN)
+		memset(&w, 0, sizeof(w));
+	w.until = now + (wait > 0 ? wait + 1 : CLOSED + WINDOW_MARGIN);
+	if (!good || !write_state(&s, set, &w))
 		warnx("%s", s.why);
 	shared_close(&s);
 	return w.until;

@@ -66,8 +66,9 @@ bool	 window_begin(const struct settings *set, int64_t reach, enum window *out,
 	    int64_t *until, struct window_call *call, char why[FILE_WHY]);
 
 /* After it: the service has answered; never had it, so that no window was opened; or
- * has answered 503 and wants to be left alone for wait seconds (-1 = not said).
- * Returns until when, in seconds since 1970, for the last; trouble is warned of. */
+ * has answered 503 and wants to be left alone for wait seconds (-1 = not said), which
+ * changes nothing of a window that is known.  Returns until when, in seconds since
+ * 1970, for the last; trouble is warned of. */
 void	 window_answered(const struct settings *set, const struct window_call *call);
 void	 window_cancel(const struct settings *set, const struct window_call *call);
 int64_t	 window_refused(const struct settings *set, int64_t wait);

@@ -399,6 +399,41 @@ age() {
 	done
 }
 
+@test "a passing 503 leaves the window as it was, and delays the list for as long as it says" {
+	run -0 intune-query --noncompliant
+	age window 2400
+	emulator_control window advance 2400
+	emulator_control fault status:code=503,retry_after=60,times=1,on=nac2-list
+	run -75 --separate-stderr intune-query --noncompliant
+	run -0 intune-query --window
+	jq -e '.window == "closed" and .seconds > 50 and .seconds <= 61' <<<"$output"
+	age window 61
+	emulator_control window advance 61
+	run -0 --separate-stderr intune-query --noncompliant
+	# and behind the hour that began with the first call nobody asks
+	age window 1200
+	emulator_control window advance 1200
+	run -75 --separate-stderr intune-query --noncompliant
+	assert_has "$stderr" "closed until"
+	assert_eq "$(count nac2-list) $(count nac2-503)" "3 0"
+}
+
+@test "a 503 to the first call may have opened nothing: then the four hours are the second's" {
+	emulator_control fault status:code=503,retry_after=600,times=1,on=nac2-list
+	run -75 --separate-stderr intune-query --noncompliant
+	age window 601
+	run -0 --separate-stderr intune-query --noncompliant
+	run -0 intune-query --window
+	jq -e '.window == "open" and .seconds < 2900' <<<"$output"
+	age window 3000
+	emulator_control window advance 3000
+	run -75 --separate-stderr intune-query --noncompliant
+	age window 10801
+	emulator_control window advance 10801
+	run -75 --separate-stderr intune-query --noncompliant
+	assert_eq "$(count nac2-list) $(count nac2-503)" "2 0"
+}
+
 @test "a call that never reached the service opens no window; one that may have does" {
 	run -0 intune-query -s nac2 "$(id_of 2)"
 	emulator_control fault status:code=403,on=nac2-list
