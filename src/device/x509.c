@@ -1,4 +1,5 @@
 #include <err.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,20 +153,35 @@ other_der(const unsigned char *der, size_t len)
 	return what;
 }
 
+/* How long the value says that it is, with its head (X.690, 8.1.3); 0 when it does
+ * not say.  OpenSSL's releases differ in what they tell of a length that is too large. */
+static uint64_t
+der_size(const unsigned char *der, size_t len)
+{
+	size_t		 i, n;
+	uint64_t	 size = 0;
+
+	if (len < 2)
+		return 0;
+	if (der[1] < 0x80)
+		return 2 + (size_t)der[1];
+	n = der[1] & 0x7f;
+	if (n == 0 || n > 4 || len < 2 + n)
+		return 0;
+	for (i = 0; i < n; i++)
+		size = size << 8 | der[2 + i];
+	return 2 + n + size;
+}
+
 /* One DER value of any kind that we know. */
 static bool
 add_der(struct certs *certs, const unsigned char *der, size_t len, char why[CERT_WHY])
 {
-	const unsigned char	*p = der;
-	long			 inner = 0;
-	int			 tag, class, flags;
+	uint64_t	 size = der_size(der, len);
 
 	why[0] = '\0';
-	flags = ASN1_get_object(&p, &inner, &tag, &class, (long)len);
-	/* 0x80 is an error, of which "longer than there is" still sets inner. */
-	if ((flags & 0x80) && p > der && inner > 0 && (size_t)inner > len - (size_t)(p - der)) {
-		fail(why, "cut short: %zu of %zu bytes", len,
-		    (size_t)(p - der) + (size_t)inner);
+	if (size > len) {
+		fail(why, "cut short: %zu of %" PRIu64 " bytes", len, size);
 		return false;
 	}
 	if (add_x509(certs, der, len, false, why) || (why[0] == '\0' &&
