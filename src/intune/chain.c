@@ -1,5 +1,6 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -67,6 +68,35 @@ note(struct chain *chain, const X509 *cert)
 	chain->n++;
 }
 
+/* Whether a certificate says where its issuer's is to be had, as those of public
+ * authorities do and those of a TLS inspection do not. */
+static bool
+names_issuer(const X509 *cert)
+{
+	AUTHORITY_INFO_ACCESS	*aia = X509_get_ext_d2i(cert, NID_info_access, NULL, NULL);
+	bool			 found = false;
+	int			 i;
+
+	for (i = 0; i < sk_ACCESS_DESCRIPTION_num(aia); i++)
+		found = found || OBJ_obj2nid(sk_ACCESS_DESCRIPTION_value(aia, i)->method) ==
+		    NID_ad_ca_issuers;
+	AUTHORITY_INFO_ACCESS_free(aia);
+	return found;
+}
+
+/* What is missing above cert, at that depth, of the chain that was sent.  Where others
+ * were sent that did not fit, there is a gap; an authority's own certificate that is
+ * signed by nobody we know ends at the root. */
+static enum chain_lacks
+judge_gap(const X509 *cert, int depth, int sent)
+{
+	if (X509_NAME_cmp(X509_get_subject_name(cert), X509_get_issuer_name(cert)) == 0)
+		return CHAIN_ROOT;
+	if (sent > depth + 1 || (depth == 0 && names_issuer(cert)))
+		return CHAIN_INTERMEDIATE;
+	return depth == 0 ? CHAIN_EITHER : CHAIN_ROOT;
+}
+
 /* OpenSSL's own judgement, unchanged; and what it was made from. */
 static int
 on_verify(X509_STORE_CTX *ctx, void *arg)
@@ -90,8 +120,10 @@ on_verify(X509_STORE_CTX *ctx, void *arg)
 	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
 	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
 	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-		if (at != NULL)
-			name_text(X509_get_issuer_name(at), chain->missing);
+		if (at == NULL)
+			break;
+		name_text(X509_get_issuer_name(at), chain->missing);
+		chain->lacks = judge_gap(at, X509_STORE_CTX_get_error_depth(ctx), chain->n);
 	}
 	return verdict;
 }

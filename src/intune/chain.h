@@ -11,6 +11,13 @@
 #define CHAIN_MAX	10	/* certificates; an honest chain has 2 to 4 */
 #define CHAIN_NAME	256	/* bytes of a name, cut */
 
+/* Which certificate it is that nobody knows. */
+enum chain_lacks {
+	CHAIN_ROOT,		/* the last one, which no server has to send */
+	CHAIN_INTERMEDIATE,	/* one that the server should have sent */
+	CHAIN_EITHER		/* it has sent its own alone, without a word of the issuer's */
+};
+
 struct chain {
 	struct {
 		char	 subject[CHAIN_NAME];
@@ -22,6 +29,7 @@ struct chain {
 	int	 n;		/* as sent; 0 = the handshake did not get that far */
 	char	 fault[128];	/* "" = the chain is trusted */
 	char	 missing[CHAIN_NAME];	/* the issuer that nobody knows; "" = that is not it */
+	enum chain_lacks lacks;	/* what that one is */
 };
 
 /*

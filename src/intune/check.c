@@ -41,6 +41,7 @@ struct check {
 	bool			 optional;	/* what comes now nobody uses */
 	struct token		 token;
 	char			 device[GUID_TEXT];	/* one to read; "" = none is known */
+	char			 nac[TEXT_SHOWN];	/* the address of NAC 2.0; "" = not found */
 };
 
 static void say(const char *word, const char *fmt, va_list ap)
@@ -180,7 +181,16 @@ tls_failed(struct check *c, const char *host, const struct http_probe *p,
 	const char	*roots = c->set->ca_file != NULL ? c->set->ca_file :
 			    "this system's certificates (package ca-certificates)";
 
-	if (chain->missing[0] != '\0')
+	if (chain->missing[0] != '\0' && chain->lacks == CHAIN_INTERMEDIATE)
+		failed(c, EX_UNAVAILABLE, "TLS: %s: the server does not send the intermediate "
+		    "%s, which leads to a root; whoever runs it, or the proxy in between, has "
+		    "to add that certificate to its chain", host, chain->missing);
+	else if (chain->missing[0] != '\0' && chain->lacks == CHAIN_EITHER)
+		failed(c, EX_UNAVAILABLE, "TLS: %s: the certificate of %s is neither sent by the "
+		    "server nor in %s; if it is an intermediate, the server has to send it, if "
+		    "it is your own TLS inspection's root, add it to the file that ca_file "
+		    "names", host, chain->missing, roots);
+	else if (chain->missing[0] != '\0')
 		failed(c, EX_UNAVAILABLE, "TLS: %s: the certificate of %s is not in %s; if this "
 		    "chain is Microsoft's, add that root, if it is your own TLS inspection's, "
 		    "add its root to the file that ca_file names", host, chain->missing, roots);
@@ -392,36 +402,49 @@ check_device(struct check *c, struct graph *graph)
 	}
 }
 
-/* The entry of the Compliance Retrieval service, if one is in the list. */
+/* The entry of the Compliance Retrieval service, if one is in the list: the first
+ * that may be asked, as discovery takes it. */
 static bool
 on_endpoint(const json_t *item, void *arg)
 {
 	const char	*name = json_string_value(json_object_get(item, "providerName"));
 	const char	*uri = json_string_value(json_object_get(item, "uri"));
-	char		*found = arg;
+	struct check	*c = arg;
 
-	if (name != NULL && uri != NULL && strcasecmp(name, "ComplianceRetrievalService") == 0)
-		text_safe(found, TEXT_SHOWN, uri, strlen(uri));
+	if (name != NULL && uri != NULL && strcasecmp(name, "ComplianceRetrievalService") == 0 &&
+	    !discovery_uri_ok(c->nac, discovery_hosts(c->set)))
+		text_safe(c->nac, sizeof(c->nac), uri, strlen(uri));
 	return true;
 }
 
 static bool
 check_discovery(struct check *c, struct graph *graph)
 {
-	char	 uri[TEXT_SHOWN] = "";
-
 	if (graph_list(graph, "servicePrincipals/appId=0000000a-0000-0000-c000-000000000000/"
-	    "endpoints", on_endpoint, uri) != GRAPH_OK)
+	    "endpoints", on_endpoint, c) != GRAPH_OK)
 		return graph_failed(c, graph, "discovery", "ServicePrincipalEndpoint.Read.All");
-	if (uri[0] == '\0')
+	if (c->nac[0] == '\0')
 		return failed(c, EX_CONFIG, "discovery: Graph names no "
 		    "ComplianceRetrievalService; has this tenant Intune?");
-	if (!discovery_uri_ok(uri, discovery_hosts(c->set)))
+	if (!discovery_uri_ok(c->nac, discovery_hosts(c->set)))
 		return failed(c, EX_CONFIG, "discovery: NAC 2.0 is at %s, a host that is not in "
-		    "intune_hosts (%s) and gets no token; is it the right cloud?", uri,
+		    "intune_hosts (%s) and gets no token; is it the right cloud?", c->nac,
 		    discovery_hosts(c->set));
-	ok("discovery: NAC 2.0 is at %s", uri);
+	ok("discovery: NAC 2.0 is at %s", c->nac);
 	return true;
+}
+
+/* Name, proxy and TLS of the host that discovery has named. */
+static bool
+check_nac_host(struct check *c)
+{
+	char	 host[TEXT_SHOWN];
+
+	snprintf(host, sizeof(host), "%.*s", (int)strcspn(c->nac + 8, "/"), c->nac + 8);
+	if (strcasecmp(host, c->set->graph) == 0 || (!settings_managed(c->set) &&
+	    strcasecmp(host, c->set->authority) == 0))
+		return true;
+	return check_host(c, host);
 }
 
 /* The one call that needs no device and opens no window: what the service is. */
@@ -494,7 +517,7 @@ check_run(const struct settings *set, struct http *http)
 		check_device(&c, graph);
 		/* A site that only asks Graph needs no more permissions than that. */
 		c.optional = set->source == NULL || strcmp(set->source, "graph") == 0;
-		found = check_discovery(&c, graph);
+		found = check_discovery(&c, graph) && check_nac_host(&c);
 		if (check_nac(&c) && found)
 			check_nac_info(&c, graph);
 		else

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# shellcheck disable=SC2154,SC2119,SC2120 # bats sets stderr; conf takes lines or none
+# shellcheck disable=SC2154,SC2119,SC2120,SC2030,SC2031 # bats sets stderr; conf takes lines or none
 # intune-token --check: each step a line, each failure with its cause and its cure.
 
 bats_require_minimum_version 1.5.0
@@ -8,7 +8,10 @@ load lib_intune
 
 setup_file() { intune_setup_file --fleet 3; }
 teardown_file() { emulator_stop; }
-setup() { intune_setup; }
+setup() {
+	intune_setup
+	emulator_control 'move amsua0101'
+}
 teardown() { [ -z "${server-}" ] || kill "$server" 2>/dev/null || :; }
 
 # check STATUS [OPTION...]: runs it; every line has one of the three words or is a detail
@@ -99,20 +102,37 @@ line() { grep -E "^$1 +$2:" <<<"$output"; }
 	done
 }
 
-@test "a TLS failure shows the chain that was sent and names the root that is missing" {
-	cd "$BATS_TEST_TMPDIR" || return
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout root.key -out root.pem \
-		-days 99 -subj '/O=Elsewhere/CN=Far Root' 2>/dev/null
-	openssl req -x509 -CA root.pem -CAkey root.key -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
-		-keyout mid.key -out mid.pem -days 98 -subj '/CN=Mid CA' -addext basicConstraints=critical,CA:TRUE 2>/dev/null
-	openssl req -x509 -CA mid.pem -CAkey mid.key -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
-		-keyout leaf.key -out leaf.pem -days 97 -subj '/CN=login.example' \
-		-addext subjectAltName=DNS:login.example,IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE 2>/dev/null
-	openssl s_server -accept 127.0.0.1:0 -cert leaf.pem -key leaf.key -cert_chain mid.pem -www \
+# authority NAME SUBJECT [SIGNER]: a certificate that may sign others, by itself or by SIGNER
+authority() {
+	openssl req -x509 ${3:+-CA "$3.pem" -CAkey "$3.key"} -newkey ec -pkeyopt ec_paramgen_curve:P-256 \
+		-nodes -keyout "$1.key" -out "$1.pem" -days 98 -subj "$2" \
+		-addext basicConstraints=critical,CA:TRUE 2>/dev/null
+}
+
+# leaf NAME SIGNER [OPTION...]: a server's certificate
+leaf() {
+	openssl req -x509 -CA "$2.pem" -CAkey "$2.key" -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+		-keyout "$1.key" -out "$1.pem" -days 97 -subj '/CN=login.example' \
+		-addext subjectAltName=DNS:login.example,IP:127.0.0.1 \
+		-addext basicConstraints=critical,CA:FALSE "${@:3}" 2>/dev/null
+}
+
+# serve LEAF [OPTION...]: a server of TLS in place of the last one; sets server and port
+serve() {
+	[ -z "${server-}" ] || kill "$server"
+	openssl s_server -accept 127.0.0.1:0 -cert "$1.pem" -key "$1.key" "${@:2}" -www \
 		>server.log 2>&1 3>&- </dev/null &
 	server=$!
 	for _ in $(seq 100); do grep -q '^ACCEPT' server.log && break; sleep 0.05; done
 	port=$(sed -n 's/^ACCEPT .*://p' server.log)
+}
+
+@test "a TLS failure shows the chain that was sent and names the root that is missing" {
+	cd "$BATS_TEST_TMPDIR" || return
+	authority root '/O=Elsewhere/CN=Far Root'
+	authority mid '/CN=Mid CA' root
+	leaf leaf mid
+	serve leaf -cert_chain mid.pem
 	check 69 --authority "127.0.0.1:$port"
 	assert_has "$(line FAILED TLS)" "the certificate of CN=Far Root,O=Elsewhere is not in $EMU_CA"
 	assert_has "$output" "sent 1: subject CN=login.example"
@@ -127,6 +147,71 @@ line() { grep -E "^$1 +$2:" <<<"$output"; }
 	# With that root, only what follows TLS is wrong with this server.
 	check 75 --authority "127.0.0.1:$port" --ca-file root.pem --graph "127.0.0.1:$port" --timeout 5
 	assert_has "$(line ok TLS)" "by CN=Mid CA"
+	# The root itself may be sent, too, by a TLS inspection above all.
+	leaf short root
+	serve short -cert_chain root.pem
+	check 69 --authority "127.0.0.1:$port"
+	assert_has "$(line FAILED TLS)" "the certificate of CN=Far Root,O=Elsewhere is not in $EMU_CA; if"
+}
+
+@test "an intermediate that the server does not send is told from a root that is missing here" {
+	cd "$BATS_TEST_TMPDIR" || return
+	authority root '/CN=Far Root'
+	authority upper '/CN=Upper CA' root
+	authority mid '/CN=Mid CA' upper
+	leaf public mid -addext 'authorityInfoAccess=caIssuers;URI:http://ca.example/mid.cer'
+	leaf bare mid
+	while IFS='|' read -r cert sent said; do
+		# shellcheck disable=SC2086 # two words or none
+		serve "$cert" $sent
+		check 69 --authority "127.0.0.1:$port" --ca-file root.pem
+		assert_has "$(line FAILED TLS)" "$said"
+		assert_has "$output" "sent 1: subject CN=login.example"
+	done <<-E
+		public||the server does not send the intermediate CN=Mid CA,
+		public|-cert_chain root.pem|the server does not send the intermediate CN=Mid CA,
+		bare|-cert_chain upper.pem|the server does not send the intermediate CN=Mid CA,
+		bare||the certificate of CN=Mid CA is neither sent by the server nor in root.pem; if it is an intermediate
+		bare|-cert_chain mid.pem|the certificate of CN=Upper CA is not in root.pem; if
+	E
+	cat mid.pem upper.pem >both.pem
+	serve public -cert_chain both.pem
+	check 75 --authority "127.0.0.1:$port" --ca-file root.pem --graph "127.0.0.1:$port" --timeout 5
+	line ok TLS
+}
+
+@test "the host that discovery names is looked at as well: name, TLS, proxy" {
+	cd "$BATS_TEST_TMPDIR" || return
+	conf_set source auto
+	emulator_control "move amsua0101 localhost:$EMU_PORT"
+	conf_set intune_hosts "localhost:$EMU_PORT"
+	check 0
+	assert_has "$(line ok TLS)" "localhost:$EMU_PORT (127.0.0.1) is trusted"
+	assert_eq "$(sed -E 's/^ok +([A-Za-z ]+):.*/\1/' <<<"$output" | tr '\n' ' ' | sed 's/.* device //')" \
+		"discovery name proxy TLS NAC token NAC roles NAC "
+	emulator_control "move amsua0101 fef.nowhere.invalid"
+	conf_set intune_hosts .nowhere.invalid
+	check 69
+	assert_has "$(line FAILED name)" fef.nowhere.invalid
+	line ok 'NAC roles'
+	assert_has "$output" "skipped NAC: needs what failed above"
+	authority mid '/CN=Mid CA'
+	leaf public mid -addext 'authorityInfoAccess=caIssuers;URI:http://ca.example/mid.cer'
+	serve public
+	emulator_control "move amsua0101 127.0.0.1:$port"
+	conf_set intune_hosts "127.0.0.1:$port"
+	check 69
+	assert_has "$(line FAILED TLS)" "127.0.0.1:$port: the server does not send the intermediate CN=Mid CA"
+	# Who asks only Graph needs it not.
+	conf_set source graph
+	check 0
+	assert_has "$(line unused TLS)" "does not send the intermediate"
+	emulator_control 'move amsua0101'
+	# Of two entries the one that may be asked is looked at.
+	conf_set intune_hosts "$EMU_HOST"
+	emulator_control fault endpoint-duplicate
+	check 0
+	assert_has "$(line ok discovery)" "/amsua0101/"
 }
 
 @test "a wrong name and an expired certificate are told apart" {
