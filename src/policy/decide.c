@@ -52,20 +52,34 @@ explain(struct eval *e, const struct rule *r, char *reason)
 
 /* Adds what the words of a gift mean on this NAS.  The parser has made sure that
  * all of it fits. */
-static void
-choose(struct eval *e, const struct gift *g, size_t *nattr, struct reply_attr *attr)
+static size_t
+choose(struct eval *e, const struct choice *c, struct reply_attr *attr)
+{
+	size_t	 i;
+
+	for (i = 0; i < c->n; i++)
+		if (eval_holds(e, c->of[i].when)) {
+			memcpy(attr, c->of[i].attr, c->of[i].nattr * sizeof(*attr));
+			return c->of[i].nattr;
+		}
+	return 0;
+}
+
+/* The attributes of a gift in the order in which they were given. */
+static size_t
+attributes(struct eval *e, const struct gift *g, struct reply_attr *attr)
 {
 	const struct choice	*c;
-	size_t			 i;
+	size_t			 n = 0, plain = 0;
 
-	for (c = g->choices; c != NULL; c = c->next)
-		for (i = 0; i < c->n; i++)
-			if (eval_holds(e, c->of[i].when)) {
-				memcpy(attr + *nattr, c->of[i].attr,
-				    c->of[i].nattr * sizeof(*attr));
-				*nattr += c->of[i].nattr;
-				break;
-			}
+	for (c = g->choices; c != NULL; c = c->next) {
+		while (plain < c->before)
+			attr[n++] = g->attr[plain++];
+		n += choose(e, c, attr + n);
+	}
+	while (plain < g->nattr)
+		attr[n++] = g->attr[plain++];
+	return n;
 }
 
 /* Whether it is time for a second factor. */
@@ -100,10 +114,7 @@ give(struct eval *e, struct decision *out, const struct gift *g)
 		out->mfa = mfa_words[g->mfa];
 		out->mfa_due = mfa_due(e, g->mfa);
 	}
-	out->nattr = g->nattr;
-	if (g->nattr > 0)
-		memcpy(out->attr, g->attr, g->nattr * sizeof(*g->attr));
-	choose(e, g, &out->nattr, out->attr);
+	out->nattr = attributes(e, g, out->attr);
 }
 
 /* One rule's outcome, or no-match's when there is none. */
@@ -134,10 +145,7 @@ outcome_shadow(struct eval *e, struct shadow *out, const struct rule *r)
 		return;
 	out->vlan = g->vlan;
 	out->role = g->role;
-	out->nattr = g->nattr;
-	if (g->nattr > 0)
-		memcpy(out->attr, g->attr, g->nattr * sizeof(*g->attr));
-	choose(e, g, &out->nattr, out->attr);
+	out->nattr = attributes(e, g, out->attr);
 }
 
 static void

@@ -275,6 +275,20 @@ substitute(struct parser *p, const struct token *t, const struct reply_attr *a,
 	return out;
 }
 
+/* Adds c behind those that are there and the attributes that are: what is given
+ * first is sent first. */
+static void
+add_choice(struct gift *g, struct choice *c, size_t before)
+{
+	struct choice	**at;
+
+	for (at = &g->choices; *at != NULL; at = &(*at)->next)
+		;
+	c->before = before;
+	c->next = NULL;
+	*at = c;
+}
+
 /* A word with meanings of the site's own: one of them is taken with each
  * decision, by its condition. */
 static void
@@ -305,8 +319,7 @@ give_choice(struct parser *p, struct gift *g, const struct token *t, enum word w
 		memcpy(c->of[c->n].attr, usual, last.nattr * sizeof(*usual));
 		c->n++;
 	}
-	c->next = g->choices;
-	g->choices = c;
+	add_choice(g, c, g->nattr);
 }
 
 static void
@@ -379,7 +392,7 @@ give_label(struct parser *p, struct gift *g, const struct token *t)
 	struct label		*l = parser_label(p, t->text, t->len);
 	const struct choice	*c;
 	struct choice		*copy;
-	size_t			 i;
+	size_t			 before = g->nattr, i;
 
 	if (l == NULL || l->open || (l->gives == NULL && !l->broken)) {
 		parser_no_label(p, t, l);
@@ -396,8 +409,7 @@ give_label(struct parser *p, struct gift *g, const struct token *t)
 	for (c = l->gives->choices; c != NULL; c = c->next) {
 		copy = policy_alloc(p->pol, sizeof(*copy));
 		*copy = *c;
-		copy->next = g->choices;
-		g->choices = copy;
+		add_choice(g, copy, before + c->before);
 	}
 	if (g->vlan == NULL)
 		g->vlan = l->gives->vlan;

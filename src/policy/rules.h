@@ -83,10 +83,12 @@ struct variant {
 };
 
 /* A word of a reply, and what each variant makes of its value; what the first
- * one gives that holds is added when the decision is made. */
+ * one gives that holds is added when the decision is made, behind the first
+ * `before` attributes of its gift: switches read access lists in order. */
 struct choice {
 	struct choice	*next;
 	enum word	 word;
+	size_t		 before;
 	size_t		 n;
 	struct {
 		const struct node	*when;
@@ -114,7 +116,7 @@ struct gift {
 	const char		*tag[POLICY_TAGS];
 	size_t			 nattr, bytes;
 	struct reply_attr	*attr;
-	struct choice		*choices;
+	struct choice		*choices;	/* as they were given */
 };
 
 struct label {

@@ -475,12 +475,23 @@ test_reply(void)
 		  "Termination-Action := Default | Idle-Timeout := 300", NULL, NULL },
 		{ "word redirect gives Aruba-Captive-Portal-URL := \"$redirect?x=$y\" if nas-id is ap-*\n"
 		  "word redirect gives X $redirect\nallow with redirect \"https://a.example\", role r",
-		  "Filter-Id := \"r\" | Aruba-Captive-Portal-URL := \"https://a.example?x=$y\"", NULL, "r" },
+		  "Aruba-Captive-Portal-URL := \"https://a.example?x=$y\" | Filter-Id := \"r\"", NULL, "r" },
 		{ "word redirect gives Aruba-Captive-Portal-URL := $redirect if nas-id is sw-*\n"
 		  "word redirect gives X $redirect\nlabel P gives redirect \"https://a.example\"\nallow with P",
 		  "X := \"https://a.example\"", NULL, NULL },
 		{ "word role gives Aruba-User-Role := $role if nas-id is sw-*\nallow with role r",
 		  "Filter-Id := \"r\"", NULL, "r" },
+		/* A switch reads an access list from the top. */
+		{ "word acl gives Cisco-AVPair += \"ip:inacl=$acl\" if nas-id is sw-*\n"
+		  "allow with acl deny1, acl permit2, acl permit3",
+		  "NAS-Filter-Rule += \"deny1\" | NAS-Filter-Rule += \"permit2\" | "
+		  "NAS-Filter-Rule += \"permit3\"", NULL, NULL },
+		{ "word acl gives Cisco-AVPair += \"ip:inacl=$acl\" if nas-id is ap-*\n"
+		  "label A gives acl deny1, acl permit2\nlabel B gives Class 1, A, acl permit3\n"
+		  "allow with Cisco-AVPair += first, B, Cisco-AVPair += last, acl end",
+		  "Cisco-AVPair += first | Class := 1 | Cisco-AVPair += \"ip:inacl=deny1\" | "
+		  "Cisco-AVPair += \"ip:inacl=permit2\" | Cisco-AVPair += \"ip:inacl=permit3\" | "
+		  "Cisco-AVPair += last | Cisco-AVPair += \"ip:inacl=end\"", NULL, NULL },
 		{ "let $corp = 750\nlet $note = \"a b\"\nallow with vlan $corp, Reply-Message $note",
 		  "Tunnel-Type:0 := VLAN | Tunnel-Medium-Type:0 := IEEE-802 | "
 		  "Tunnel-Private-Group-Id:0 := \"750\" | Reply-Message := \"a b\"", "750", NULL },
