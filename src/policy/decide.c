@@ -241,18 +241,15 @@ trust(struct eval *e, struct decision *out)
 static void
 found_in(struct eval *e, struct decision *out, const struct rule *r)
 {
-	if (e->p->lists == NULL || r == NULL)
+	struct listed	 by;
+
+	if (e->p->lists == NULL || r == NULL || !eval_listed(e, r->when, &by))
 		return;
-	/* Afresh: a label that was worked out for another rule leaves no entry. */
-	memset(e->label, 0, e->p->nlabels);
-	e->entry = NULL;
-	if (!eval_holds(e, r->when) || e->entry == NULL)
-		return;
-	out->list = e->list->source->name;
-	out->list_line = e->entry->line;
-	out->list_reason = e->entry->reason;
-	out->list_until = e->entry->until;
-	if (e->entry->local)
+	out->list = by.list->source->name;
+	out->list_line = by.entry->line;
+	out->list_reason = by.entry->reason;
+	out->list_until = by.entry->until;
+	if (by.entry->local)
 		out->list_until -= e->p->timezone;
 	say(out->reason, ", listed in ");
 	say(out->reason, out->list);

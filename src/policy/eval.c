@@ -14,6 +14,8 @@
 
 enum truth { NOT_ASKED, IS_FALSE, IS_TRUE };
 
+#define SEARCHED	4	/* beside the truth of a label: its entries were looked for */
+
 /* Seconds from then to now; as old as can be when it is not known. */
 static int64_t
 age_of(const struct facts *f, int64_t then)
@@ -132,8 +134,7 @@ listed(struct eval *e, const struct list *l, const struct entry *entry)
 {
 	if (entry == NULL)
 		return false;
-	e->list = l;
-	e->entry = entry;
+	e->found = (struct listed){ l, entry };
 	return true;
 }
 
@@ -587,11 +588,58 @@ eval_holds(struct eval *e, const struct node *n)
 		known = &e->label[n->label->index];
 		if (*known == NOT_ASKED)
 			*known = eval_holds(e, n->label->when) ? IS_TRUE : IS_FALSE;
-		return *known == IS_TRUE;
+		return (*known & IS_TRUE) != 0;
 	case NODE_TEST:
 		return eval_test(e, n);
 	}
 	return false;
+}
+
+/* Looks into what makes n what it is, `truth`, and into nothing else: an entry in a
+ * part that did not decide is none.  A label is walked once. */
+static void
+find_entry(struct eval *e, const struct node *n, bool truth, struct listed *out)
+{
+	const struct node	*c;
+	uint8_t			*known;
+
+	switch (n->kind) {
+	case NODE_AND:
+	case NODE_OR:
+		for (c = n->child; c != NULL; c = c->next)
+			if ((n->kind == NODE_AND) == truth)
+				find_entry(e, c, truth, out);
+			else if (eval_holds(e, c) == truth) {
+				find_entry(e, c, truth, out);
+				break;
+			}
+		break;
+	case NODE_NOT:
+		find_entry(e, n->child, !truth, out);
+		break;
+	case NODE_LABEL:
+		known = &e->label[n->label->index];
+		eval_holds(e, n);
+		if ((*known & SEARCHED) != 0)
+			break;
+		*known |= SEARCHED;
+		find_entry(e, n->label->when, truth, out);
+		break;
+	case NODE_TEST:
+		e->found.entry = NULL;
+		if (truth && eval_test(e, n) && e->found.entry != NULL)
+			*out = e->found;
+		break;
+	}
+}
+
+bool
+eval_listed(struct eval *e, const struct node *n, struct listed *out)
+{
+	out->entry = NULL;
+	if (n != NULL && eval_holds(e, n))
+		find_entry(e, n, true, out);
+	return out->entry != NULL;
 }
 
 void
@@ -602,7 +650,6 @@ eval_start(struct eval *e, const struct policy *p, const struct facts *f)
 	e->age = age_of(f, f->answer->checked);
 	e->family = -1;
 	e->trust = NOT_ASKED;
-	e->list = NULL;
-	e->entry = NULL;
+	e->found.entry = NULL;
 	memset(e->label, NOT_ASKED, p->nlabels);
 }

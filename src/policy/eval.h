@@ -10,6 +10,12 @@
 
 #define EVAL_NONE	INT64_MIN	/* a number that is not known */
 
+/* A line of a list.  Without an entry: none. */
+struct listed {
+	const struct list	*list;
+	const struct entry	*entry;
+};
+
 /* One evaluation: what is worked out once is kept. */
 struct eval {
 	const struct policy	*p;
@@ -18,9 +24,7 @@ struct eval {
 	int			 family;	/* of the NAS address; -1 not looked at, 0 none */
 	uint8_t			 nas[16];
 	uint8_t			 trust;		/* enum truth */
-	/* The last entry of a list that a test found; NULL none. */
-	const struct list	*list;
-	const struct entry	*entry;
+	struct listed		 found;		/* by the last test, whatever became of it */
 	/* The truth of each label.  Without it a label of labels of labels would
 	 * be worked out twice at every level. */
 	uint8_t			 label[POLICY_LABELS];
@@ -31,6 +35,10 @@ void	 eval_start(struct eval *e, const struct policy *p, const struct facts *f);
 /* Whether a condition holds (NULL: always), and a NODE_TEST alone. */
 bool	 eval_holds(struct eval *e, const struct node *n);
 bool	 eval_test(struct eval *e, const struct node *n);
+
+/* Whether a condition holds because a list names the client: an entry that was only
+ * looked up on the way, in a part that did not decide, is none.  Of several, the last. */
+bool	 eval_listed(struct eval *e, const struct node *n, struct listed *out);
 
 /*
  * What a field is, by its kind.  KIND_SET: its bits, 0 when it is not known.

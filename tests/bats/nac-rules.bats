@@ -75,6 +75,27 @@ user() { jq -nc --arg u "$1" '{session: {user: $u}}'; }
 	assert_eq "$(json_get "$output" .decision.name,.decision.listed | paste -sd' ')" "Guest null"
 }
 
+@test "listed is what made the rule hold, not what was only looked up" {
+	# rule, what Intune says of the listed client, the line of the list
+	while IFS='|' read -r condition state want; do
+		rules 'list Deny macs "deny.txt"' 'list Guests users "users.txt"' \
+			'label Known when mac in list Deny' 'label Both when Known and user in list Guests' \
+			"allow if $condition" 'no-match deny'
+		decide "{\"identity\":{\"mac\":\"00:1b:44:11:3a:b7\"},\"session\":{\"user\":\"CORP\\\\bob\"},\"compliance\":$state}"
+		assert_eq "$condition: $status $(jq -r '.decision.listed | "\(.list):\(.line)"' <<<"$output")" \
+			"$condition: 0 $want"
+	done <<-'END'
+		mac in list Deny and wiping or managed|{"state":"compliant"}|null:null
+		not (mac in list Deny and wiping)|{"state":"compliant"}|null:null
+		not (not mac in list Deny or wiping)|{"state":"compliant"}|deny.txt:2
+		Known and wiping or managed|{"state":"compliant"}|null:null
+		Known and wiping or Known|{"state":"compliant"}|deny.txt:2
+		Both and wiping or managed and Known|{"state":"compliant"}|deny.txt:2
+		mac in list Deny and user in list Guests|{"state":"compliant"}|users.txt:2
+		(wiping or mac in list Deny) and (Both or managed)|{"state":"compliant"}|users.txt:2
+	END
+}
+
 @test "every error of a list has its own place" {
 	printf '%s\n' '00:11' 'aa:bb:cc:dd:ee:ff till 2026-01-01' 'aa:bb:cc:dd:ee:ff until soon' \
 		'aa:bb:cc:dd:ee:ff "x" y' '= 3' >site/bad.txt
