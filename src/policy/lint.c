@@ -24,7 +24,12 @@ struct linter {
 	size_t			 n;
 	struct claim		*not;	/* the opposite of each rule up to now, newest first */
 	size_t			 nnot;
+	/* Per label, whether it speaks of a world; 0: not asked yet.  Labels of labels
+	 * of labels would be walked through again for each use. */
+	uint8_t			 speaks[2][POLICY_LABELS];
 };
+
+enum { SPEAKS_NOT = 1, SPEAKS };
 
 __attribute__((format(printf, 3, 4)))
 static void
@@ -163,20 +168,26 @@ reachable(struct linter *l, const struct rule *r)
 /* Whether a condition speaks of a world: of pending devices, or of old answers.
  * A rule that does not lets them in for another reason, and means it. */
 static bool
-speaks_of(const struct node *n, int world)
+speaks_of(struct linter *l, const struct node *n, int world)
 {
 	const struct node	*c;
+	uint8_t			*known;
 
 	if (n == NULL)
 		return world == WORLD_PENDING;
-	if (n->kind == NODE_LABEL)
-		return n->label->when != NULL && speaks_of(n->label->when, world);
+	if (n->kind == NODE_LABEL) {
+		known = &l->speaks[world == WORLD_STALE][n->label->index];
+		if (*known == 0)
+			*known = n->label->when != NULL && speaks_of(l, n->label->when, world) ?
+			    SPEAKS : SPEAKS_NOT;
+		return *known == SPEAKS;
+	}
 	if (n->kind == NODE_TEST)
 		return world == WORLD_PENDING ? n->field == FIELD_COMPLIANCE &&
 		    (n->set >> COMPLIANCE_PENDING & 1) != 0 :
 		    n->field == FIELD_STALE || n->field == FIELD_FRESH || n->field == FIELD_AGE;
 	for (c = n->child; c != NULL; c = c->next)
-		if (speaks_of(c, world))
+		if (speaks_of(l, c, world))
 			return true;
 	return false;
 }
@@ -212,7 +223,7 @@ trap(struct linter *l, const struct rule *r, int world)
 	size_t			 n = 0;
 	int			 state;
 
-	if (r->shadow || l->p->nrules > TRAP_RULES || !speaks_of(r->when, world))
+	if (r->shadow || l->p->nrules > TRAP_RULES || !speaks_of(l, r->when, world))
 		return;
 	if ((here = calloc(l->p->nrules + 1, sizeof(*here))) == NULL)
 		return;

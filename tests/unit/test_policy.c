@@ -1118,6 +1118,31 @@ test_lint(void)
 	}
 }
 
+/* Labels of labels of labels: lint walks each of them once.  If it did not, this
+ * would take years. */
+static void
+test_lint_nested(void)
+{
+	static char	 text[16384];
+	struct policy	*p;
+	size_t		 n;
+	int		 i, k;
+
+	n = (size_t)sprintf(text, "label L0 when ssid is x\n");
+	for (i = 1; i < 30; i++) {
+		n += (size_t)sprintf(text + n, "label L%d when L%d", i, i - 1);
+		for (k = 0; k < 15; k++)
+			n += (size_t)sprintf(text + n, " or L%d", i - 1);
+		n += (size_t)sprintf(text + n, "\n");
+	}
+	sprintf(text + n, "allow if L29\nno-match deny\n");
+	p = good(text);
+	errors[0] = '\0';
+	CHECK(policy_lint(p, NULL, collect, NULL) == 0);
+	CHECK_STR(errors, "");
+	policy_free(p);
+}
+
 /* Whatever could do something in the RADIUS server or in a log. */
 static void
 test_injection(void)
@@ -1303,6 +1328,7 @@ main(void)
 	test_json();
 	test_errors();
 	test_lint();
+	test_lint_nested();
 	test_injection();
 	test_limits();
 	return check_done();
