@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/digest.h"
 #include "base/file.h"
 
 /* systemd.exec(5): what is in this directory belongs to root, and where an ACL
@@ -197,4 +198,14 @@ file_no_core(void)
 
 	prctl(PR_SET_DUMPABLE, 0);
 	setrlimit(RLIMIT_CORE, &none);
+}
+
+uint64_t
+file_state(const struct stat *st)
+{
+	const int64_t	 v[] = { (int64_t)st->st_dev, (int64_t)st->st_ino, st->st_size,
+			     st->st_mtim.tv_sec, st->st_mtim.tv_nsec, st->st_ctim.tv_sec,
+			     st->st_ctim.tv_nsec };
+
+	return digest_add(DIGEST_START, v, sizeof(v));
 }

@@ -6,6 +6,7 @@
 #define BASE_FILE_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* A secret is a password or a token; a private key in PEM is larger and is
@@ -50,6 +51,11 @@ int	 file_line(const char *path, char **out, char why[FILE_WHY]);
  * mode, fsync, rename.  Returns 0; or -1 with errno set, and path is as it was.
  */
 int	 file_replace(const char *path, const void *data, size_t len, mode_t mode);
+
+/* What tells one state of a file from another, by its stat.  Where that was taken before
+ * the file was read, a change meanwhile shows as another state later. */
+struct stat;
+uint64_t file_state(const struct stat *st);
 
 /* No core dumps and no ptrace by others: for programs that hold a secret. */
 void	 file_no_core(void);

@@ -43,6 +43,11 @@ struct parser {
 /* Zeroed memory that lives as long as the policy; no memory ends the program. */
 void	*policy_alloc(struct policy *p, size_t size);
 
+/* Adds a file to the end of a list of the policy's: of its sources, the first of which
+ * is the rules file itself, or of its secrets.  state is file_state() before it is read. */
+struct rules_file *policy_file(struct policy *p, struct rules_file **list, const char *path,
+	    uint64_t state);
+
 /* A copy in the arena of what a token says. */
 const char *parser_text(struct parser *p, const struct token *t);
 

@@ -43,18 +43,25 @@ policy_alloc(struct policy *p, size_t size)
 	return memset(at, 0, size);
 }
 
-static struct rules_file *
-main_source(struct policy *pol, const char *path)
+struct rules_file *
+policy_file(struct policy *pol, struct rules_file **list, const char *path, uint64_t state)
 {
-	struct rules_file	*s = policy_alloc(pol, sizeof(*s));
-	const char	*slash = strrchr(path, '/');
-	size_t		 n = strlen(path);
-	char		*copy = policy_alloc(pol, n + 1);
+	struct rules_file	*s = policy_alloc(pol, sizeof(*s)), **at;
+	const char		*first = pol->sources != NULL ? pol->sources->path : path;
+	const char		*slash = strrchr(first, '/');
+	size_t			 n = strlen(path), folder = slash != NULL ? (size_t)(slash + 1 - first) : 0;
+	char			*copy = policy_alloc(pol, n + 1);
 
 	memcpy(copy, path, n);
 	s->path = copy;
-	s->name = slash != NULL && slash[1] != '\0' ? copy + (slash + 1 - path) : copy;
-	pol->sources = s;
+	s->name = copy;
+	/* a/more and b/more must not be one. */
+	if (folder < n && memcmp(path, first, folder) == 0)
+		s->name += folder;
+	s->state = state;
+	for (at = list; *at != NULL; at = &(*at)->next)
+		;
+	*at = s;
 	return s;
 }
 
@@ -84,7 +91,7 @@ parse(const char *name, const char *text, size_t len, const struct stat *st,
 	pol->stale_after = STALE_AFTER;
 	pol->no_match = ACTION_DENY;
 	pol->hash = digest_file(DIGEST_START, text, len);
-	p.source = main_source(pol, name);
+	p.source = policy_file(pol, &pol->sources, name, st != NULL ? file_state(st) : 0);
 	p.nsources = 1;
 	p.bytes = len;
 	if (st != NULL) {

@@ -16,11 +16,12 @@
 #define POLICY_HINTS	2	/* the secret of a managed app, and the one before it */
 #define POLICY_VARIANTS	16	/* of one word: makes of NAS at one site */
 
-/* The rules file, or one that it includes. */
+/* The rules file, or one that it includes, lists or compares a hint with. */
 struct rules_file {
 	struct rules_file	*next;
 	const char	*path;		/* as opened, for messages */
-	const char	*name;		/* for decisions: without its folder */
+	const char	*name;		/* for decisions: from the folder of the rules on */
+	uint64_t	 state;		/* file_state() before it was read; 0: never there */
 };
 
 /* Where a definition or a rule stands, for lint and explain. */
@@ -204,6 +205,7 @@ struct chunk;
 struct policy {
 	struct chunk		*arena;
 	struct rules_file		*sources;	/* the rules file itself first */
+	struct rules_file		*secrets;	/* the files of hints */
 	char			 digest[DIGEST_TEXT];
 	uint64_t		 hash;
 	struct match_order	 order;

@@ -274,21 +274,10 @@ read_file(struct parser *p, const struct token *t, const char *path, size_t max,
 }
 
 static struct rules_file *
-new_source(struct parser *p, const char *path)
+new_source(struct parser *p, const char *path, const struct stat *st)
 {
-	struct rules_file	*s = policy_alloc(p->pol, sizeof(*s)), **at;
-	const char	*slash = strrchr(path, '/');
-	size_t		 n = strlen(path);
-	char		*copy = policy_alloc(p->pol, n + 1);
-
-	memcpy(copy, path, n);
-	s->path = copy;
-	s->name = slash != NULL && slash[1] != '\0' ? copy + (slash + 1 - path) : copy;
-	for (at = &p->pol->sources; *at != NULL; at = &(*at)->next)
-		;
-	*at = s;
 	p->nsources++;
-	return s;
+	return policy_file(p->pol, &p->pol->sources, path, file_state(st));
 }
 
 /* Reads one secret.  A copy of good rules goes on without it. */
@@ -297,12 +286,15 @@ add_hint(struct parser *p, const struct token *name, const char *path)
 {
 	struct policy	*pol = p->pol;
 	char		 why[FILE_WHY], *secret, *copy;
+	struct stat	 st;
 	size_t		 n;
 
 	if (pol->nhints == POLICY_HINTS) {
 		parser_fault(p, name, "more secrets than the new and the old one:");
 		return;
 	}
+	/* Before it is read, so that a change meanwhile is seen later. */
+	policy_file(pol, &pol->secrets, path, stat(path, &st) == 0 ? file_state(&st) : 0);
 	if (file_secret(path, &secret, why) == -1) {
 		/* It is for the RADIUS server's user alone: to others, who decide by what
 		 * that one has found out, it is no fault. */
@@ -567,7 +559,7 @@ setting_list(struct parser *p, const struct token *t)
 	if (!take_path(p, path, &file) ||
 	    !read_file(p, &file, path, LIST_BYTES, &text, &len, &st))
 		return false;
-	l->source = new_source(p, path);
+	l->source = new_source(p, path, &st);
 	p->pol->hash = digest_file(p->pol->hash, text, len);
 	list_parse(p, l, l->source->path, text, len);
 	free(text);
@@ -603,7 +595,7 @@ setting_include(struct parser *p, const struct token *t)
 		p->depth++;
 		p->open[p->depth].dev = st.st_dev;
 		p->open[p->depth].ino = st.st_ino;
-		p->source = new_source(p, path);
+		p->source = new_source(p, path, &st);
 		p->pol->hash = digest_file(p->pol->hash, text, len);
 		parser_include(p, p->source->path, text, len);
 		p->depth--;

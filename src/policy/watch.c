@@ -34,32 +34,43 @@ silent(void *arg, const char *message)
 }
 
 static uint64_t
-add(uint64_t version, const char *path)
+now(const char *path)
 {
 	struct stat	 st;
-	int64_t		 v[7] = { 0 };
 
-	if (stat(path, &st) == 0) {
-		v[0] = (int64_t)st.st_dev;
-		v[1] = (int64_t)st.st_ino;
-		v[2] = st.st_size;
-		v[3] = st.st_mtim.tv_sec;
-		v[4] = st.st_mtim.tv_nsec;
-		v[5] = st.st_ctim.tv_sec;
-		v[6] = st.st_ctim.tv_nsec;
-	}
-	return digest_add(version, v, sizeof(v));
+	return stat(path, &st) == 0 ? file_state(&st) : 0;
+}
+
+static uint64_t
+add(uint64_t version, uint64_t state)
+{
+	return digest_add(version, &state, sizeof(state));
 }
 
 uint64_t
 watch_version(const char *path, const struct policy *p)
 {
 	const struct rules_file	*f;
-	uint64_t		 v = add(DIGEST_START, path);
+	uint64_t		 v = add(DIGEST_START, now(path));
 
 	/* The first is the rules file itself. */
 	for (f = p != NULL ? p->sources->next : NULL; f != NULL; f = f->next)
-		v = add(v, f->path);
+		v = add(v, now(f->path));
+	for (f = p != NULL ? p->secrets : NULL; f != NULL; f = f->next)
+		v = add(v, now(f->path));
+	return v;
+}
+
+uint64_t
+watch_version_read(const struct policy *p)
+{
+	const struct rules_file	*f;
+	uint64_t		 v = DIGEST_START;
+
+	for (f = p->sources; f != NULL; f = f->next)
+		v = add(v, f->state);
+	for (f = p->secrets; f != NULL; f = f->next)
+		v = add(v, f->state);
 	return v;
 }
 
@@ -82,7 +93,8 @@ watch_new(const char *path, struct policy *first, bool broken, policy_report rep
 	w->broken = broken;
 	w->report = report;
 	w->arg = arg;
-	w->version = version(w);
+	/* The copy of good rules was read from other files than these. */
+	w->version = broken || first == NULL ? version(w) : watch_version_read(first);
 	return w;
 }
 
@@ -118,7 +130,7 @@ watch_policy(struct watch *w)
 	w->broken = false;
 	policy_free(w->policy);
 	w->policy = p;
-	w->version = version(w);
+	w->version = watch_version_read(p);
 	snprintf(msg, sizeof(msg), "%.*s: changed, %zu rules are in force", FILE_WHY,
 	    w->path, policy_rules(p));
 	w->report(w->arg, msg);

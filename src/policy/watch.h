@@ -26,8 +26,11 @@ const struct policy *watch_policy(struct watch *w);
 
 /*
  * What tells one state of the files of these rules from another: of path itself and,
- * with p not NULL, of all that p was read from.
+ * with p not NULL, of all that p was read from, lists and hints too.  The second is of
+ * the files as they were just before policy_load() read them, so that a change while
+ * they were read is one.
  */
 uint64_t watch_version(const char *path, const struct policy *p);
+uint64_t watch_version_read(const struct policy *p);
 
 #endif

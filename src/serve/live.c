@@ -206,13 +206,16 @@ load_rules(struct live *l, bool again)
 	struct complaint	 c = { .count = 0 };
 	struct policy		*policy;
 	char			 line[PATH_MAX + 64];
+	uint64_t		 before = rules_version(l);
+	bool			 any = l->rules != NULL;
 
 	policy = policy_load(l->settings.rules, complain, &c);
 	l->broken = policy == NULL;
 	if (policy == NULL) {
 		if (!again)
 			refuse_rules(l, &c);
-		l->rules_version = rules_version(l);
+		/* The last good copy, taken at the start, has other files. */
+		l->rules_version = any ? before : rules_version(l);
 		return;
 	}
 	snprintf(line, sizeof(line), "%s: %zu rules in force", l->settings.rules,
@@ -221,7 +224,7 @@ load_rules(struct live *l, bool again)
 	pthread_mutex_lock(&l->lock);
 	l->taken++;
 	pthread_mutex_unlock(&l->lock);
-	l->rules_version = rules_version(l);
+	l->rules_version = watch_version_read(policy);
 	l->say(line);
 	if (policy_hint_unread(policy) != NULL)
 		l->say(policy_hint_unread(policy));
