@@ -124,6 +124,7 @@ outcome(struct eval *e, struct decision *out, const struct rule *r)
 	const struct policy	*p = e->p;
 
 	out->action = r != NULL ? r->action : p->no_match;
+	out->by = r;
 	out->file = r != NULL ? r->at.source->name : NULL;
 	out->line = r != NULL ? r->at.line : 0;
 	out->name = r != NULL ? r->name : NULL;
@@ -138,6 +139,7 @@ outcome_shadow(struct eval *e, struct shadow *out, const struct rule *r)
 
 	out->any = true;
 	out->action = r != NULL ? r->action : p->no_match;
+	out->by = r;
 	out->file = r != NULL ? r->at.source->name : NULL;
 	out->line = r != NULL ? r->at.line : 0;
 	out->name = r != NULL ? r->name : NULL;
@@ -296,6 +298,7 @@ policy_decide(const struct policy *p, const struct facts *f, struct decision *ou
 	if (p->shadow_all && eval_holds(&e, p->shadow_when)) {
 		outcome_shadow(&e, &out->shadow, all);
 		out->action = ACTION_ALLOW;
+		out->by = NULL;
 		out->file = p->shadow_at.source->name;
 		out->line = p->shadow_at.line;
 		out->name = NULL;
@@ -322,6 +325,7 @@ policy_when_broken(const struct policy *p, const struct facts *f, const char *re
 	eval_start(&e, p, f);
 	clear(out, p, f);
 	out->action = p->broken;
+	out->by = NULL;
 	out->file = NULL;
 	out->line = 0;
 	out->name = NULL;

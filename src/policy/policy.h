@@ -43,6 +43,7 @@
 #define POLICY_SKEW	300		/* seconds */
 
 struct policy;
+struct rule;
 
 /* Called with one whole message, "file:line:column: what", for each error. */
 typedef void (*policy_report)(void *arg, const char *message);
@@ -69,7 +70,8 @@ struct reply_attr {
 struct shadow {
 	bool		 any;		/* it would have been another rule's */
 	enum action	 action;
-	const char	*file;		/* NULL: nothing matched */
+	const struct rule *by;		/* NULL: nothing matched */
+	const char	*file;		/* NULL, too */
 	int		 line;
 	const char	*name;
 	const char	*vlan;
@@ -85,7 +87,8 @@ struct shadow {
 struct decision {
 	enum action	 action;
 	enum compliance	 state;		/* the state that was judged */
-	const char	*file;		/* the deciding rule; NULL: nothing matched */
+	const struct rule *by;		/* one of the rules; NULL: none matched, or shadow all */
+	const char	*file;		/* what decided; NULL: nothing matched */
 	int		 line;
 	const char	*name;		/* the rule's name, or NULL */
 	const char	*vlan;		/* what the rule said, or NULL */

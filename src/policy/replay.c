@@ -178,10 +178,16 @@ static void
 rule_text(const json_t *d, char out[TEXT_SHOWN])
 {
 	char		 text[TEXT_SHOWN];
-	const char	*rule = at(d, "rule"), *name = at(d, "name");
+	const char	*rule = at(d, "rule"), *name = at(d, "name"), *cut = "";
+	size_t		 n = strlen(rule);
 
-	snprintf(text, sizeof(text), *name != '\0' ? "%.64s \"%.72s\"" : "%.64s%s",
-	    *rule != '\0' ? rule : "no-match", name);
+	/* The end of a long path tells rules apart. */
+	if (n > 64) {
+		rule += n - 61;
+		cut = "...";
+	}
+	snprintf(text, sizeof(text), *name != '\0' ? "%s%s \"%.72s\"" : "%s%s%s",
+	    cut, n > 0 ? rule : "no-match", name);
 	text_safe(out, TEXT_SHOWN, text, strlen(text));
 }
 

@@ -119,25 +119,24 @@ compare(json_t *expect, const json_t *decision, bool tell)
 }
 
 static void
-reach(const struct policy *p, const char *file, int line, bool *reached)
+reach(const struct policy *p, const struct rule *by, bool *reached)
 {
 	const struct rule	*r;
 	size_t			 i = 0;
 
-	for (r = p->rules; r != NULL && file != NULL; r = r->next, i++)
-		if (r->at.line == line && strcmp(r->at.source->name, file) == 0) {
-			reached[i] = true;
-			return;
-		}
+	for (r = p->rules; r != NULL && r != by; r = r->next)
+		i++;
+	if (r != NULL)
+		reached[i] = true;
 }
 
 /* The rule that decided, and the one that would without shadow. */
 static void
 mark(const struct policy *p, const struct decision *d, bool *reached)
 {
-	reach(p, d->file, d->line, reached);
+	reach(p, d->by, reached);
 	if (d->shadow.any)
-		reach(p, d->shadow.file, d->shadow.line, reached);
+		reach(p, d->shadow.by, reached);
 }
 
 static bool

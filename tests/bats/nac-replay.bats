@@ -64,6 +64,27 @@ by state
 	assert_eq "$output" "$first"
 }
 
+@test "rules of files of one name are rows of their own" {
+	mkdir a b
+	echo 'allow "Same" with vlan 2 if compliance is compliant' >a/more
+	echo 'allow "Same" with vlan 2 if compliance is noncompliant' >b/more
+	printf '%s\n' 'include "a/more"' 'include "b/more"' >parts
+	seen 1 compliant 2026-11-20T09:00:00Z >log
+	seen 2 noncompliant 2026-11-20T09:00:00Z >>log
+	run -1 --separate-stderr nac-decide --replay log --with parts
+	assert_has "$output" '        1  default.rules:40 "Corp compliant" -> a/more:1 "Same"'
+	assert_has "$output" '        1  default.rules:57 "Everything else" -> b/more:1 "Same"'
+	# Of a long path the end is shown.
+	long=$(printf 'x%.0s' {1..100})
+	mkdir "$long"
+	cp a/more "$long/1"
+	cp b/more "$long/2"
+	printf '%s\n' "include \"$long/1\"" "include \"$long/2\"" >parts
+	run -1 --separate-stderr nac-decide --replay log --with parts
+	assert_has "$output" 'xxx/1:1 "Same"'
+	assert_has "$output" 'xxx/2:1 "Same"'
+}
+
 @test "a CoA is owed by a client's last decision, and not by one who has gone or was not let in" {
 	{
 		seen 1 noncompliant 2026-11-20T09:00:00Z

@@ -94,6 +94,25 @@ tests() {
 	refute_has "$output" coverage
 }
 
+@test "rules of files of one name, and of one file twice, are told apart" {
+	mkdir a b
+	echo 'allow "One" if ssid is one' >a/more
+	echo 'allow "Two" if ssid is two' >b/more
+	printf '%s\n' 'include "a/more"' 'include "b/more"' "include \"$PWD/b/more\"" 'no-match deny' >r
+	tests 'test given ssid is two expect allow "Two"'
+	assert_eq "$status" 0
+	run -0 --separate-stderr nac-decide -r r --test --coverage t
+	assert_eq "$(tail -n 3 <<<"$output")" '# not reached: a/more:1 "One"
+# not reached: '"$PWD"'/b/more:1 "Two"
+# coverage: 1 of 3 rules'
+	run -0 --separate-stderr nac-decide -r "$PWD/r" '{"session":{"ssid":"two"}}'
+	assert_eq "$(json_get "$output" .decision.rule)" b/more:1
+	mkdir elsewhere
+	printf '%s\n' "include \"$PWD/b/more\"" >elsewhere/r
+	run -0 --separate-stderr nac-decide -r elsewhere/r '{"session":{"ssid":"two"}}'
+	assert_eq "$(json_get "$output" .decision.rule)" "$PWD/b/more:1"
+}
+
 @test "every error in the tests is named, and none of them is run" {
 	tests 'test' 'tset "x" expect allow' '{"given":{},"expect":1}' '{"given":{},"expect":{},"x":1}' \
 		'{"giv' 'test given colour is red expect allow' 'test given age is never expect allow' \

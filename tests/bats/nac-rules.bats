@@ -130,7 +130,7 @@ nac-decide: site/site.rules:2:16: site/gone.txt: No such file or directory'
 	printf '%s\n' 'allow "Included" with Corp if managed' >site/parts/more
 	rules 'include "parts/labels"' 'allow "Own" with Corp'
 	decide '{"compliance":{"state":"grace"}}'
-	assert_eq "$(jq -r '.decision | .rule, .name, .vlan' <<<"$output" | paste -sd' ')" "more:1 Included 750"
+	assert_eq "$(jq -r '.decision | .rule, .name, .vlan' <<<"$output" | paste -sd' ')" "parts/more:1 Included 750"
 	digest=$(json_get "$output" .decision.rules)
 	decide '{}'
 	assert_eq "$(json_get "$output" .decision.rule)" site.rules:2
