@@ -113,7 +113,7 @@ plist() { python3 -c 'import plistlib, json, sys; print(json.dumps(plistlib.load
 	app --android --site x
 	assert_eq "$status" 78
 	for s in '\xffabcdefgh' 'abcdefgh\xc3' 'abcdefgh\xed\xa0\x80' 'abcdefgh\xef\xbf\xbf'; do
-		printf "$s\n" >hint
+		printf '%b\n' "$s" >hint
 		for how in --android --ios; do
 			app "$how" --site x
 			assert_eq "$status $output" "78 "
