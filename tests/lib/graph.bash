@@ -1,9 +1,10 @@
 # shellcheck shell=bash
-# nginx in Intune's place for the benchmarks: a token, and static answers over TLS and
+# nginx in Intune's place for benchmarks and tests of the wire: a token, and static answers over TLS and
 # HTTP/2 on loopback.
 #
 #	graph_start DIR [LINE ...]	LINEs of nginx.conf for its http block; sets port
 #	graph_conf DIR [LINE ...]	nac.conf for it in DIR, and LINEs; exports INTUNE_NAC_CONF
+#	graph_devices DIR N SINGLE	N devices, in pages, and SINGLE of them by their ids
 #	graph_stop DIR
 #
 # What DIR/www holds is served.  Both return 1 after a word on standard error.
@@ -59,6 +60,49 @@ graph_conf() {
 	C
 	chmod 600 "$dir/secret" "$dir/nac.conf"
 	export INTUNE_NAC_CONF=$dir/nac.conf
+}
+
+# What Graph would send for our $select, a thousand in a page, and the first SINGLE of
+# them by their ids, which DIR/ids gets.
+graph_devices() {
+	rm -rf "$1/www"
+	# shellcheck disable=SC2154 # graph_start sets port
+	python3 - "$1/www" "https://localhost:$port" "$2" "$3" <<'P'
+import json, os, sys
+out, base, n, single = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+path = "/v1.0/deviceManagement/managedDevices"
+states = ["compliant"] * 8 + ["noncompliant", "inGracePeriod"]
+def device(i):
+    return {"id": "%08x-0000-4000-8000-%012x" % (i * 2654435761 % 2**32, i),
+        "azureADDeviceId": "%08x-1111-4000-8000-%012x" % (i * 40503 % 2**32, i),
+        "deviceName": "LAPTOP-%06d" % i, "serialNumber": "SN%08X" % (i * 7919),
+        "operatingSystem": "Windows", "osVersion": "10.0.22631.%d" % (i % 5000),
+        "complianceState": states[i % 10],
+        "complianceGracePeriodExpirationDateTime": "9999-12-31T23:59:59.9999999Z",
+        "managementState": "managed", "managedDeviceOwnerType": "company",
+        "userPrincipalName": "user%d@example.com" % i, "model": "Latitude 7440",
+        "manufacturer": "Dell Inc.", "jailBroken": "Unknown", "isEncrypted": True,
+        "lastSyncDateTime": "2026-11-20T%02d:%02d:%02d.1234567Z" % (i % 24, i % 60, i % 59),
+        "enrolledDateTime": "2025-03-01T08:00:00Z", "wiFiMacAddress": "00AA%08X" % i,
+        "ethernetMacAddress": None}
+os.makedirs(out + "/pages")
+os.makedirs(out + path)
+for k, first in enumerate(range(0, n, 1000)):
+    last = min(first + 1000, n)
+    page = {"@odata.context": base + "/v1.0/$metadata#deviceManagement/managedDevices",
+            "@odata.count": last - first}
+    if last < n:
+        page["@odata.nextLink"] = "%s/pages/%d.json" % (base, k + 1)
+    page["value"] = [device(i) for i in range(first, last)]
+    with open("%s/pages/%d.json" % (out, k), "w") as f:
+        json.dump(page, f, separators=(",", ":"))
+with open(out + "/../ids", "w") as ids:
+    for i in range(single):
+        d = device(i)
+        ids.write(d["id"] + "\n")
+        with open(out + path + "/" + d["id"], "w") as f:
+            json.dump(d, f, separators=(",", ":"))
+P
 }
 
 graph_stop() {
