@@ -205,14 +205,26 @@ product() {
 	awk -v want="$1" '/^\.Ss What other/ { on = 1 } /^\.Sh FILES/ { on = 0 }
 		on && /^\.Ed/ { into = 0 } into { gsub(/\\e/, "\\"); print }
 		on && /^\.Bd -literal/ { into = ++n == want }' "$NAC_ROOT/man/nac-rules.5" >site/site.rules
-	run -0 --separate-stderr nac-decide -n -r site/site.rules
-	[[ $output == *rules*ok || $1 = 2 || $1 = 3 ]]
+	run -0 --separate-stderr nac-decide -n --strict -r site/site.rules
 }
 
 # gets WANT JSON: "name vlan" of a record with these facts
 gets() {
 	decide "$(jq -c --arg t 2026-11-21T08:00:00Z '.compliance.checked = $t' <<<"$2")"
 	assert_eq "$(jq -r '.decision | "\(.action) \(.name // "-") \(.vlan // "-")"' <<<"$output")" "$1"
+}
+
+# same_as PRODUCT: each state gets the VLAN that the product's shipped rules give
+same_as() {
+	local state want
+	for state in compliant noncompliant grace unknown conflict error configmanager unregistered \
+		pending ambiguous; do
+		decide "$(state "$state" | jq -c '.compliance.checked = "2026-11-21T08:00:00Z"')"
+		want=$(nac-decide -r "$NAC_ROOT/share/rules/$1.rules" --now 2026-11-21T09:00:00Z \
+			"$(state "$state" | jq -c '.compliance.checked = "2026-11-21T08:00:00Z"')" || :)
+		assert_eq "$state $(jq -r '.decision | "\(.action) \(.vlan)"' <<<"$output")" \
+			"$state $(jq -r '.decision | "\(.action) \(.vlan)"' <<<"$want")"
+	done
 }
 
 state() { printf '{"compliance":{"state":"%s"}}' "$1"; }
@@ -222,7 +234,9 @@ state() { printf '{"compliance":{"state":"%s"}}' "$1"; }
 	gets "allow Corp Compliant 750" "$(state compliant)"
 	gets "allow quarantine rule 1" "$(state noncompliant)"
 	gets "allow onboarding 1" "$(state pending)"
-	gets "deny - -" "$(state error)"
+	gets "deny - -" "$(state unregistered)"
+	gets "deny - -" "$(state ambiguous)"
+	same_as mist
 	run -0 nac-decide -r site/site.rules --print match-order
 	assert_eq "$output" "mac name guid"
 }
@@ -234,6 +248,22 @@ state() { printf '{"compliance":{"state":"%s"}}' "$1"; }
 	gets "allow Registered & Compliant CORP" "$(state compliant)"
 	gets "allow Registered & NonCompliant FIX" "$(state noncompliant)"
 	assert_eq "$(json_get "$output" .decision.redirect)" https://portal.manage.microsoft.com
+	gets "allow Not known yet FIX" "$(state pending)"
+	assert_eq "$(json_get "$output" .decision.redirect)" null
+	gets "allow Not known yet FIX" "$(state ambiguous)"
+	decide '{"compliance":{"state":"compliant","checked":"2026-11-19T08:00:00Z"}}'
+	assert_eq "$(jq -r .decision.vlan <<<"$output")" FIX
+	same_as ise
+}
+
+@test "the EXAMPLES of nac-rules(5) have nothing that lint warns of, and treat states as the shipped rules do" {
+	for n in 1 2 3; do
+		awk -v want="$n" '/^\.Sh/ { on = $2 == "EXAMPLES" } on && /^\.Ed/ { into = 0 }
+			into { gsub(/\\e/, "\\"); print }
+			on && /^\.Bd -literal/ { into = ++n == want }' "$NAC_ROOT/man/nac-rules.5" >site/site.rules
+		run -0 --separate-stderr nac-decide -n --strict -r site/site.rules
+		case $n in 1) same_as mist ;; 2) same_as ise ;; esac
+	done
 }
 
 @test "what Okta's editor says, in our lines" {
