@@ -136,3 +136,18 @@ decision_was(json_t *before)
 	json_object_del(was, "explain");
 	return was;
 }
+
+void
+decision_settle_hint(const struct policy *p, json_t *rec, struct session *s)
+{
+	json_t	*obj = json_object_get(rec, "session");
+
+	if (json_object_get(obj, "app_hint") == NULL)
+		return;
+	s->hint = policy_hint(p, s);
+	explicit_bzero(s->app_hint, sizeof(s->app_hint));
+	json_object_del(obj, "app_hint");
+	if (s->hint != HINT_NONE &&
+	    json_object_set_new(obj, "hint", json_string(hint_name(s->hint))) == -1)
+		err(EX_OSERR, NULL);
+}

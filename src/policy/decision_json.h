@@ -29,4 +29,8 @@ bool	 decision_changed(const json_t *before, const json_t *now, bool *changed, c
  * one: a new reference. */
 json_t	*decision_was(json_t *before);
 
+/* Compares the hint of a managed app that stands in a record, and lets nothing but the
+ * result go on, in both: rec is printed later. */
+void	 decision_settle_hint(const struct policy *p, json_t *rec, struct session *s);
+
 #endif

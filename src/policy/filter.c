@@ -70,22 +70,6 @@ current(struct job *job)
 	return p;
 }
 
-/* Compares the hint of a managed app, and lets nothing but the result go on. */
-static void
-settle_hint(const struct policy *p, json_t *rec, struct session *s)
-{
-	json_t	*obj = json_object_get(rec, "session");
-
-	if (json_object_get(obj, "app_hint") == NULL)
-		return;
-	s->hint = policy_hint(p, s);
-	explicit_bzero(s->app_hint, sizeof(s->app_hint));
-	json_object_del(obj, "app_hint");
-	if (s->hint != HINT_NONE &&
-	    json_object_set_new(obj, "hint", json_string(hint_name(s->hint))) == -1)
-		err(EX_OSERR, NULL);
-}
-
 /* To standard error for people, and into the decision for programs. */
 static void
 explain(const struct policy *p, const struct facts *f, const char *where, json_t *decision)
@@ -122,7 +106,7 @@ decide(json_t *rec, const char *where, void *arg)
 		warnx("%s: %s", where, why);
 		return EX_DATAERR;
 	}
-	settle_hint(current(job), rec, &session);
+	decision_settle_hint(current(job), rec, &session);
 	policy_decide(job->policy, &f, &d);
 	now = decision_json(&d, f.now);
 	if (job->o->changed && !decision_changed(before, now, &changed, why, sizeof(why))) {

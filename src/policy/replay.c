@@ -291,6 +291,7 @@ one(struct replay *r, json_t *rec, const char *where)
 		complain(r, where, "decision.time: is no RFC 3339 time");
 		return;
 	}
+	decision_settle_hint(r->policy, rec, &session);
 	policy_decide(r->policy, &f, &d);
 	now = decision_json(&d, f.now);
 	if (!decision_changed(before, now, &changed, why, sizeof(why)))

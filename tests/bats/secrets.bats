@@ -8,8 +8,11 @@ load lib_emulator
 # shellcheck source=../lib/radius.bash
 . "$BATS_TEST_DIRNAME/../lib/radius.bash"
 
+load ../lib/serve
+
 client_secret='Zq7~nac-client-secret-Xv9'
 nas_secret='nas-shared-secret-Kp4'
+app_secret='Wm3~managed-app-hint-Tb6'
 
 setup() {
 	dir=$BATS_TEST_TMPDIR
@@ -31,6 +34,7 @@ setup() {
 }
 
 teardown() {
+	serve_stop "$dir"
 	emulator_stop
 }
 
@@ -58,6 +62,55 @@ teardown() {
 	# The token is in its cache file, mode 0600, and nowhere else.
 	run -1 grep -rFl -e "$token" -e "${token: -40}" "$out" "$store"
 	for f in "$EMU_DIR"/tokens/*.token; do assert_eq "$(stat -c %a "$f")" 600; done
+}
+
+@test "what a managed app shows is in nothing that is printed, logged or kept" {
+	out=$dir/out
+	mkdir "$out" "$dir/rules"
+	printf '%s\n' "$app_secret" >"$dir/rules/hint"
+	chmod 600 "$dir/rules/hint"
+	cat >"$dir/rules/site.rules" <<-'END'
+		app-hint "hint"
+		trusted by app-hint
+		allow "Trusted" with vlan 5, mfa weekly if trust is trusted
+		allow "Hinted" with vlan 6 if app-hint
+		no-match allow with vlan 7
+	END
+	echo 'allow with vlan 9' >"$dir/rules/other.rules"
+	rules=$dir/rules/site.rules
+	for h in "$app_secret" "$app_secret-and-more" "x$app_secret"; do
+		record=$(jq -nc --arg h "$h" '{journal: 1, identity: {mac: "00:1b:44:11:3a:b7"}, decision:
+			{action: "deny", time: "2026-11-20T09:00:00Z", reason: "x"}, session: {nas_ip: "192.0.2.1", app_hint: $h}}')
+		for options in -v "-v --explain" "-v --changed" "-v --changed --explain"; do
+			# shellcheck disable=SC2086 # several options
+			nac-decide -r "$rules" $options "$record" >>"$out/decide" 2>&1 || :
+		done
+		echo "$record" >"$dir/log"
+		nac-decide --replay "$dir/log" --with "$rules" >>"$out/replay" 2>&1 || :
+		nac-decide --replay "$dir/log" --json --with "$rules" >>"$out/replay-json" 2>&1 || :
+		nac-decide --replay "$dir/log" --json --with "$dir/rules/other.rules" >>"$out/replay-json" 2>&1 || :
+		nac-decide --replay "$dir/log" --json --explain --with "$rules" >>"$out/replay-json" 2>&1 || :
+		echo "test given app-hint is \"$h\" expect deny" >"$dir/t"
+		jq -nc --arg h "$h" '{given: {session: {app_hint: $h}}, expect: {action: "deny"}}' >>"$dir/t"
+		nac-decide -r "$rules" --test "$dir/t" >>"$out/test" 2>&1 || :
+		env -i User-Name=x NAS-IP-Address=127.0.0.1 Calling-Station-Id=00-1B-44-11-3A-B7 Acct-Session-Id=1 \
+			NAC-App-Hint="$h" "$(command -v radius-hook)" -c "$INTUNE_NAC_CONF" --rules "$rules" --record >>"$out/hook" 2>&1 || :
+		env -i User-Name=x NAS-IP-Address=127.0.0.1 Calling-Station-Id=00-1B-44-11-3A-B7 Acct-Session-Id=1 \
+			NAC-App-Hint="$h" "$(command -v radius-hook)" -c "$INTUNE_NAC_CONF" --rules "$rules" >>"$out/hook" 2>&1 || :
+	done
+	sed -i "s|^rules = .*|rules = $rules|" "$INTUNE_NAC_CONF"
+	serve_start "$dir"
+	jq -nc --arg h "$app_secret" '{"User-Name": {type: "string", value: ["x"]}, "NAS-IP-Address": {type: "ipaddr", value: ["127.0.0.1"]},
+		"Calling-Station-Id": {type: "string", value: ["00-1B-44-11-3A-B7"]}, "NAC-App-Hint": {type: "string", value: [$h]}}' |
+		serve_ask "$dir" /freeradius/post-auth --data-binary @- >"$out/serve"
+	serve_ask "$dir" /metrics >>"$out/serve"
+	nac-cache due --older-than 0s >"$out/due"
+	nac-cache list --clients >"$out/clients"
+	grep -q '"hint":"good"' "$out/replay-json"
+	grep -q '"hint":"good"' "$out/hook"
+	grep -q '"hint":"good"' "$store"/journal*
+	grep -q 'vlan 5' "$out/replay"
+	run -1 grep -rFl -e "${app_secret:3:16}" "$out" "$store" "$dir/serve.log"
 }
 
 @test "no secret is in argv, and no core file can hold one" {
