@@ -141,6 +141,33 @@ setup() {
 	done
 }
 
+@test "what Retry-After has told one process, the next ones keep to without asking" {
+	# Each way to ask is silenced by the one before it, in the same tenant.
+	while read -r kind first; do
+		rm -rf "$TOKENS"
+		emulator_control clear-faults
+		emulator_control "fault status:on=$kind,code=429,retry_after=30,times=1"
+		# shellcheck disable=SC2086 # words
+		run -75 --separate-stderr intune-query --deadline 1 $first
+		assert_has "$stderr" "HTTP 429"
+		emulator_control reset-counts
+		for next in "$A" PC-ALPHA 00:aa:00:00:00:11 --all "--directory $A" "--budget 0 $A"; do
+			# shellcheck disable=SC2086 # words
+			run -75 --separate-stderr intune-query --deadline 1 $next
+			assert_eq "$(grep -v '"list":' <<<"$output")" ""
+			assert_has "$stderr" "has asked to be left alone for"
+		done
+		for what in get list next batch directory early; do assert_eq "$what $(count $what)" "$what 0"; done
+	done <<-E
+		get $A
+		list --all
+		batch 00:aa:00:00:00:11
+	E
+	# Another tenant was told nothing.
+	conf_set tenant example.onmicrosoft.com
+	run -0 intune-query --deadline 1 $A
+}
+
 @test "50 processes, no token, 200 throttled: one token request, nobody early, each answered once" {
 	emulator_control limit graph 0
 	emulator_control list | cut -f1 | sort | head -50 >"$BATS_TEST_TMPDIR/ids"

@@ -53,6 +53,46 @@ scope_asked() { emulator_control log | jq -r 'select(.kind == "token").scope' | 
 	assert_has "$stderr" "https://login.microsoftonline.us/"
 }
 
+# nac_query [OPTION...]: asks NAC 2.0 for a device; gets a token for Graph, and none for it
+nac_query() {
+	rm -rf "$TOKENS"
+	emulator_control clear-faults
+	emulator_control fault aadsts:code=500011,after=1
+	intune-query --source nac2 --authority "$EMU_HOST" --graph "$EMU_HOST" "$@" \
+		aaaaaaaa-0000-4000-8000-000000000001
+}
+
+@test "each cloud has its NAC resource and its NAC hosts; --intune and intune_hosts override them" {
+	conf_set intune_hosts ""
+	while read -r cloud intune domain; do
+		while read -ra option; do
+			# A host of that domain is taken: it comes to asking for a token, which is refused.
+			emulator_control "move amsua0101 fef.unit.$domain"
+			run -77 --separate-stderr nac_query "${option[@]}"
+			assert_has "$stderr" AADSTS500011
+			assert_eq "$(scope_asked)" "https://$intune//.default"
+			run -77 --separate-stderr nac_query "${option[@]}" --intune api.example
+			assert_eq "$(scope_asked)" "https://api.example//.default"
+			for other in manage.microsoft.{com,us,cn}; do
+				[ "$other" != "$domain" ] || other=$domain.example
+				emulator_control "move amsua0101 fef.unit.$other"
+				run -78 --separate-stderr nac_query "${option[@]}"
+				assert_has "$stderr" "intune_hosts (.$domain)"
+			done
+		done < <([ "$cloud" != public ] || echo; echo "--cloud $cloud")
+	done <<-E
+		public api.manage.microsoft.com manage.microsoft.com
+		usgov api.manage.microsoft.us manage.microsoft.us
+		dod api.manage.microsoft.us manage.microsoft.us
+		china api.manage.microsoft.cn manage.microsoft.cn
+	E
+	emulator_control 'move amsua0101'
+	conf_set intune api.elsewhere.example
+	conf_set intune_hosts "$EMU_HOST"
+	run -77 --separate-stderr nac_query
+	assert_eq "$(scope_asked)" "https://api.elsewhere.example//.default"
+}
+
 @test "a host overrides its cloud's, but not that of a nearer choice" {
 	conf_set cloud china
 	run -0 --separate-stderr intune-token

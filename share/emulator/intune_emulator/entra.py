@@ -175,6 +175,7 @@ class Entra:
         puts a word that is no secret in the log."""
         try:
             if "aadsts" in active:
+                note("scope", self.form(request).get("scope"))
                 raise Refused(active["aadsts"].number("code", 0), self.client_id)
             # Loop detection comes first: it counts refused requests too.
             if self.window.hit() is not None:
