@@ -137,6 +137,8 @@ one_value(struct parser *p, struct node *n, struct value ***tail, bool *many)
 		if ((var = variable_use(p)) != NULL) {
 			*many |= var->n > 1;
 			for (i = 0; i < var->n; i++) {
+				if (parser_full(p, &p->t))
+					return false;
 				t = variable_token(var, i, &p->t);
 				add_value(p, n, &t, tail);
 			}

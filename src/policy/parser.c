@@ -348,6 +348,16 @@ shadow(struct parser *p, const struct token *t)
 	return rule(p, action, true, t);
 }
 
+bool
+parser_full(struct parser *p, const struct token *t)
+{
+	if (p->pol->memory > POLICY_MEMORY && !p->full) {
+		p->full = true;
+		parser_fault(p, t, "with this the rules take too much memory (64 MiB):");
+	}
+	return p->full;
+}
+
 void
 parser_once(struct parser *p, const struct token *t, int which)
 {
@@ -426,10 +436,15 @@ statement(struct parser *p)
 static void
 each_statement(struct parser *p)
 {
+	struct token	 first;
+
 	for (parser_next(p); p->t.kind != TOKEN_EOF; parser_next(p)) {
 		if (p->t.kind == TOKEN_END)
 			continue;
+		first = p->t;
 		statement(p);
+		if (parser_full(p, &first))
+			break;
 		while (p->t.kind != TOKEN_END && p->t.kind != TOKEN_EOF)
 			parser_next(p);
 		if (p->t.kind == TOKEN_EOF || p->errors > POLICY_ERRORS)

@@ -30,6 +30,7 @@ struct parser {
 	struct policy	*pol;
 	struct rule	**tail;
 	struct rules_file	*source;
+	bool		 full;		/* POLICY_MEMORY is used up: nothing more is read */
 	bool		 in_word;	/* $role is the value of the word, no variable */
 	bool		 files;		/* lists and further files may be read */
 	const struct policy_text *texts;	/* NULL: from the disk */
@@ -73,6 +74,10 @@ bool	 parser_expected(struct parser *p, const char *what);
 
 /* For the end of a statement: returns true, or reports what was expected. */
 bool	 parser_end(struct parser *p, const char *expected);
+
+/* Whether the policy has grown beyond POLICY_MEMORY; reported once, at t.  To be asked
+ * wherever one token makes many things. */
+bool	 parser_full(struct parser *p, const struct token *t);
 
 /* For a setting: reports the second time. */
 void	 parser_once(struct parser *p, const struct token *t, int which);

@@ -29,6 +29,7 @@ policy_alloc(struct policy *p, size_t size)
 	void		*at;
 
 	size = (size + 7) & ~(size_t)7;
+	p->memory += size;
 	if (c == NULL || c->size - c->used < size) {
 		room = size > CHUNK ? size : CHUNK;
 		if ((c = malloc(sizeof(*c) + room)) == NULL)

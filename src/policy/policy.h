@@ -27,6 +27,10 @@
 /* Limits of a rules file.  Each is some ten times what a large site needs. */
 #define POLICY_FILE	(1024 * 1024)	/* bytes */
 #define POLICY_RULES	20000
+/* What all that is parsed, but for lists, may take.  Written out, a file of POLICY_FILE
+ * bytes takes a third of it; a variable or a label stands for as much again at each use,
+ * and a few KiB of them for more memory than there is. */
+#define POLICY_MEMORY	(64 * 1024 * 1024)
 #define POLICY_LABELS	4096
 #define POLICY_NESTING	64		/* parentheses, and labels in labels */
 #define POLICY_NAME	128		/* bytes in the name of a rule or a label */

@@ -282,11 +282,22 @@ add_choice(struct gift *g, struct choice *c, size_t before)
 {
 	struct choice	**at;
 
+	g->nchoices++;
 	for (at = &g->choices; *at != NULL; at = &(*at)->next)
 		;
 	c->before = before;
 	c->next = NULL;
 	*at = c;
+}
+
+/* Each gives one attribute at least.  Reported. */
+static bool
+too_many(struct parser *p, const struct gift *g, const struct token *t)
+{
+	if (g->nchoices < POLICY_ATTRS)
+		return false;
+	parser_fault(p, t, "are too many reply attributes, from");
+	return true;
 }
 
 /* A word with meanings of the site's own: one of them is taken with each
@@ -295,12 +306,15 @@ static void
 give_choice(struct parser *p, struct gift *g, const struct token *t, enum word word,
     const char *v)
 {
-	struct choice		*c = policy_alloc(p->pol, sizeof(*c));
+	struct choice		*c;
 	struct reply_attr	 usual[4] = { 0 };
 	struct gift		 last = { .attr = usual };
 	const struct variant	*var;
 	size_t			 i;
 
+	if (too_many(p, g, t))
+		return;
+	c = policy_alloc(p->pol, sizeof(*c));
 	c->word = word;
 	for (var = p->pol->variants[word]; var != NULL; var = var->next) {
 		c->of[c->n].when = var->when;
@@ -406,7 +420,7 @@ give_label(struct parser *p, struct gift *g, const struct token *t)
 		add(p, g, t, &l->gives->attr[i]);
 	for (i = 0; i < l->gives->ntag; i++)
 		give_tag(p, g, t, l->gives->tag[i]);
-	for (c = l->gives->choices; c != NULL; c = c->next) {
+	for (c = l->gives->choices; c != NULL && !too_many(p, g, t); c = c->next) {
 		copy = policy_alloc(p->pol, sizeof(*copy));
 		*copy = *c;
 		add_choice(g, copy, before + c->before);

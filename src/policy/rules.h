@@ -115,7 +115,7 @@ struct gift {
 	const char		*coa;		/* one of coa_words, or NULL */
 	size_t			 ntag;
 	const char		*tag[POLICY_TAGS];
-	size_t			 nattr, bytes;
+	size_t			 nattr, nchoices, bytes;
 	struct reply_attr	*attr;
 	struct choice		*choices;	/* as they were given */
 };
@@ -204,6 +204,7 @@ struct chunk;
 
 struct policy {
 	struct chunk		*arena;
+	size_t			 memory;	/* taken of it, but for lists */
 	struct rules_file		*sources;	/* the rules file itself first */
 	struct rules_file		*secrets;	/* the files of hints */
 	char			 digest[DIGEST_TEXT];

@@ -431,6 +431,8 @@ setting_zone(struct parser *p, const struct token *t)
 			zone_value(p, z, &p->t);
 		else if ((var = variable_use(p)) != NULL)
 			for (i = 0; i < var->n; i++) {
+				if (parser_full(p, &p->t))
+					return false;
 				one = variable_token(var, i, &p->t);
 				zone_value(p, z, &one);
 			}
@@ -535,7 +537,7 @@ setting_list(struct parser *p, const struct token *t)
 	struct stat	 st;
 	struct list	*l;
 	char		 path[PATH_MAX], *text;
-	size_t		 len, type;
+	size_t		 len, type, memory;
 
 	(void)t;
 	if (!parser_name(p, "the name of a list"))
@@ -561,7 +563,10 @@ setting_list(struct parser *p, const struct token *t)
 		return false;
 	l->source = new_source(p, path, &st);
 	p->pol->hash = digest_file(p->pol->hash, text, len);
+	/* Lists have limits of their own. */
+	memory = p->pol->memory;
 	list_parse(p, l, l->source->path, text, len);
+	p->pol->memory = memory;
 	free(text);
 	return parser_end(p, "the end of the line");
 }

@@ -1242,7 +1242,7 @@ repeated(const char *head, const char *text, size_t n, const char *tail)
 static void
 test_limits(void)
 {
-	char	*text;
+	char	*text, *head = NULL, *body = NULL;
 	size_t	 i;
 
 	know_everything();
@@ -1272,6 +1272,35 @@ test_limits(void)
 	    "t:1:10: unknown condition \"xxxxxx") != NULL);
 	CHECK_STR(repeated("", "\n", 1024 * 1024 + 1, ""),
 	    "t:1:1: the file is larger than 1 MiB\n");
+	/* A variable of 64 KiB, used two thousand times; words of a few KiB likewise. */
+	text = repeat("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx,",
+	    255, "last\n");
+	CHECK(asprintf(&head, "let $x = %sallow if ssid in $x", text) > 0);
+	CHECK(strstr(repeated(head, ",$x", 10000, "\nno-match deny\n"),
+	    "with this the rules take too much memory (64 MiB): \"$x\"\n") != NULL);
+	CHECK(nerrors == 1);
+	CHECK_STR(repeated(head, ",$x", 50, "\nno-match deny\n"), "");
+	CHECK(strstr(repeated(head, "\nallow if ssid in $x", 10000, "\nbad\n"),
+	    "with this the rules take too much memory (64 MiB): \"$x\"\n") != NULL);
+	free(head);
+	CHECK(asprintf(&head, "let $x = %szone Z is $x", text) > 0);
+	CHECK(strstr(repeated(head, ",$x", 10000, "\nallow if zone is Z\n"),
+	    "with this the rules take too much memory (64 MiB): \"$x\"\n") != NULL);
+	free(head);
+	free(text);
+	head = repeat("word acl gives Class += \"$acl\", Class += \"$acl\", Class += \"$acl\" "
+	    "if nas-id is sw\n", 16, "let $x = ");
+	text = repeat("x", 250, "\n");
+	CHECK(asprintf(&body, "%s%s", head, text) > 0);
+	CHECK(strstr(repeated(body, "allow with acl $x\n", 20000, "bad"),
+	    ": with this the rules take too much memory (64 MiB): \"allow\"\n") != NULL);
+	CHECK(nerrors == 1);
+	CHECK_STR(repeated(body, "allow with acl $x\n", 500, ""), "");
+	CHECK(strstr(repeated("word acl gives X += $acl if managed\nallow with acl a", ", acl b", 32,
+	    ""), "are too many reply attributes, from \"acl\"\n") != NULL);
+	free(head);
+	free(text);
+	free(body);
 	/* A thousand errors are a thousand messages. */
 	repeated("", "alow\n", 1000, "");
 	CHECK(nerrors == 1000);
