@@ -136,7 +136,7 @@ main(int argc, char **argv)
 		status = cli_finish(check_run(&set, http));
 		goto out;
 	}
-	if (!token_get(&set, http, force ? "" : NULL, &token, &e)) {
+	if (!token_get(&set, http, force ? "" : NULL, token_patience(&set), &token, &e)) {
 		warnx("%s", e.text);
 		status = e.status;
 		goto out;

@@ -245,7 +245,7 @@ check_token(struct check *c, const struct settings *set, const char *step, struc
 	const char		*remedy;
 	char			 when[WHEN_TEXT];
 
-	if (!token_get(set, c->http, "", out, &e)) {
+	if (!token_get(set, c->http, "", token_patience(set), out, &e)) {
 		remedy = aadsts_remedy(e.code);
 		return failed(c, e.status, "%s: %s%s%s", step, e.text,
 		    remedy != NULL ? "; " : "", remedy != NULL ? remedy : "");

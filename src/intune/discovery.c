@@ -205,8 +205,18 @@ find(struct discovery *d, struct shared *s, const char *broken)
 	return end == GRAPH_ABSENT ? GRAPH_FAILED : end;
 }
 
+/* Each record of a stream would otherwise ask in vain. */
+static void
+remember_failure(struct discovery *d)
+{
+	d->status = graph_status(d->graph);
+	text_copy(d->why, sizeof(d->why), graph_why(d->graph));
+	d->failed_until = wire_clock() + 1000 *
+	    (d->status == EX_TEMPFAIL ? DISCOVERY_PASSING : DISCOVERY_FAILED);
+}
+
 enum graph_end
-discovery_find(struct discovery *d, const char *broken)
+discovery_find(struct discovery *d, const char *broken, int64_t until)
 {
 	const char	*part[] = { d->set->authority, d->set->graph, d->set->tenant };
 	struct shared	 s;
@@ -219,12 +229,16 @@ discovery_find(struct discovery *d, const char *broken)
 	if (d->uri[0] != '\0' && age >= 0 && age < DISCOVERY_AGE &&
 	    (broken == NULL || strcmp(d->uri, broken) != 0))
 		return GRAPH_OK;
+	if (wire_clock() < d->failed_until)
+		return graph_fail(d->graph, d->status, "%s", d->why);
 	d->busy = true;
 	shared_open(&s, d->set, part, sizeof(part) / sizeof(part[0]), "endpoint");
-	if (!shared_lock(&s, 2000 * d->set->timeout))
+	if (!shared_lock(&s, until > wire_clock() ? until - wire_clock() : 0))
 		warnx("%s; going on without it", s.why);
 	end = find(d, &s, broken);
 	shared_close(&s);
+	if (end == GRAPH_FAILED)
+		remember_failure(d);
 	d->busy = false;
 	crew_wake();
 	return end;

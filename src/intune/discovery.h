@@ -17,6 +17,12 @@
 #define DISCOVERY_AGAIN	10	/* seconds in which all processes together ask only once
 				 * more, when the address they have does not work */
 #define DISCOVERY_URI	1024	/* bytes; real ones have 130 */
+#define DISCOVERY_WHY	1024	/* bytes of the reason for a failure */
+
+/* Seconds for which a process remembers that Graph did not say where, and for which
+ * when that was a passing failure. */
+#define DISCOVERY_FAILED	60
+#define DISCOVERY_PASSING	5
 
 struct discovery {
 	const struct settings	*set;
@@ -24,16 +30,20 @@ struct discovery {
 	bool			 busy;	/* a thread is at it */
 	int64_t			 asked;	/* seconds since 1970 */
 	char			 uri[DISCOVERY_URI];	/* without a slash at its end; "" at first */
+	int64_t			 failed_until;	/* wire_clock(): Graph is not asked before, */
+	int			 status;	/* because of this */
+	char			 why[DISCOVERY_WHY];
 };
 
 /*
  * Sees to it that d->uri is filled: from memory, from disk, or from Graph.  broken:
  * NULL, or an address that does not work; then another thread's or process's newer
  * one, or a new one.  GRAPH_ABSENT, with broken only: Graph was asked a moment ago,
- * and that is what it said.  GRAPH_FAILED: see graph_why(); EX_CONFIG when the service is not in the
- * list or at a host that is not allowed.
+ * and that is what it said.  GRAPH_FAILED: see graph_why(); EX_CONFIG when the service
+ * is not in the list or at a host that is not allowed.  Another process that is at it
+ * is waited for until end (wire_clock) at the latest.
  */
-enum graph_end discovery_find(struct discovery *d, const char *broken);
+enum graph_end discovery_find(struct discovery *d, const char *broken, int64_t end);
 
 /*
  * True when uri is an https address, without user, query or fragment, whose host is

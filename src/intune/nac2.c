@@ -136,9 +136,9 @@ have_token(struct nac2 *n, unsigned refused, int64_t end)
 }
 
 static bool
-find_service(struct nac2 *n, const char *broken)
+find_service(struct nac2 *n, const char *broken, int64_t end)
 {
-	switch (discovery_find(&n->where, broken)) {
+	switch (discovery_find(&n->where, broken, end)) {
 	case GRAPH_OK:
 		return true;
 	case GRAPH_ABSENT:
@@ -253,7 +253,7 @@ try_again(struct nac2 *n, struct call *c)
 	}
 	if (may_have_moved(c) && !c->moved) {
 		c->moved = true;
-		if (find_service(n, c->uri))
+		if (find_service(n, c->uri, c->end))
 			return true;
 		if (!passing(c) || last.status == EX_CONFIG || last.status == EX_NOPERM)
 			return false;
@@ -283,7 +283,7 @@ ask(struct nac2 *n, const char *path, bool list, struct call *c, struct nac2_doc
 	if (n->failures >= AWAY_AFTER && wire_clock() < n->away_until)
 		return fail(n, EX_TEMPFAIL, "%s: not asked: the last %u requests failed",
 		    n->where.uri, n->failures);
-	if (!find_service(n, NULL) || !have_token(n, 0, c->end))
+	if (!find_service(n, NULL, c->end) || !have_token(n, 0, c->end))
 		return GRAPH_FAILED;
 	while ((end = try_once(n, c, out)) == GRAPH_ABSENT)
 		if (!try_again(n, c)) {
@@ -617,13 +617,13 @@ nac2_noncompliant(struct nac2 *n, struct nac2_device **out, size_t *count)
 	struct window_call	 call;
 	enum window		 window;
 	enum graph_end		 end;
-	int64_t			 until;
+	int64_t			 until, end_at = wire_clock() + n->deadline;
 	char			 text[WHEN_TEXT], why[FILE_WHY];
 
 	*out = NULL;
 	*count = 0;
 	/* Neither of these shall fail when the window has been opened for it. */
-	if (!find_service(n, NULL) || !have_token(n, 0, wire_clock() + n->deadline))
+	if (!find_service(n, NULL, end_at) || !have_token(n, 0, end_at))
 		return GRAPH_FAILED;
 	window_learn(n->set, n->keeper.token.text);
 	if (!window_begin(n->set, n->deadline / 1000 + n->set->timeout, &window, &until, &call,

@@ -41,7 +41,8 @@ cached(const struct tokencache *cache, const char *refused, struct token *out)
 
 /* One new token, and what it leaves on disk.  The lock is held. */
 static bool
-renew(struct tokencache *cache, struct http *http, struct token *out, struct token_error *e)
+renew(struct tokencache *cache, struct http *http, int64_t end, struct token *out,
+    struct token_error *e)
 {
 	int64_t	 until = tokencache_quiet(cache);
 	int64_t	 start = wire_clock();
@@ -60,9 +61,11 @@ renew(struct tokencache *cache, struct http *http, struct token *out, struct tok
 		if (e->status == EX_TEMPFAIL && e->wait > 0)
 			tokencache_set_quiet(cache, when_now() + e->wait + 1);
 		if (e->status != EX_TEMPFAIL || e->wait > 0 || try == TRIES ||
-		    wire_clock() - start > TRIES_WITHIN)
+		    wire_clock() - start > TRIES_WITHIN ||
+		    !wire_sleep_until(wire_clock() + wire_backoff(try), end)) {
+			tokencache_set_failed(cache, e);
 			return false;
-		wire_sleep(wire_backoff(try));
+		}
 	}
 	tokencache_write(cache, out);
 	return true;
@@ -71,15 +74,16 @@ renew(struct tokencache *cache, struct http *http, struct token *out, struct tok
 /* With the lock or without: get past the cache.  old is a token that still
  * works but should be renewed, or an empty one. */
 static bool
-get(struct tokencache *cache, struct http *http, const char *refused, struct token *out,
-    struct token_error *e)
+get(struct tokencache *cache, struct http *http, const char *refused, int64_t end,
+    struct token *out, struct token_error *e)
 {
+	int64_t		 began = wire_clock(), wait = end > began ? end - began : 0;
 	struct token	 old = { 0 };
 
 	if (cached(cache, refused, &old) && token_fresh(&old, when_now()))
 		goto old;
 	/* Whoever holds the lock is renewing: wait only when there is no other way. */
-	if (!tokencache_lock(cache, old.text != NULL ? 0 : 2000 * cache->set->timeout)) {
+	if (!tokencache_lock(cache, old.text != NULL ? 0 : wait)) {
 		if (old.text != NULL)
 			goto old;
 		e->status = EX_TEMPFAIL;
@@ -91,7 +95,10 @@ get(struct tokencache *cache, struct http *http, const char *refused, struct tok
 	token_wipe(&old);
 	if (cached(cache, refused, &old) && token_fresh(&old, when_now()))
 		goto old;
-	if (renew(cache, http, out, e)) {
+	/* Or failed to: fifty that have waited do not fail one after another. */
+	if (old.text == NULL && tokencache_failed(cache, began, e))
+		return false;
+	if (renew(cache, http, end, out, e)) {
 		token_wipe(&old);
 		return true;
 	}
@@ -105,8 +112,14 @@ old:
 	return true;
 }
 
+int64_t
+token_patience(const struct settings *set)
+{
+	return wire_clock() + 2000 * set->timeout;
+}
+
 bool
-token_get(const struct settings *set, struct http *http, const char *refused,
+token_get(const struct settings *set, struct http *http, const char *refused, int64_t end,
     struct token *out, struct token_error *e)
 {
 	struct tokencache	 cache;
@@ -114,7 +127,7 @@ token_get(const struct settings *set, struct http *http, const char *refused,
 
 	memset(out, 0, sizeof(*out));
 	tokencache_open(&cache, set);
-	good = get(&cache, http, refused, out, e);
+	good = get(&cache, http, refused, end, out, e);
 	tokencache_close(&cache);
 	return good;
 }

@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/jsonw.h"
+#include "base/text.h"
 #include "base/when.h"
 #include "intune/tokencache.h"
 #include "intune/wire.h"
@@ -33,6 +34,7 @@ tokencache_open(struct tokencache *cache, const struct settings *set)
 	cache->set = set;
 	shared_open(&cache->token, set, part, sizeof(part) / sizeof(part[0]), "token");
 	shared_open(&cache->quiet, set, part, sizeof(part) / sizeof(part[0]), "quiet");
+	shared_open(&cache->failed, set, part, sizeof(part) / sizeof(part[0]), "failed");
 	if (!cache->token.usable)
 		no_cache(cache, cache->token.why);
 }
@@ -42,6 +44,7 @@ tokencache_close(struct tokencache *cache)
 {
 	shared_close(&cache->token);
 	shared_close(&cache->quiet);
+	shared_close(&cache->failed);
 }
 
 bool
@@ -205,4 +208,41 @@ tokencache_set_quiet(struct tokencache *cache, int64_t until)
 	strcat(text, "\n");
 	if (file_replace(cache->quiet.path, text, strlen(text), 0600) == -1)
 		warn("%s", cache->quiet.path);
+}
+
+/* By the clock that all processes of a machine share, and that nobody sets. */
+void
+tokencache_set_failed(struct tokencache *cache, const struct token_error *e)
+{
+	json_t	*o;
+
+	if (!cache->token.usable)
+		return;
+	o = json_pack("{s:I, s:i, s:i, s:s}", "at", (json_int_t)wire_clock(), "status",
+	    e->status, "code", e->code, "why", e->text);
+	if (!shared_write(&cache->failed, o))
+		warnx("%s", cache->failed.why);
+	json_decref(o);
+}
+
+bool
+tokencache_failed(const struct tokencache *cache, int64_t since, struct token_error *e)
+{
+	json_t		*o;
+	const char	*why;
+	int64_t		 at, changed, status;
+
+	if (!cache->token.usable || shared_read(&cache->failed, &o, &changed) != SHARED_GOOD)
+		return false;
+	at = json_integer_value(json_object_get(o, "at"));
+	status = json_integer_value(json_object_get(o, "status"));
+	why = json_string_value(json_object_get(o, "why"));
+	memset(e, 0, sizeof(*e));
+	e->status = status >= EX__BASE && status <= EX__MAX ? (int)status : EX_TEMPFAIL;
+	e->code = (int)json_integer_value(json_object_get(o, "code"));
+	e->wait = -1;
+	if (why != NULL)
+		text_safe(e->text, sizeof(e->text), why, strlen(why));
+	json_decref(o);
+	return why != NULL && at >= since && at <= wire_clock();
 }

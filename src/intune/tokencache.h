@@ -1,7 +1,7 @@
 /*
  * The files in token_dir: per authority, tenant, client and scope one with the
- * token, one to lock, and one that says until when the server wants to be left
- * alone.  What is read is checked; what cannot be trusted does not exist.
+ * token, one to lock, one that says until when the server wants to be left alone, and
+ * one that says why the last request for a token failed.  What is read is checked; what cannot be trusted does not exist.
  */
 #ifndef INTUNE_TOKENCACHE_H
 #define INTUNE_TOKENCACHE_H
@@ -16,7 +16,7 @@
 
 struct tokencache {
 	const struct settings	*set;
-	struct shared		 token, quiet;	/* the lock of the first is for both */
+	struct shared		 token, quiet, failed;	/* the lock of the first is for all */
 };
 
 /* Makes the directory if need be and the names of the files.  Never fails: a
@@ -40,6 +40,12 @@ void	 tokencache_write(struct tokencache *cache, const struct token *token);
 /* Until when, in seconds since 1970, no request may be made; 0 = go ahead. */
 int64_t	 tokencache_quiet(const struct tokencache *cache);
 void	 tokencache_set_quiet(struct tokencache *cache, int64_t until);
+
+/* Notes that a request for a token has failed just now, and why; and whether one has
+ * since a moment (wire_clock), with *e then. */
+void	 tokencache_set_failed(struct tokencache *cache, const struct token_error *e);
+bool	 tokencache_failed(const struct tokencache *cache, int64_t since,
+	    struct token_error *e);
 
 /* Reads the text of a token file, which must be of these settings.  NULL when
  * good, else what is wrong with it. */

@@ -85,6 +85,44 @@ setup() {
 	assert_eq "$(count get) $(count early)" "1 0"
 }
 
+@test "an outage of the authority is paid once, by many records and by many processes" {
+	conf_set timeout 3s
+	emulator_control fault stall:on=token
+	seq -f 'cccccccc-0000-4000-8000-%012g' 40 >"$BATS_TEST_TMPDIR/in"
+	run -75 --separate-stderr intune-query --deadline 1 <"$BATS_TEST_TMPDIR/in"
+	assert_eq "$output" ""
+	[ "$(count token)" -le 3 ]
+	emulator_control reset-counts
+	for i in $(seq 20); do
+		intune-query $A >"$BATS_TEST_TMPDIR/out.$i" 2>"$BATS_TEST_TMPDIR/err.$i" 3>&- &
+		pids[i]=$!
+	done
+	for i in $(seq 20); do
+		rc=0
+		wait "${pids[i]}" || rc=$?
+		assert_eq "$rc $(cat "$BATS_TEST_TMPDIR/out.$i")" "75 "
+		assert_has "$(cat "$BATS_TEST_TMPDIR/err.$i")" "timed out"
+	done
+	[ "$(count token)" -le 6 ]
+	emulator_control clear-faults
+	run -0 --separate-stderr intune-query $A
+	assert_eq "$stderr" ""
+}
+
+@test "while a new token cannot be had the old one is used, and the authority left alone" {
+	run -0 intune-query $A
+	jq -c --argjson now "$(date +%s)" '.obtained = $now - 3500 | .expires = $now + 60' \
+		"$(token_file token)" >"$BATS_TEST_TMPDIR/aged"
+	cat "$BATS_TEST_TMPDIR/aged" >"$(token_file token)"
+	emulator_control reset-counts
+	emulator_control fault status:code=500,on=token
+	seq -f 'PC-%g' 100 139 >"$BATS_TEST_TMPDIR/in"
+	run -0 --separate-stderr intune-query -j 1 <"$BATS_TEST_TMPDIR/in"
+	assert_has "$stderr" "the old token still works"
+	assert_eq "$(wc -l <<<"$output")" 40
+	[ "$(count token)" -le 9 ]
+}
+
 @test "the last record of a list passes through the other programs, and removes nothing" {
 	echo 'allow with vlan 750' >"$BATS_TEST_TMPDIR/r"
 	emulator_control fault status:on=list,code=500,after=2

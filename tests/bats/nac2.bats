@@ -209,6 +209,14 @@ age() {
 	assert_eq "$(count nac2)" 2
 }
 
+@test "a discovery that failed is not tried again by each record" {
+	emulator_control fault status:code=403,on=discovery
+	seq -f 'cccccccc-0000-4000-8000-%012g' 6 >"$BATS_TEST_TMPDIR/in"
+	run -77 --separate-stderr intune-query -s nac2 <"$BATS_TEST_TMPDIR/in"
+	assert_eq "$output $(count discovery)" " 1"
+	assert_eq "$(grep -c 'discovery of the Compliance Retrieval' <<<"$stderr")" 5
+}
+
 @test "no token goes to a host that is not allowed, whatever Graph says or the file" {
 	id=$(id_of 2)
 	for uri in "http://$EMU_HOST/x" "https://localhost:$EMU_PORT/x" "https://$EMU_HOST@localhost/x" \
