@@ -116,6 +116,19 @@ write_conf() {
 	done
 }
 
+@test "a NAS over IPv6 that names no address of its own is known by the one it asks from" {
+	s=$BATS_TEST_TMPDIR/v6
+	mkdir "$s"
+	cp -R "$D/certs" "$s/"
+	freeradius_start "$s" "$(command -v radius-hook) -c $INTUNE_NAC_CONF" --coa6 \
+	    --sites '/^server default/,/^}/s/ipaddr = 127.0.0.1/ipaddr = ::1/'
+	run radclient -x "[::1]:$(radius_get "$s" AUTH_PORT)" auth "$RADIUS_SECRET" \
+	    <<<"User-Name=bench,User-Password=bench,NAS-Identifier=ap-6,Calling-Station-Id=001b2c3d4e01"
+	freeradius_stop "$s"
+	assert_has "$output" 'Tunnel-Private-Group-Id:0 = "750"'
+	assert_eq "$(last '.session | .nas_ip, .nas_id')" $'::1\nap-6'
+}
+
 @test "MAC authentication without EAP" {
 	for mac in 001b2c3d4e01:750 001b.2c99.9999:1; do
 		run -0 radclient -x "127.0.0.1:$(radius_get "$D" AUTH_PORT)" auth "$RADIUS_SECRET" \

@@ -11,6 +11,7 @@
 #	freeradius_start DIR HOOKCOMMAND [--nak MAC=CAUSE] ...
 #	freeradius_stop DIR
 #	eap_tls_run DIR NAME [--tls13] [--mac MAC] [--identity ID] [-- ARG ...]
+#	eap_tls_inside_run DIR TTLS|PEAP NAME [--mac MAC] [--identity ID] [-- ARG ...]
 #	eap_ttls_run DIR USER PASSWORD [--mschapv2] [--peap] [...] [-- ARG ...]
 #	radius_log DIR, radius_coa_log DIR, radius_acct_log DIR
 
@@ -196,7 +197,7 @@ _radius_raddb() {
 
 # freeradius_start DIR HOOKCOMMAND [--nak MAC=CAUSE] [--threads N]
 #	[--timeout SECONDS] [--shell-escape] [--resume] [--netns PID] [--rest URL]
-#	[--module FILE] [--users FILE]
+#	[--module FILE] [--users FILE] [--sites SCRIPT]
 # starts the server and returns when it answers.  HOOKCOMMAND takes the place
 # of the program line in mods-available/nac.  CoA for MAC, written as the
 # request has it, is answered by a NAK with Error-Cause CAUSE.  --coa6 takes CoA
@@ -204,10 +205,11 @@ _radius_raddb() {
 # clients resume their TLS sessions.  --rest asks the nac-serve at URL in place
 # of HOOKCOMMAND, by mods-available/nacrest, and tells it of accounting; with
 # --module the file takes the place of mods-available/nac.  --users puts a file in
-# place of the users of tests/lib/raddb.
+# place of the users of tests/lib/raddb.  --sites changes tests/lib/raddb/sites
+# by a script of sed.
 freeradius_start() {
 	local dir=$1 hook=$2 threads=8 timeout=2 escape=no resume=no rest='' module=''
-	local naks='' netns='' users='' coa6='' try pid auth acct plain coa NETNS_RUN
+	local naks='' netns='' users='' coa6='' edit='' try pid auth acct plain coa NETNS_RUN
 
 	shift 2
 	while [ $# -gt 0 ]; do
@@ -222,12 +224,14 @@ freeradius_start() {
 		--users)	users=$2; shift ;;
 		--netns)	netns=$2; shift ;;
 		--coa6)		coa6=yes ;;
+		--sites)	edit=$2; shift ;;
 		*)		echo "freeradius_start: $1: unknown option" >&2; return 64 ;;
 		esac
 		shift
 	done
 	_radius_raddb "$dir" "$hook" "$timeout" "$escape" "$rest" "$module" || return
 	[ -z "$users" ] || cp "$users" "$dir/raddb/users" || return
+	[ -z "$edit" ] || sed -i "$edit" "$dir/raddb/sites"
 	if [ -n "$coa6" ]; then
 		sed -i '/^server das/,/^}/s/ipaddr = 127.0.0.1/ipaddr = ::1/' "$dir/raddb/sites"
 		sed -i '/^client loopback/,/^}/s/ipaddr = 127.0.0.*/ipaddr = ::1/' "$dir/raddb/radiusd.conf"
@@ -428,6 +432,30 @@ eap_tls_run() {
 	    "identity=$(_eapol_hex "$id")" "ca_cert=\"$dir/certs/ca.pem\"" \
 	    "client_cert=\"$dir/certs/$name.pem\"" "private_key=\"$dir/certs/$name.key\"" \
 	    "$phase1" '}' >"$conf"
+	_eapol "$dir" "$conf" "$mac" "$@"
+}
+
+# eap_tls_inside_run DIR TTLS|PEAP NAME [--mac MAC] [--identity ID] [-- ARG ...]
+# EAP-TLS in the tunnel of another method, which asks for no certificate itself.
+eap_tls_inside_run() {
+	local dir=$1 eap=$2 name=$3 mac=02:00:00:00:00:01 id=anonymous phase2=auth conf
+
+	shift 3
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--mac)		mac=$2; shift ;;
+		--identity)	id=$2; shift ;;
+		--)		shift; break ;;
+		*)		echo "eap_tls_inside_run: $1: unknown option" >&2; return 64 ;;
+		esac
+		shift
+	done
+	[ "$eap" = PEAP ] || phase2=autheap
+	conf=$(mktemp "$dir/run/inside.XXXXXX.conf") || return
+	printf '%s\n' 'network={' 'key_mgmt=WPA-EAP' "eap=$eap" 'eapol_flags=0' \
+	    "anonymous_identity=$(_eapol_hex "$id")" "identity=$(_eapol_hex "host/$name.example.test")" \
+	    "phase2=\"$phase2=TLS\"" "ca_cert=\"$dir/certs/ca.pem\"" "ca_cert2=\"$dir/certs/ca.pem\"" \
+	    "client_cert2=\"$dir/certs/$name.pem\"" "private_key2=\"$dir/certs/$name.key\"" '}' >"$conf"
 	_eapol "$dir" "$conf" "$mac" "$@"
 }
 
