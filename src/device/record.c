@@ -271,6 +271,7 @@ record_session(const json_t *rec, struct session *s, char *why, size_t size)
 	s->medium = (enum medium)get_word(&r, "medium", medium_word, MEDIUM_VPN + 1);
 	get_bool(&r, "ended", &s->ended);
 	get_text(&r, "user", s->user, sizeof(s->user));
+	get_text(&r, "inner_user", s->inner_user, sizeof(s->inner_user));
 	get_text(&r, "realm", s->realm, sizeof(s->realm));
 	get_text(&r, "nas_ip", s->nas_ip, sizeof(s->nas_ip));
 	get_text(&r, "nas_id", s->nas_id, sizeof(s->nas_id));

@@ -411,8 +411,8 @@ static const struct member	 identity_table[] = {
 };
 static const struct member	 session_table[] = {
 	TIME(session, seen), WORD(session, medium, medium_word, MEDIUM_VPN + 1),
-	BOOL(session, ended), TEXT(session, user), TEXT(session, realm), TEXT(session, nas_ip),
-	TEXT(session, nas_id), TEXT(session, nas_port), TEXT(session, nas_port_id),
+	BOOL(session, ended), TEXT(session, user), TEXT(session, inner_user),
+	TEXT(session, realm), TEXT(session, nas_ip), TEXT(session, nas_id), TEXT(session, nas_port), TEXT(session, nas_port_id),
 	TEXT(session, nas_port_type), TEXT(session, acct_session_id),
 	TEXT(session, acct_multi_session_id), TEXT(session, calling), TEXT(session, called),
 	TEXT(session, ssid), TEXT(session, framed_ip), TEXT(session, cui),

@@ -24,6 +24,12 @@ hint_name(enum hint hint)
 	return names[hint];
 }
 
+const char *
+session_login(const struct session *s)
+{
+	return s->inner_user[0] != '\0' ? s->inner_user : s->user;
+}
+
 bool
 session_add_group(struct session *s, const char *group)
 {
@@ -51,6 +57,7 @@ session_write(struct jsonw *w, const struct session *s)
 		jw_time(w, "seen", s->seen);
 	jw_opt(w, "medium", medium_name(s->medium));
 	jw_opt(w, "user", s->user);
+	jw_opt(w, "inner_user", s->inner_user);
 	jw_opt(w, "realm", s->realm);
 	jw_opt(w, "nas_ip", s->nas_ip);
 	jw_opt(w, "nas_id", s->nas_id);

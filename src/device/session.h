@@ -26,8 +26,11 @@ struct session {
 	int64_t		 seen;		/* when it authenticated */
 	enum medium	 medium;	/* from NAS-Port-Type */
 	bool		 ended;		/* the NAS said that it is gone: nothing to change */
-	char		 user[SESSION_TEXT];		/* User-Name */
-	char		 realm[SESSION_TEXT];		/* behind its last @, or before its \ */
+	char		 user[SESSION_TEXT];		/* User-Name, as the NAS knows it */
+	/* Who logged in, where that is another: in the tunnel of TTLS or PEAP the
+	 * client gives its name, and outside of it "anonymous". */
+	char		 inner_user[SESSION_TEXT];
+	char		 realm[SESSION_TEXT];	/* of session_login(), behind @ or before \ */
 	char		 nas_ip[46];			/* NAS-IP-Address or NAS-IPv6-Address */
 	char		 nas_id[SESSION_TEXT];
 	char		 nas_port[11];
@@ -53,6 +56,9 @@ struct session {
 
 const char *medium_name(enum medium medium);
 const char *hint_name(enum hint hint);
+
+/* Who logged in: for rules and people.  A CoA names `user`. */
+const char *session_login(const struct session *s);
 
 /* Adds a group; the empty one, one that does not fit, has a control byte or is
  * there already is left out, and so is one too many.  Returns whether it is in. */

@@ -229,7 +229,7 @@ eval_text(const struct eval *e, enum field field, size_t i)
 	case FIELD_SSID:
 		return s->ssid;
 	case FIELD_USER:
-		return s->user;
+		return session_login(s);
 	case FIELD_REALM:
 		return s->realm;
 	case FIELD_ISSUER:

@@ -158,7 +158,7 @@ client_name(const struct identity *id, const struct session *s, char out[TEXT_SH
 	const char	*name;
 
 	name = id->has_mac ? mac_format(mac, id->mac, MAC_COLON) : s->calling[0] != '\0' ? s->calling :
-	    id->nname > 0 ? id->name[0].text : s->user[0] != '\0' ? s->user : "?";
+	    id->nname > 0 ? id->name[0].text : session_login(s)[0] != '\0' ? session_login(s) : "?";
 	text_safe(out, TEXT_SHOWN, name, strlen(name));
 }
 

@@ -50,24 +50,6 @@ copy_once(struct env_reader *r, const char *name, char *dst, size_t size, const 
 	}
 }
 
-static void
-take_user(struct env_reader *r, const char *value)
-{
-	const char	*at;
-	size_t		 n;
-
-	copy_once(r, "User-Name", r->s->user, sizeof(r->s->user), value);
-	if (r->s->realm[0] != '\0')
-		return;
-	if ((at = strrchr(r->s->user, '@')) != NULL) {
-		text_copy(r->s->realm, sizeof(r->s->realm), at + 1);
-	} else if ((at = strchr(r->s->user, '\\')) != NULL) {
-		n = (size_t)(at - r->s->user);
-		memcpy(r->s->realm, r->s->user, n);
-		r->s->realm[n] = '\0';
-	}
-}
-
 /* A NAS that is also named by an IPv4 address is known by that one. */
 static void
 take_nas_ipv6(struct env_reader *r, const char *value)
@@ -333,7 +315,7 @@ take_expiration(struct env_reader *r, const char *value)
 #define CERT			"TLS-Client-Cert-"
 
 static const struct attribute attributes[] = {
-	TAKE("User-Name", take_user),
+	COPY("User-Name", user),
 	TAKE("NAS-IP-Address", take_nas_ip),
 	TAKE("NAS-IPv6-Address", take_nas_ipv6),
 	TAKE("NAS-Port-Type", take_port_type),
@@ -348,6 +330,7 @@ static const struct attribute attributes[] = {
 	TAKE("NAC-Group", take_group),
 	TAKE("NAC-MFA-Time", take_mfa),
 	COPY("NAC-App-Hint", app_hint),
+	COPY("NAC-Inner-User", inner_user),
 	COPY("NAS-Identifier", nas_id),
 	COPY("NAS-Port", nas_port),
 	COPY("NAS-Port-Id", nas_port_id),
@@ -532,9 +515,28 @@ env_attribute(struct env_reader *r, const char *name, const char *value, size_t 
 		take(r, a, value);
 }
 
+static void
+set_login(struct session *s)
+{
+	const char	*login, *at;
+	size_t		 n;
+
+	if (strcmp(s->inner_user, s->user) == 0)
+		s->inner_user[0] = '\0';
+	login = session_login(s);
+	if ((at = strrchr(login, '@')) != NULL) {
+		text_copy(s->realm, sizeof(s->realm), at + 1);
+	} else if ((at = strchr(login, '\\')) != NULL) {
+		n = (size_t)(at - login);
+		memcpy(s->realm, login, n);
+		s->realm[n] = '\0';
+	}
+}
+
 void
 env_end(struct env_reader *r)
 {
+	set_login(r->s);
 	/* The text is not escaped: a device name with ", URI:" in it would be another
 	 * device's id.  It counts only where the attributes leave no room for that. */
 	if (identity_san_text_is_vouched(r->san_text, r->san_dns, r->san_email, r->san_upn))

@@ -58,6 +58,11 @@ static void
 begin(struct session *s, const struct session *said)
 {
 	s->ended = false;
+	/* The Accept may have given the NAS another name (RFC 2865 section 5.1).
+	 * The rules go on with the one of the login. */
+	if (said->user[0] != '\0' && s->inner_user[0] == '\0' && strcmp(s->user, said->user) != 0)
+		memcpy(s->inner_user, s->user, sizeof(s->inner_user));
+	TAKE(user);
 	TAKE(nas_ip);
 	TAKE(nas_id);
 	TAKE(nas_port);

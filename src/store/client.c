@@ -23,8 +23,8 @@ client_id(char out[CLIENT_ID], const struct session *s, const struct identity *i
 		mac_format(out, mac, MAC_COLON);
 	else if (id->has_mac)
 		mac_format(out, id->mac, MAC_COLON);
-	else if (s->user[0] != '\0')
-		snprintf(out, CLIENT_ID, "u:%s@%s", s->user, nas);
+	else if (session_login(s)[0] != '\0')
+		snprintf(out, CLIENT_ID, "u:%s@%s", session_login(s), nas);
 	else
 		return false;
 	return true;

@@ -27,7 +27,7 @@ struct client {
 
 /*
  * Names the client of a session: the MAC in its Calling-Station-Id, else that of
- * its identity, else "u:" user "@" NAS.  Returns false when there is none of them.
+ * its identity, else "u:", who logged in, "@" and the NAS.  Returns false when there is none of them.
  */
 bool	 client_id(char out[CLIENT_ID], const struct session *s, const struct identity *id);
 

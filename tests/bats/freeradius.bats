@@ -84,8 +84,8 @@ write_conf() {
 		# shellcheck disable=SC2086
 		run -0 eap_ttls_run "$D" alice wonderland $how --mac "$GOOD_MAC"
 		assert_eq "$(vlan "$output")" 750
-		assert_eq "$(last '.identity.mac, .compliance.matched_by, .session.user')" \
-		    "$GOOD_MAC"$'\nmac\nalice'
+		assert_eq "$(last '.identity.mac, .compliance.matched_by, .session.user, .session.inner_user')" \
+		    "$GOOD_MAC"$'\nmac\nanonymous\nalice'
 		want=ttls
 		[ "$how" != --peap ] || want=peap
 		assert_eq "$(last .identity.eap)" $want
@@ -95,6 +95,70 @@ write_conf() {
 		assert_eq "$(vlan "$output")" 1
 		assert_eq "$(last .compliance.state)" pending
 	done
+}
+
+@test "EAP-TTLS and PEAP: the NAS knows the outer name, the rules read the inner one" {
+	rules=$(<"$D/site.rules")
+	printf '%s\n' 'allow "Inner" with vlan 30 if user is alice' 'no-match deny' >"$D/site.rules"
+	for how in '' --mschapv2 --peap; do
+		# shellcheck disable=SC2086
+		run -0 eap_ttls_run "$D" alice wonderland $how --identity guest@corp.example
+		assert_eq "$(vlan "$output")" 30
+		assert_has "$output" "User-Name=guest@corp.example"
+		refute_has "$output" "alice"
+		assert_eq "$(last '.session | .user, .inner_user, .realm')" $'guest@corp.example\nalice\nnull'
+	done
+	printf '%s\n' "$rules" >"$D/site.rules"
+}
+
+@test "a name that the site puts into the Access-Accept is the one that the NAS knows" {
+	s=$BATS_TEST_TMPDIR/named
+	mkdir "$s"
+	cp -R "$D/certs" "$s/"
+	printf '%s\n' 'alice	Cleartext-Password := "wonderland"' 'named' '	User-Name = "accepted"' >"$s/users"
+	# What Debian's inner-tunnel has for it, not commented out.
+	freeradius_start "$s" "$(command -v radius-hook) -c $INTUNE_NAC_CONF" --users "$s/users" \
+	    --sites 's/^\t*nac_tunnel$/update outer.session-state {\n\&User-Name := \&User-Name\n}\n&/'
+	run eap_ttls_run "$s" alice wonderland
+	assert_has "$output" "User-Name=alice"
+	assert_eq "$(last '.session | .user, .inner_user')" $'alice\nnull'
+	run eap_tls_run "$s" good --identity named
+	assert_has "$output" "User-Name=accepted"
+	assert_eq "$(last '.session | .user, .inner_user')" $'accepted\nnamed'
+	run radclient -x "127.0.0.1:$(radius_get "$s" AUTH_PORT)" auth "$RADIUS_SECRET" \
+	    <<<"User-Name=alice,User-Password=wonderland"
+	freeradius_stop "$s"
+	assert_has "$output" "Access-Accept"
+	assert_eq "$(last '.session | .user, .inner_user')" $'alice\nnull'
+}
+
+@test "EAP-TLS inside of PEAP and EAP-TTLS: one decision, by the certificate" {
+	for eap in PEAP TTLS; do
+		rm -f "$D/state/journal.ndjson"
+		run -0 eap_tls_inside_run "$D" $eap good --mac "$OTHER_MAC" -- -N 87:s:Gi1/0/7
+		assert_eq "$(vlan "$output")" 750
+		assert_eq "$(grep -c '^Tunnel-' <<<"$output")" 3
+		assert_eq "$(wc -l <"$D/state/journal.ndjson")" 1
+		assert_eq "$(last '.identity.guid[0].value, .identity.guid[0].found, .compliance.matched_by, .identity.eap')" \
+		    "$GOOD"$'\nsan-uri\nguid\n'"${eap,,}"
+		assert_eq "$(last '.session | .user, .inner_user, .nas_ip, .nas_port_id, .ssid')" \
+		    $'anonymous\nhost/good.example.test\n127.0.0.1\nGi1/0/7\ncorp-wifi'
+		run -1 eap_tls_inside_run "$D" $eap leaving --mac "$GOOD_MAC"
+		refused "$output"
+		assert_eq "$(wc -l <"$D/state/journal.ndjson")" 2
+	done
+	# Inside of EAP-TTLS names that nobody has looked through are the client's to
+	# choose; PEAP has no place for them.
+	s=$BATS_TEST_TMPDIR/unclean
+	mkdir "$s"
+	cp -R "$D/certs" "$s/"
+	freeradius_start "$s" "$(command -v radius-hook) -c $INTUNE_NAC_CONF" --sites /nac_tunnel_clean/d
+	run eap_tls_inside_run "$s" TTLS good
+	ttls=$output
+	run eap_tls_inside_run "$s" PEAP good
+	freeradius_stop "$s"
+	refused "$ttls"
+	assert_eq "$(vlan "$output")" 750
 }
 
 @test "a random MAC matches nothing" {
@@ -237,9 +301,9 @@ broken() {
 	jq -e . <"$D/state/journal.ndjson" >/dev/null
 	run -1 grep -P '[\x00-\x1f\x7f]' "$D/state/journal.ndjson"
 	# What was typed is there as it was, as far as it was text.
-	run -0 jq -r 'select(.session.user == "x\", Tunnel-Private-Group-Id := \"666") | .decision.vlan' \
+	run -0 jq -r 'select(.session.user == "x\", Tunnel-Private-Group-Id := \"666") | .identity.eap, .decision.vlan' \
 	    "$D/state/journal.ndjson"
-	assert_eq "$output" 1
+	assert_eq "$output" $'tls\n1\nttls\n1'
 }
 
 # vsa HEX: Cisco-AVPair with this value.
@@ -361,10 +425,12 @@ decisions() {
 	sh -e "$BATS_TEST_TMPDIR/steps"
 	# The edits by hand.
 	sed -i 's/^\(\t*\)#\(\t*virtual_server = check-eap-tls\)/\1\2/' "$r/mods-available/eap"
-	sed -i '/^post-auth {/,/^}/ s/^\tPost-Auth-Type REJECT {/\tnac_tunnel\n&/' "$r/sites-available/inner-tunnel"
+	sed -i -e '/^post-auth {/,/^}/ s/^\tPost-Auth-Type REJECT {/\tnac_tunnel\n&/' \
+	    -e '/^authorize {/,/^}/ s/^\tchap$/\tnac_tunnel_clean\n&/' "$r/sites-available/inner-tunnel"
 	sed -i '/^post-auth {/,/^}/ { /^\tupdate {/,/^\t}/ s/^\t}/&\n\tnac_post_auth/ }' "$r/sites-available/default"
 	sed -i '/^thread pool {/a\	max_queue_size = 1024' "$r/radiusd.conf"
 	for f in mods-available/eap:check-eap-tls sites-available/inner-tunnel:nac_tunnel \
+	    sites-available/inner-tunnel:nac_tunnel_clean \
 	    sites-available/default:nac_post_auth; do
 		assert_eq "$(grep -c "^[[:space:]]*[^#]*${f#*:}\$" "$r/${f%:*}")" 1
 	done

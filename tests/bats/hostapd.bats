@@ -100,6 +100,17 @@ journal() {
 	done
 }
 
+@test "EAP-TTLS with an outer name: the CoA by User-Name too finds the session" {
+	supplicant_start "$D" '' eap=TTLS 'anonymous_identity="guest@corp.example"' 'identity="alice"' \
+	    'password="wonderland"' 'phase2="auth=PAP"'
+	line=$(journal)
+	assert_eq "$(json_get "$line" '.session | .user, .inner_user')" $'guest@corp.example\nalice'
+	sed -i 's/profile hostapd/profile rfc5176/' "$D/nas"
+	run -0 --separate-stderr in_netns "$NETNS" coa-send <<<"$line"
+	assert_eq "$(json_get "$output" '.coa | .result, .profile, .tries')" $'ack\nrfc5176\n1'
+	run -1 hostapd_session "$D"
+}
+
 @test "a client that is not there: NAK 503, and the one that is stays" {
 	supplicant_start "$D" laptop
 	before=$(hostapd_session "$D")

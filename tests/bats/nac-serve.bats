@@ -474,7 +474,16 @@ session() {
 	account Accounting-On NAS-Identifier=ap-3
 	assert_eq "$(session '.session.ended')" true
 	# A new login begins anew.
-	run -0 serve_ask "$D" /freeradius/authorize -d "$(radius $mac NAS-Identifier=ap-1 Acct-Session-Id=C1)"
+	run -0 serve_ask "$D" /freeradius/authorize -d "$(radius $mac NAS-Identifier=ap-1 Acct-Session-Id=C1 \
+	    User-Name=anonymous@roam.test NAC-Inner-User=alice@corp.example)"
+	assert_eq "$(session '.session | .user, .inner_user, .realm')" $'anonymous@roam.test\nalice@corp.example\ncorp.example'
+	# The NAS took another name from the Access-Accept: it is the one for a CoA.
+	account Start $mac NAS-Identifier=ap-1 Acct-Session-Id=C1 User-Name=accepted
+	assert_eq "$(session '.session | .user, .inner_user, .realm')" $'accepted\nalice@corp.example\ncorp.example'
+	run -0 serve_ask "$D" /freeradius/authorize -d "$(radius $mac NAS-Identifier=ap-1 Acct-Session-Id=C1 User-Name=host/a)"
+	assert_eq "$(session '.session | .user, .inner_user')" $'host/a\nnull'
+	account Start $mac NAS-Identifier=ap-1 Acct-Session-Id=C1 User-Name=accepted
+	assert_eq "$(session '.session | .user, .inner_user')" $'accepted\nhost/a'
 	assert_eq "$(session '[.session.nas_id, .session.acct_session_id, .session.ended] | join(" ")')" "ap-1 C1 "
 	assert_eq "$(metric 'nac_accounting_total{type="stop"}')" 2
 }

@@ -91,12 +91,19 @@ acct() {
 		# shellcheck disable=SC2086
 		run -0 eap_ttls_run "$D" alice wonderland $how --mac "$GOOD_MAC"
 		assert_eq "$(vlan "$output")" 750
-		assert_eq "$(last '.identity.mac, .compliance.matched_by, .session.user')" "$GOOD_MAC"$'\nmac\nalice'
+		assert_eq "$(last '.identity.mac, .compliance.matched_by, .session.user, .session.inner_user')" \
+		    "$GOOD_MAC"$'\nmac\nanonymous\nalice'
+	done
+	for eap in PEAP TTLS; do
+		run -0 eap_tls_inside_run "$D" $eap good --mac 00:1b:2c:99:99:99
+		assert_eq "$(vlan "$output")" 750
+		assert_eq "$(last '.compliance.matched_by, .session.user, .session.inner_user')" \
+		    $'guid\nanonymous\nhost/good.example.test'
 	done
 	run -0 pap 00-1B-2C-3D-4E-01
 	assert_has "$output" Access-Accept
 	assert_has "$output" 'Tunnel-Private-Group-Id:0 = "750"'
-	assert_eq "$(wc -l <"$D/state/journal.ndjson")" 7
+	assert_eq "$(wc -l <"$D/state/journal.ndjson")" 9
 }
 
 @test "a refusal is an EAP-Failure without keys and VLAN; by PAP an Access-Reject" {

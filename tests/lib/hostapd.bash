@@ -5,7 +5,7 @@
 #
 #	netns_start		sets NETNS, or NETNS_SKIP to the reason why not
 #	hostapd_start DIR [LINE ...]
-#	supplicant_start DIR NAME
+#	supplicant_start DIR NAME [LINE ...]
 #	hostapd_session DIR	MAC and Acct-Session-Id of the authorized client
 #	hostapd_stop DIR, netns_stop
 #
@@ -107,16 +107,18 @@ hostapd_session() {
 	}'
 }
 
-# supplicant_start DIR NAME: logs in with the certificate NAME of pki_client
-# and waits until hostapd has authorized the port.
+# supplicant_start DIR NAME [LINE ...]: logs in with the certificate NAME of
+# pki_client, or as the LINEs of a network block say, and waits until hostapd has
+# authorized the port.
 supplicant_start() {
 	local dir=$1 name=$2 pid netns NETNS_RUN
 
+	shift 2
+	[ $# -gt 0 ] || set -- eap=TLS "identity=\"host/$name.example.test\"" \
+	    "client_cert=\"$dir/certs/$name.pem\"" "private_key=\"$dir/certs/$name.key\""
 	netns=$(radius_get "$dir" NETNS) || return
-	printf '%s\n' ap_scan=0 'network={' key_mgmt=IEEE8021X eap=TLS eapol_flags=0 \
-	    "identity=\"host/$name.example.test\"" "ca_cert=\"$dir/certs/ca.pem\"" \
-	    "client_cert=\"$dir/certs/$name.pem\"" "private_key=\"$dir/certs/$name.key\"" \
-	    '}' >"$dir/supplicant.conf"
+	printf '%s\n' ap_scan=0 'network={' key_mgmt=IEEE8021X eapol_flags=0 \
+	    "ca_cert=\"$dir/certs/ca.pem\"" "$@" '}' >"$dir/supplicant.conf"
 	_netns "$netns"
 	"${NETNS_RUN[@]}" /usr/sbin/wpa_supplicant -D wired -i client0 -c "$dir/supplicant.conf" \
 	    </dev/null >"$dir/log/supplicant.log" 2>&1 3>&- &

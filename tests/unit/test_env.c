@@ -297,6 +297,18 @@ test_user_is_no_identity(void)
 	CHECK_STR(s.realm, "example.test");
 	READ("User-Name=EXAMPLE\\alice");
 	CHECK_STR(s.realm, "EXAMPLE");
+	/* In a tunnel: the NAS knows the one, the client is the other. */
+	READ("User-Name=anonymous@roam.test", "NAC-Inner-User=alice@example.test");
+	CHECK_STR(s.user, "anonymous@roam.test");
+	CHECK_STR(s.inner_user, "alice@example.test");
+	CHECK_STR(session_login(&s), "alice@example.test");
+	CHECK_STR(s.realm, "example.test");
+	READ("NAC-Inner-User=alice", "User-Name=anonymous@roam.test");
+	CHECK_STR(s.realm, "");
+	READ("NAC-Inner-User=alice@a.test", "User-Name=alice@a.test");
+	CHECK_STR(s.inner_user, "");
+	CHECK_STR(s.realm, "a.test");
+	CHECK(id.nname == 0);
 }
 
 static void

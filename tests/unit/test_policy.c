@@ -241,6 +241,10 @@ test_more_known(void)
 		CHECK(holds("client is desktop") == (clients[i].client >= CLIENT_WINDOWS &&
 		    clients[i].client <= CLIENT_LINUX));
 	}
+	/* Inside a tunnel the client has another name than the NAS knows. */
+	strcpy(session.inner_user, "bob@corp.example");
+	CHECK(holds("user is bob@corp.example") == 1 && holds("user is corp\\alice") == 0);
+	session.inner_user[0] = '\0';
 	strcpy(answer.device.jailbroken, "True");
 	CHECK(holds("jailbroken") == 1 && holds("jailbreak is yes") == 1);
 	strcpy(answer.device.jailbroken, "Unknown");

@@ -113,6 +113,7 @@ test_round_trip(void)
 	s.mfa = 1795240000;
 	s.hint = HINT_GOOD;
 	text_copy(s.user, sizeof(s.user), "host/x");
+	text_copy(s.inner_user, sizeof(s.inner_user), "alice");
 	text_copy(s.ssid, sizeof(s.ssid), "\xc3\xa4 corp");
 	record_put_session(rec, &s);
 	CHECK(record_session(rec, &t, why, sizeof(why)) && memcmp(&s, &t, sizeof(s)) == 0);
