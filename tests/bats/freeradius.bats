@@ -206,6 +206,60 @@ write_conf() {
 	refute_has "$output" "MPPE"
 }
 
+# ask ATTRIBUTE...: radclient's view of the answer to a request with these.
+ask() {
+	printf '%s\n' "$@" | radclient -x -r 1 -t 10 "127.0.0.1:$(radius_get "$D" AUTH_PORT)" auth "$RADIUS_SECRET" 2>&1 |
+		sed -n '/^Received/,$p'
+}
+
+@test "MAB: the address is name and Calling-Station-Id, and the rules say what it gets" {
+	call='Service-Type = Call-Check'
+	for name in 001b2c3d4e01 00-1B-2C-3D-4E-01 00:1b:2c:3d:4e:01 001b.2c3d.4e01; do
+		run -0 ask "User-Name = \"$name\"" 'Calling-Station-Id = "00-1B-2C-3D-4E-01"' "$call"
+		assert_has "$output" 'Tunnel-Private-Group-Id:0 = "750"'
+		assert_eq "$(last '.identity.eap, .identity.mac')" "null"$'\n'"$GOOD_MAC"
+	done
+	# As Cisco's, and as those that do not say what they ask for, by PAP and by CHAP.
+	for more in "$call"$'\nUser-Password = "001b2c3d4e01"' 'User-Password = "001b2c3d4e01"' 'CHAP-Password = "001b2c3d4e01"' \
+	    "$call"$'\nCHAP-Password = "001b2c3d4e01"' $'Service-Type = Framed-User\nUser-Password = "001b2c3d4e01"'; do
+		echo "$more"
+		run -0 ask 'User-Name = "001b2c3d4e01"' 'Calling-Station-Id = "00:1b:2c:3d:4e:01"' "$more"
+		assert_has "$output" 'Tunnel-Private-Group-Id:0 = "750"'
+	done
+	# Unknown, and being wiped.
+	run -0 ask 'User-Name = "001b2c999999"' 'Calling-Station-Id = "001b2c999999"' "$call"
+	assert_has "$output" 'Tunnel-Private-Group-Id:0 = "1"'
+	assert_eq "$(last .compliance.state)" pending
+	run -0 ask 'User-Name = "001b2c3d4e03"' 'Calling-Station-Id = "001b2c3d4e03"' "$call"
+	assert_has "$output" Access-Reject
+	refute_has "$output" Tunnel-
+}
+
+@test "MAB takes no other login: another's address, a name, EAP, a wrong or a known password" {
+	n='User-Name = "001b2c3d4e01"' c='Calling-Station-Id = "001b2c3d4e01"' call='Service-Type = Call-Check'
+	rm -f "$D/state/journal.ndjson"
+	for no in "$n"$'\nCalling-Station-Id = "001b2c3d4e02"\n'"$call" "$n"$'\n'"$call" \
+	    $'User-Name = "alice"\n'"$c"$'\n'"$call" $'User-Name = "x001b2c3d4e01"\n'"$c"$'\n'"$call" \
+	    $'User-Name = "001b2c3d4e01@corp.example"\n'"$c"$'\n'"$call" \
+	    "$n"$'\n'"$c" "$n"$'\n'"$c"$'\nUser-Password = "001b2c3d4e02"' "$n"$'\n'"$c"$'\nUser-Password = ""' \
+	    "$n"$'\n'"$c"$'\nCHAP-Password = "001b2c3d4e02"' \
+	    "$n"$'\n'"$c"$'\nService-Type = NAS-Prompt-User\nUser-Password = "001b2c3d4e01"' \
+	    "$n"$'\n'"$c"$'\n'"$call"$'\nEAP-Message = 0x0201000501\nMessage-Authenticator = 0x00'; do
+		run -0 ask "$no"
+		refute_has "$output" Access-Accept
+		refute_has "$output" Tunnel-
+	done
+	# A user of that name has a password of his own.
+	for pw in 'User-Password = "001b2c3d4e0a"' 'CHAP-Password = "001b2c3d4e0a"' 'Framed-MTU = 1400'; do
+		run -0 ask 'User-Name = "001b2c3d4e0a"' 'Calling-Station-Id = "001b2c3d4e0a"' "$call" "$pw"
+		refute_has "$output" Access-Accept
+	done
+	# Nobody was asked about any of them.
+	[ ! -e "$D/state/journal.ndjson" ]
+	run -0 ask 'User-Name = "001b2c3d4e0a"' 'Calling-Station-Id = "001b2c3d4e0a"' "$call" 'User-Password = "secret"'
+	assert_has "$output" Access-Accept
+}
+
 # Every one of these must reach the switch as the fallback and the journal as a reason.
 broken() {
 	run -0 eap_tls_run "$D" good

@@ -4,6 +4,7 @@
 
 load test_helper
 load ../lib/radius
+load ../lib/fleet
 
 setup_file() {
 	[ -r /etc/freeradius/3.0/radiusd.conf ] || return 0
@@ -26,6 +27,62 @@ setup() {
 	cp -a "$ORIG" "$R"
 	sed -i "s|/etc/freeradius/3.0|$R|" "$R/radiusd.conf"
 	cp -a "$R" "$R.before"
+}
+
+teardown() {
+	[ -z "${DEBIAN_PID-}" ] || pid_stop "$DEBIAN_PID"
+}
+
+# debian_start: Debian's server with the configuration in R, on ports of its own,
+# AUTH_PORT and ACCT_PORT, with rules, store and journal in D.
+debian_start() {
+	local inner
+
+	D=$BATS_TEST_TMPDIR/nac
+	export INTUNE_NAC_CONF=$D/nac.conf
+	mkdir -p "$D/state"
+	printf '%s\n' "state_dir = $D/state" "rules = $D/site.rules" >"$INTUNE_NAC_CONF"
+	cp "$NAC_ROOT/share/rules/default.rules" "$D/site.rules"
+	chmod 600 "$INTUNE_NAC_CONF" "$D/site.rules"
+	store_fleet
+	rm -rf "$D/as-it-was"
+	cp -a "$R" "$D/as-it-was"
+	[ ! -f "$R/mods-available/nac" ] || sed -i -e "s|\"[^ ]*/radius-hook|\"$(command -v radius-hook)|" \
+	    -e "s|-c /etc/intune-nac/nac.conf|-c $INTUNE_NAC_CONF|" "$R/mods-available/nac"
+	for _ in 1 2 3 4 5; do
+		# shellcheck disable=SC2046
+		set -- $(_radius_ports)
+		AUTH_PORT=$1 ACCT_PORT=$2 inner=$3
+		awk -v auth="$1" -v acct="$2" '
+		/^\tport = 0$/ { sub(/0/, n++ % 2 ? acct : auth) }
+		{ sub(/^\tipaddr = \*/, "\tipaddr = 127.0.0.1"); sub(/^\tipv6addr = ::/, "\tipv6addr = ::1"); print }
+		' "$D/as-it-was/sites-available/default" >"$R/sites-available/default"
+		sed "s/18120/$inner/" "$D/as-it-was/sites-available/inner-tunnel" >"$R/sites-available/inner-tunnel"
+		/usr/sbin/freeradius -f -l stdout -d "$R" </dev/null >"$D/radius.log" 2>&1 3>&- &
+		DEBIAN_PID=$!
+		wait_until "$RADIUS_PATIENCE" _listens_or_gone "$DEBIAN_PID" "$ACCT_PORT"
+		udp_listens "$DEBIAN_PID" "$ACCT_PORT" && return
+		pid_stop "$DEBIAN_PID"
+		grep -q 'Address already in use' "$D/radius.log" || break
+	done
+	tail -n 15 "$D/radius.log"
+	return 1
+}
+
+debian_stop() {
+	pid_stop "$DEBIAN_PID"
+	DEBIAN_PID=
+	rm -rf "$R"
+	mv "$D/as-it-was" "$R"
+}
+
+# ask auth|acct ATTRIBUTE...: radclient's view of the answer.
+ask() {
+	local port=$AUTH_PORT how=$1
+
+	[ "$how" = auth ] || port=$ACCT_PORT
+	shift
+	printf '%s\n' "$@" | radclient -x -r 1 -t 10 "127.0.0.1:$port" "$how" testing123 2>&1 | sed -n '/^Received/,$p'
 }
 
 nas() { nac-setup freeradius --raddb "$R" "$@"; }
@@ -63,6 +120,33 @@ unchanged() { diff -r --no-dereference "$R.before" "$R"; }
 	run -1 grep -q '^[^#]*max_queue_size' "$R/radiusd.conf"
 	run -0 nas --variant exec --yes
 	diff -r --no-dereference "$R.exec" "$R"
+}
+
+@test "--mab, for Debian's own server: a device by its address as the rules say, and nobody else" {
+	dev=$'Calling-Station-Id = "00-1B-2C-3D-4E-01"\nNAS-Port-Type = Ethernet\nService-Type = Call-Check'
+	nas --yes >/dev/null
+	debian_start
+	run -0 ask auth 'User-Name = "001b2c3d4e01"' "$dev" 'User-Password = "001b2c3d4e01"'
+	assert_has "$output" Access-Reject
+	debian_stop
+	run -0 nas --mab --yes
+	assert_has "$output" "+	nac_mab	# nac-setup"
+	run -0 nas --mab --yes
+	assert_has "$output" "nothing to do"
+	debian_start
+	run -0 ask auth 'User-Name = "001b2c3d4e01"' "$dev" 'User-Password = "001b2c3d4e01"'
+	assert_has "$output" 'Tunnel-Private-Group-Id:0 = "750"'
+	assert_eq "$(last '.identity.mac, .session.medium, .compliance.state')" "$GOOD_MAC"$'\nwired\ncompliant'
+	run -0 ask auth 'User-Name = "001b2c9999aa"' 'Calling-Station-Id = "00-1B-2C-99-99-AA"' 'Service-Type = Call-Check'
+	assert_has "$output" 'Tunnel-Private-Group-Id:0 = "1"'
+	for no in 'User-Name = "001b2c3d4e02"' 'User-Name = "alice"' 'User-Name = "001b2c3d4e01@corp.example"' \
+	    $'User-Name = "001b2c3d4e01"\nEAP-Message = 0x0201000501\nMessage-Authenticator = 0x00'; do
+		run -0 ask auth "$no" "$dev" 'User-Password = "001b2c3d4e01"'
+		refute_has "$output" Access-Accept
+	done
+	debian_stop
+	run -0 nas --yes
+	assert_has "$output" "-	nac_mab	# nac-setup"
 }
 
 @test "says what it would do and does nothing: dry run, and nobody to ask" {
