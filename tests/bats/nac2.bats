@@ -586,6 +586,25 @@ service() {
 	assert_eq "$(service "$good")" 401
 }
 
+# skeleton: the XML of an answer without its text, several devices as one
+skeleton() {
+	sed -E 's/<\?xml[^>]*\?>//; s/>[^<]+</></g' | perl -pe 's{(<device>.*?</device>)\1+}{$1}g; s/\s*$//'
+}
+
+@test "the emulator's answers have the structure of those that the service was seen to give" {
+	token=$(intune-token --scope https://api.manage.microsoft.com//.default)
+	devices="/cisco/devices/?paging=0&filter=all&querycriteria"
+	while read -r file query; do
+		assert_eq "$(service "$query")" 200
+		assert_eq "$(skeleton <"$BATS_TEST_TMPDIR/body")" "$(skeleton <"$NAC_ROOT/tests/golden/nac2/$file.xml")"
+	done <<-E
+		guid-v3 $devices=guid&value=$(id_of 2)
+		noncompliant-v3 $devices=compliance&value=false&deviceidentifier=macaddress
+		noncompliant-v3 $devices=compliance&value=false&deviceidentifier=guid
+		mdminfo-v3 /ciscoise/mdminfo/?ise_api_version=3
+	E
+}
+
 @test "the emulator's window runs on a clock that can be hurried" {
 	token=$(intune-token --scope https://api.manage.microsoft.com//.default)
 	list='/cisco/devices/?paging=0&querycriteria=compliance&value=false&deviceidentifier=macaddress&filter=all'

@@ -70,6 +70,77 @@ test_forms(void)
 	}
 }
 
+/* An answer in the form of one that the service has given: tests/golden/nac2/NAME. */
+static bool
+parse_golden(const char *name, struct nac2_document *doc)
+{
+	char	 path[128], text[4096];
+	size_t	 n;
+	FILE	*f;
+
+	snprintf(path, sizeof(path), "tests/golden/nac2/%s", name);
+	if (!CHECK((f = fopen(path, "r")) != NULL))
+		return false;
+	n = fread(text, 1, sizeof(text) - 1, f);
+	fclose(f);
+	text[n] = '\0';
+	return CHECK(parse(text, doc));
+}
+
+static void
+check_golden_info(const char *name, int64_t version, const char *api_path)
+{
+	struct nac2_document	 doc;
+
+	if (!parse_golden(name, &doc))
+		return;
+	CHECK_STR(doc.name, "mdminfo");
+	CHECK(doc.api_version == version && !doc.has_list && doc.ndevice == 0);
+	CHECK_STR(doc.api_path, api_path);
+	CHECK_STR(doc.redirect_url, "https://portal.example/nac/index");
+	CHECK(doc.query_max_size == 100 && doc.messaging == NAC2_FALSE);
+	CHECK_STR(doc.vendor, "Example");
+	CHECK_STR(doc.product_name, "Example Devices");
+	CHECK_STR(doc.product_version, "7.1");
+	nac2_document_free(&doc);
+}
+
+static void
+test_golden(void)
+{
+	static const char *const	 ids[] = { ID, OTHER, "c0ffee00-1234-4abc-9def-0123456789ab" };
+	struct nac2_document		 doc;
+	char				 text[GUID_TEXT];
+	size_t				 i;
+
+	if (parse_golden("guid-v3.xml", &doc)) {
+		CHECK_STR(doc.name, "attributes");
+		CHECK(doc.api_version == 3 && doc.has_list && doc.ndevice == 1);
+		CHECK(doc.paging[0] == '\0' && doc.busy_wait == 0);
+		CHECK_STR(guid_format(text, &doc.device[0].id), ID);
+		CHECK(doc.device[0].registered == NAC2_TRUE &&
+		    doc.device[0].compliant == NAC2_TRUE && doc.device[0].nmac == 0);
+		nac2_document_free(&doc);
+	}
+	if (parse_golden("noncompliant-v3.xml", &doc)) {
+		CHECK(doc.has_list && doc.ndevice == 3 && doc.paging[0] == '\0');
+		for (i = 0; i < doc.ndevice && i < 3; i++) {
+			CHECK_STR(guid_format(text, &doc.device[i].id), ids[i]);
+			CHECK(doc.device[i].compliant == NAC2_FALSE);
+		}
+		nac2_document_free(&doc);
+	}
+	/* Of the older service: no namespace, lower case, no guid, more attributes. */
+	if (parse_golden("mac-v2.xml", &doc)) {
+		CHECK(doc.api_version == 2 && doc.ndevice == 1 && !doc.device[0].has_id);
+		CHECK(doc.device[0].registered == NAC2_TRUE &&
+		    doc.device[0].compliant == NAC2_FALSE);
+		nac2_document_free(&doc);
+	}
+	check_golden_info("mdminfo-v3.xml", 3, "/Gateway/Service/cisco");
+	check_golden_info("mdminfo-v2.xml", 2, "/Service/info/mdm/api");
+}
+
 static void
 test_lists(void)
 {
@@ -234,6 +305,7 @@ main(void)
 	test_window();
 	test_hosts();
 	test_forms();
+	test_golden();
 	test_lists();
 	test_refused();
 	return check_done();

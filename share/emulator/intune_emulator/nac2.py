@@ -300,7 +300,8 @@ class Nac2:
         forms = self.forms(active)
         name = "mdminfo" if any(n == "api_path" for n, _ in content) else "attributes"
         tree = ("ise_api", [("name", name), ("api_version", "3")] + content)
-        prefix, names = "", f' xmlns="{NAMESPACE}" xmlns:i="http://www.w3.org/2001/XMLSchema-instance"'
+        prefix = ""
+        names = f' xmlns:i="http://www.w3.org/2001/XMLSchema-instance" xmlns="{NAMESPACE}"'
         if "cisco" in forms:
             names = ""
         elif "prefix" in forms:
