@@ -19,3 +19,14 @@ load test_helper
 	PATH="$BATS_TEST_TMPDIR/bin:$PATH" run -1 "$NAC_ROOT/tests/property-policy" --cases 1000 --seed 1
 	assert_has "$output" "not ok 1"
 }
+
+@test "the reference is asked: an order of the reply that differs is found" {
+	mkdir "$BATS_TEST_TMPDIR/bin"
+	cat >"$BATS_TEST_TMPDIR/bin/nac-decide" <<-END
+		#!/bin/bash
+		"$(command -v nac-decide)" "\$@" | jq -c '.decision.reply |= reverse'
+	END
+	chmod +x "$BATS_TEST_TMPDIR/bin/nac-decide"
+	PATH="$BATS_TEST_TMPDIR/bin:$PATH" run -1 "$NAC_ROOT/tests/property-policy" --cases 1000 --seed 1
+	assert_has "$output" "not ok 1"
+}
