@@ -74,6 +74,8 @@ struct filled {
 	const char	*name;
 	char		 text[SESSION_TEXT];
 	struct attr	 attr;
+	bool		 optional;	/* names the session, and the profile does without */
+	int		 names;		/* private: enum field_names */
 };
 
 #define PROFILE_FILLED	(2 * PROFILE_ITEMS + 1)
@@ -116,6 +118,15 @@ bool	 profile_fill(const struct profile *p, enum action action, const struct ses
  */
 bool	 profile_add_session_id(const struct session *s, const struct dict *dict,
 	    struct filled *out, size_t *n);
+
+/*
+ * Takes out of what profile_fill() made whatever the profile does not require and
+ * may be other than the NAS has it, for a NAS that finds no session (503).  What
+ * names the NAS stays; so does, where no required one tells the client from
+ * others, the one that does so best.  Returns false, and changes nothing, when
+ * there is nothing to take out, or nothing would name the client.
+ */
+bool	 profile_narrow(struct filled *filled, size_t *n);
 
 /* Builds the packet of filled attributes, not yet signed; now is the
  * Event-Timestamp (RFC 5176, 3.3).  Returns false when it is too large. */

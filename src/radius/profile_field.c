@@ -6,23 +6,23 @@
 
 /* The fields of a session, and of a change, that an attribute can be made of. */
 static const struct profile_field fields[] = {
-#define FIELD(f, attribute, client) { #f, attribute, offsetof(struct session, f), client, false }
-#define CHANGE(f) { #f, NULL, offsetof(struct change, f), false, true }
-	FIELD(user, "User-Name", false),
-	FIELD(nas_ip, "NAS-IP-Address", false),
-	FIELD(nas_ip, "NAS-IPv6-Address", false),
-	FIELD(nas_id, "NAS-Identifier", false),
-	FIELD(nas_port, "NAS-Port", false),
+#define FIELD(f, attribute, names) { #f, attribute, offsetof(struct session, f), names, false }
+#define CHANGE(f) { #f, NULL, offsetof(struct change, f), NAMES_NOTHING, true }
+	FIELD(user, "User-Name", NAMES_NOTHING),
+	FIELD(nas_ip, "NAS-IP-Address", NAMES_NAS),
+	FIELD(nas_ip, "NAS-IPv6-Address", NAMES_NAS),
+	FIELD(nas_id, "NAS-Identifier", NAMES_NAS),
+	FIELD(nas_port, "NAS-Port", NAMES_NOTHING),
 	/* On Wi-Fi this is the radio or the SSID: shared by many. */
-	FIELD(nas_port_id, "NAS-Port-Id", false),
-	FIELD(acct_session_id, "Acct-Session-Id", true),
-	FIELD(acct_multi_session_id, "Acct-Multi-Session-Id", true),
-	FIELD(calling, "Calling-Station-Id", true),
-	FIELD(called, "Called-Station-Id", false),
-	FIELD(framed_ip, "Framed-IP-Address", true),
-	FIELD(cui, "Chargeable-User-Identity", false),
-	FIELD(audit_session_id, NULL, true),
-	FIELD(ssid, NULL, false),
+	FIELD(nas_port_id, "NAS-Port-Id", NAMES_NOTHING),
+	FIELD(acct_session_id, "Acct-Session-Id", NAMES_SESSION),
+	FIELD(acct_multi_session_id, "Acct-Multi-Session-Id", NAMES_SESSION),
+	FIELD(calling, "Calling-Station-Id", NAMES_CLIENT),
+	FIELD(called, "Called-Station-Id", NAMES_NOTHING),
+	FIELD(framed_ip, "Framed-IP-Address", NAMES_ADDRESS),
+	FIELD(cui, "Chargeable-User-Identity", NAMES_NOTHING),
+	FIELD(audit_session_id, NULL, NAMES_SESSION),
+	FIELD(ssid, NULL, NAMES_NOTHING),
 	CHANGE(vlan),
 	CHANGE(role),
 	CHANGE(redirect),

@@ -9,11 +9,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* What a field tells apart, the vaguest first. */
+enum field_names {
+	NAMES_NOTHING,		/* many clients may share it */
+	NAMES_NAS,
+	NAMES_ADDRESS,		/* a client, by the address that it has been given */
+	NAMES_CLIENT,
+	NAMES_SESSION
+};
+
 struct profile_field {
 	const char	*name;		/* as in nac-record(5) */
 	const char	*attribute;	/* the one that it is, or NULL */
 	size_t		 offset;
-	bool		 client;	/* tells one client from the others */
+	enum field_names names;
 	bool		 change;	/* of struct change */
 };
 

@@ -14,7 +14,7 @@ struct source {
 	const struct session	*s;
 	const struct change	*change;	/* may be NULL */
 	const struct dict	*dict;
-	bool			 client;	/* a field said which client it is */
+	enum field_names	 names;		/* the best that a field has told apart */
 };
 
 /* A field's text in the form this kind of NAS wants; "" when not known. */
@@ -37,14 +37,14 @@ field_text(const struct source *src, const struct profile_field *f, char mac_tex
  * too long.
  */
 static int
-expand(struct source *src, const struct item *it, char *out, size_t size)
+expand(struct source *src, const struct item *it, struct filled *out)
 {
 	const struct profile_field	*f;
 	const char		*at = it->value, *start;
 	char			 mac[MAC_TEXT];
-	size_t			 o = 0, n;
+	size_t			 o = 0, n, size = sizeof(out->text);
 	int			 len;
-	bool			 names = false;
+	enum field_names	 names = NAMES_NOTHING;
 
 	while ((len = profile_piece(&at, &start, &f)) > 0) {
 		n = (size_t)len;
@@ -52,15 +52,18 @@ expand(struct source *src, const struct item *it, char *out, size_t size)
 			start = field_text(src, f, mac);
 			if ((n = strlen(start)) == 0)
 				return 0;
-			names = names || f->client;
+			if (f->names > names)
+				names = f->names;
 		}
 		if (n >= size - o)
 			return -1;
-		memcpy(out + o, start, n);
+		memcpy(out->text + o, start, n);
 		o += n;
 	}
-	out[o] = '\0';
-	src->client = src->client || names;
+	out->text[o] = '\0';
+	out->names = names;
+	if (names > src->names)
+		src->names = names;
 	return 1;
 }
 
@@ -94,7 +97,10 @@ fill(struct source *src, const struct items *list, uint8_t code, bool required,
 			continue;
 		f = &out[*n];
 		f->name = it->name;
-		got = expand(src, it, f->text, sizeof(f->text));
+		got = expand(src, it, f);
+		/* What is made of no field cannot be other than the NAS has it. */
+		f->optional = got == 1 && !required && !it->required &&
+		    f->names != NAMES_NAS && profile_is_template(it->value);
 		if (got == 1 && other_family(it->name, f->text))
 			got = 0;
 		if (got == 0 && (required || it->required)) {
@@ -131,7 +137,7 @@ profile_fill(const struct profile *p, enum action action, const struct session *
 	}
 	if (!fill(&src, &p->session, p->action[action].code, false, out, n, why))
 		return false;
-	if (!src.client) {
+	if (src.names < NAMES_ADDRESS) {
 		snprintf(why, PROFILE_WHY, "nothing in the session that profile %s sends "
 		    "tells this client from others", p->name);
 		return false;
@@ -155,8 +161,36 @@ profile_add_session_id(const struct session *s, const struct dict *dict,
 	    !dict_encode(dict, name, s->acct_session_id, &f->attr, &why))
 		return false;
 	f->name = name;
+	f->optional = false;
+	f->names = NAMES_SESSION;
 	text_copy(f->text, sizeof(f->text), s->acct_session_id);
 	(*n)++;
+	return true;
+}
+
+bool
+profile_narrow(struct filled *filled, size_t *n)
+{
+	const struct filled	*kept = NULL;
+	size_t			 i, o = 0, optional = 0;
+	bool			 named = false;
+
+	for (i = 0; i < *n; i++) {
+		optional += filled[i].optional;
+		if (!filled[i].optional)
+			named = named || filled[i].names >= NAMES_ADDRESS;
+		else if (filled[i].names >= NAMES_ADDRESS &&
+		    (kept == NULL || filled[i].names > kept->names))
+			kept = &filled[i];
+	}
+	if (named)
+		kept = NULL;
+	if (optional == (kept != NULL) || (!named && kept == NULL))
+		return false;
+	for (i = 0; i < *n; i++)
+		if (!filled[i].optional || &filled[i] == kept)
+			filled[o++] = filled[i];
+	*n = o;
 	return true;
 }
 

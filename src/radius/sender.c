@@ -19,6 +19,7 @@ job_free(struct job *job)
 	if (job == NULL)
 		return;
 	json_decref(job->rec);
+	json_decref(job->left_out);
 	free(job->ask.key);
 	free(job->where);
 	free(job->want);
@@ -113,13 +114,14 @@ read_change(const json_t *rec, struct change *out)
 }
 
 /* Keeps the packet of filled attributes in the job.  Returns false when it is too
- * large. */
+ * large, or the one that the job has already. */
 static bool
 keep_packet(struct job *job, const struct filled *filled, size_t n)
 {
 	struct packet	 packet;
 
-	if (!profile_packet(job->profile, job->action, filled, n, 0, 0, &packet))
+	if (!profile_packet(job->profile, job->action, filled, n, 0, 0, &packet) ||
+	    (packet.len == job->len && memcmp(packet.b, job->bytes, packet.len) == 0))
 		return false;
 	free(job->bytes);
 	if ((job->bytes = malloc(packet.len)) == NULL)
@@ -129,27 +131,54 @@ keep_packet(struct job *job, const struct filled *filled, size_t n)
 	return true;
 }
 
-/* Makes the packet of a job that goes out once more in another form. */
-static bool
-remake(struct sender *s, struct job *job, enum action action, bool with_id)
+/* Notes the names of what was in a request and is not any more. */
+static void
+note_left_out(struct job *job, const struct filled *was, size_t nwas,
+    const struct filled *is, size_t n)
 {
-	struct filled	 filled[PROFILE_FILLED];
+	size_t	 i, j;
+
+	json_decref(job->left_out);
+	if ((job->left_out = json_array()) == NULL)
+		err(EX_OSERR, NULL);
+	for (i = 0; i < nwas; i++) {
+		for (j = 0; j < n && (strcmp(was[i].name, is[j].name) != 0 ||
+		    strcmp(was[i].text, is[j].text) != 0); j++)
+			;
+		if (j == n)
+			json_array_append_new(job->left_out, json_string(was[i].name));
+	}
+}
+
+/* Makes the packet of a job that goes out once more in another form.  Returns
+ * false when there is no other form. */
+static bool
+remake(struct sender *s, struct job *job, enum action action)
+{
+	struct filled	 filled[PROFILE_FILLED], all[PROFILE_FILLED];
 	struct session	 session;
 	struct change	 change;
 	enum action	 before = job->action;
 	char		 why[FILE_WHY];
-	size_t		 n;
+	size_t		 n, nall;
 
 	read_change(job->rec, &change);
 	if (!record_session(job->rec, &session, why, sizeof(why)) ||
-	    !profile_fill(job->profile, action, &session, &change, s->dict, filled, &n, why) ||
-	    (with_id && !profile_add_session_id(&session, s->dict, filled, &n)))
+	    !profile_fill(job->profile, action, &session, &change, s->dict, filled, &n, why))
 		return false;
+	nall = n;
+	memcpy(all, filled, n * sizeof(*all));
+	if (job->narrow)
+		profile_narrow(filled, &n);
+	if (job->with_id)
+		profile_add_session_id(&session, s->dict, filled, &n);
 	job->action = action;
-	if (keep_packet(job, filled, n))
-		return true;
-	job->action = before;
-	return false;
+	if (!keep_packet(job, filled, n)) {
+		job->action = before;
+		return false;
+	}
+	note_left_out(job, all, nall, filled, n);
+	return true;
 }
 
 /* What a NAK calls for; RFC 5176, 3.5 says what its causes mean. */
@@ -167,18 +196,25 @@ after_nak(struct sender *s, struct job *job, int64_t *pause)
 			return FLEET_END;
 		*pause = (int64_t)s->pause * 1000 << job->pauses++;
 		return FLEET_LATER;
+	case 503:
+		/* Gone, or it has one of our names for it otherwise: that of a user
+		 * inside a tunnel it has never seen. */
+		if (job->narrow)
+			return FLEET_END;
+		job->narrow = true;
+		return remake(s, job, before) ? FLEET_AGAIN : FLEET_END;
 	case 508:
-		if (job->with_id || !remake(s, job, job->action, true))
+		if (job->with_id)
 			return FLEET_END;
 		job->with_id = true;
-		return FLEET_AGAIN;
+		return remake(s, job, before) ? FLEET_AGAIN : FLEET_END;
 	case 401:
 	case 402:
 	case 405:
 	case 406:
 	case 407:
 		if (other == -1 || job->instead_of != -1 ||
-		    !remake(s, job, (enum action)other, false))
+		    !remake(s, job, (enum action)other))
 			return FLEET_END;
 		job->instead_of = (int)before;
 		job->refused = cause;

@@ -19,6 +19,8 @@ struct job {
 	size_t			 len;
 	bool			 journalled;
 	bool			 with_id;	/* Acct-Session-Id was added after a 508 */
+	bool			 narrow;	/* what is not required left out, after a 503 */
+	json_t			*left_out;	/* the names of that */
 	int			 pauses;
 	int			 instead_of;	/* the action that was refused, or -1 */
 	uint32_t		 refused;	/* by this Error-Cause */

@@ -19,6 +19,7 @@ static void
 write_exchange(struct jsonw *w, const struct job *job)
 {
 	uint32_t	 cause = job->ask.reply.error_cause;
+	size_t		 i;
 
 	jw_int(w, "tries", job->ask.tries);
 	if (job->ask.result == ASK_NAK && cause != 0) {
@@ -28,6 +29,12 @@ write_exchange(struct jsonw *w, const struct job *job)
 	if (job->instead_of != -1) {
 		jw_str(w, "instead_of", action_name((enum action)job->instead_of));
 		jw_int(w, "refused", job->refused);
+	}
+	if (json_array_size(job->left_out) > 0) {
+		jw_array(w, "left_out");
+		for (i = 0; i < json_array_size(job->left_out); i++)
+			jw_str(w, NULL, json_string_value(json_array_get(job->left_out, i)));
+		jw_end_array(w);
 	}
 	if (job->ask.merged > 0)
 		jw_int(w, "merged", job->ask.merged);

@@ -141,6 +141,53 @@ load lib_coa
 	assert_eq "$(wc -l <"$P/log")" 1
 }
 
+@test "503: once more by what is required alone, before the session counts as gone" {
+	one='{"session":{"nas_ip":"127.0.0.1","calling":"02-00-00-00-00-01","acct_session_id":"S1","user":"bob"}}'
+	# More than one name for the session: the inner User-Name may be the wrong one.
+	while read -r profile verdicts result left type; do
+		# shellcheck disable=SC2034 # for peer
+		PROFILE=$profile
+		peer "$verdicts"
+		run -0 --separate-stderr send "$one"
+		assert_eq "$(jq -c '.coa | [.result, .tries, .left_out]' <<<"$output")" "$result,$left]"
+		assert_eq "$stderr" ""
+		tail -n 1 "$P/log" | cut -d' ' -f2 >"$P/last"
+		# User-Name "bob" is only in the first; what names the client best is there.
+		assert_eq "$(grep -c 0105626f62 "$P/log")" 1
+		run -1 grep -q 0105626f62 "$P/last"
+		grep -q "04067f000001.*$type" "$P/last"
+		refute_has "$(<"$P/log")" BAD
+		assert_eq "$(cut -d' ' -f2 "$P/log" | cut -c9-40 | sort -u | wc -l)" 2
+	done <<-EOF
+	rfc5176 nak=503,ack ["ack",2 ["User-Name","Calling-Station-Id"] 2c045331
+	rfc5176 nak=503,nak=503 ["nak",2 ["User-Name","Calling-Station-Id"] 2c045331
+	hpe nak=503,ack ["ack",2 ["User-Name","Acct-Session-Id"] 1f13
+	EOF
+	# Without a session id the MAC stays.
+	# shellcheck disable=SC2034
+	PROFILE=rfc5176
+	peer nak=503,ack
+	run -0 --separate-stderr send "$(jq -c 'del(.session.acct_session_id)' <<<"$one")"
+	assert_eq "$(jq -c '.coa | [.result, .left_out]' <<<"$output")" '["ack",["User-Name"]]'
+	# The action goes along; a refusal of the rest is one.
+	peer nak=503,nak=501
+	run -1 --separate-stderr send -a role "$(jq -c '.decision.role = "q"' <<<"$one")"
+	assert_eq "$(jq -c '.coa | [.result, .error_cause, .action]' <<<"$output")" '["nak",501,"role"]'
+	assert_eq "$(grep -c 0b0371 "$P/log")" 2
+	# Both were needed to be one session of several: 508 brings the id back.
+	# shellcheck disable=SC2034
+	PROFILE=hpe
+	peer nak=503,nak=508,ack
+	run -0 --separate-stderr send "$one"
+	assert_eq "$(jq -c '.coa | [.result, .tries, .left_out]' <<<"$output")" '["ack",3,["User-Name"]]'
+	# Nothing to leave out: gone at the first word, and nothing of it in the record.
+	# shellcheck disable=SC2034
+	PROFILE=hostapd
+	peer nak=503
+	run -0 --separate-stderr send "$one"
+	assert_eq "$(jq -c '.coa | [.result, .tries, has("left_out")]' <<<"$output")" '["nak",1,false]'
+}
+
 @test "what is acknowledged is not sent again, also by the next run; another change is" {
 	peer ack
 	j=$T/journal
@@ -165,7 +212,8 @@ load lib_coa
 	# A session that is gone needs nothing more either.
 	peer nak=503
 	for _ in 1 2; do run -0 --separate-stderr send "$(client 3)"; done
-	assert_eq "$(wc -l <"$P/log")" 1
+	# Once as it is, once by its Acct-Session-Id alone.
+	assert_eq "$(wc -l <"$P/log")" 2
 }
 
 @test "killed with requests in flight: nothing is sent twice, and what is owed is listed" {

@@ -111,6 +111,15 @@ journal() {
 	run -1 hostapd_session "$D"
 }
 
+@test "a User-Name that hostapd does not know, as of a login inside a tunnel: its session ends all the same" {
+	supplicant_start "$D" laptop
+	line=$(journal | jq -c '.session.user = "alice@example.test"')
+	sed -i "s/profile [a-z0-9-]*/profile rfc5176/" "$D/nas"
+	run -0 --separate-stderr in_netns "$NETNS" coa-send <<<"$line"
+	assert_eq "$(json_get "$output" '.coa | .result, .profile, .tries, .left_out[0]')" $'ack\nrfc5176\n2\nUser-Name'
+	run -1 hostapd_session "$D"
+}
+
 @test "a client that is not there: NAK 503, and the one that is stays" {
 	supplicant_start "$D" laptop
 	before=$(hostapd_session "$D")
