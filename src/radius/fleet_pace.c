@@ -68,13 +68,17 @@ fleet_send(struct fleet *f)
 	bool			 more;
 
 	do {
-		more = false;
-		for (i = 0; i < f->nready;) {
+		/* Where the last one had to stop, or the first would get all there is. */
+		i = f->turn;
+		f->turn = 0;
+		more = i > 0;
+		while (i < f->nready) {
 			nas = f->ready[i];
-			if (f->counted >= f->o->jobs || f->flying >= 4 * FLEET_JOBS_MAX)
-				return wake;
-			if (f->next_us > now)
-				return f->next_us < wake ? f->next_us : wake;
+			if (f->counted >= f->o->jobs || f->flying >= 4 * FLEET_JOBS_MAX ||
+			    f->next_us > now) {
+				f->turn = i;
+				return f->next_us > now && f->next_us < wake ? f->next_us : wake;
+			}
 			if (nas->head != NULL)
 				more = send_one(f, nas, now, &wake) || more;
 			if (nas->head != NULL) {

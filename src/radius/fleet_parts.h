@@ -60,6 +60,7 @@ struct fleet {
 	size_t			 nsock[2];
 	struct fleet_nas	**ready;	/* those with a queue */
 	size_t			 nready, ready_room;
+	size_t			 turn;		/* whose turn it is among those */
 	struct ask		**heap;		/* timers, the next one first */
 	size_t			 nheap, heap_room;
 	size_t			 held, flying;
@@ -75,7 +76,8 @@ void	 fleet_note(const struct fleet *f, const struct ask *ask, const char *what)
 /* ---- fleet_table.c */
 
 /* The ask that its session is known by, or NULL. */
-struct ask *fleet_key_find(const struct fleet *f, const char *key);
+struct ask *fleet_key_find(const struct fleet *f, const char *key,
+	    const struct fleet_nas *nas);
 void	 fleet_key_add(struct fleet *f, struct ask *ask);
 void	 fleet_key_remove(struct fleet *f, struct ask *ask);
 

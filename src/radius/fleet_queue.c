@@ -78,12 +78,12 @@ replace(struct fleet *f, struct ask *old, struct ask *ask)
 void
 fleet_add(struct fleet *f, struct ask *ask)
 {
-	struct ask	*old = fleet_key_find(f, ask->key);
+	struct ask	*old;
 
 	ask->nas = fleet_nas_get(f, &ask->addr, ask->addrlen);
 	f->held++;
-	/* The session may have moved to another port of the NAS: then both are sent. */
-	if (old == NULL || old->nas != ask->nas)
+	/* The session may have moved to another NAS: then both are told. */
+	if ((old = fleet_key_find(f, ask->key, ask->nas)) == NULL)
 		fleet_wait(f, ask);
 	else if (old->tries == 0 && old->state != ASK_FLYING)
 		replace(f, old, ask);

@@ -21,11 +21,11 @@ hash(const struct fleet *f, const void *data, size_t len)
 }
 
 struct ask *
-fleet_key_find(const struct fleet *f, const char *key)
+fleet_key_find(const struct fleet *f, const char *key, const struct fleet_nas *nas)
 {
 	struct ask	*ask = f->key[hash(f, key, strlen(key))];
 
-	while (ask != NULL && strcmp(ask->key, key) != 0)
+	while (ask != NULL && (ask->nas != nas || strcmp(ask->key, key) != 0))
 		ask = ask->bucket;
 	return ask;
 }

@@ -93,6 +93,21 @@ load lib_coa
 	assert_eq "$(jq -c '[.n, .coa.result, .coa.merged]' <<<"$output")" '[3,"ack",2]'
 }
 
+@test "a session that goes to another NAS and back while its change waits is told once by each" {
+	peer ack
+	first=$P
+	peer ack
+	nas "nas * vendor cisco profile rfc5176 secret-file $T/secret port $(<"$first/port")" \
+	    "nas * vendor aruba profile rfc5176 secret-file $T/secret port $(<"$P/port")"
+	for v in cisco aruba cisco aruba cisco; do
+		client 1 | jq -c --arg v $v '.session.vendor = $v'
+	done >"$T/in"
+	run -0 --separate-stderr send --jitter 1 <"$T/in"
+	assert_eq "$(jq -c '[.session.vendor, .coa.result, .coa.merged]' <<<"$output" | sort)" '["aruba","ack",1]
+["cisco","ack",2]'
+	assert_eq "$(wc -l <"$first/log") $(wc -l <"$P/log")" "1 1"
+}
+
 @test "506 and 505 are tried again after a pause, and not for ever" {
 	peer nak=506,nak=505,ack
 	run -0 --separate-stderr send --pause 1 "$(client 1)"
@@ -390,6 +405,17 @@ sent_ids() {
 	0 --rate 100000 --nas-rate 100000
 	EOF
 	assert_eq "$(wc -l <"$P/log")" 100
+	# --jitter takes them out of their order; without it a NAS gets them as they came.
+	for o in "--jitter 1" "--jobs 4096"; do
+		peer ack
+		# shellcheck disable=SC2086
+		run -0 --separate-stderr send $o <"$T/in"
+		grep -oP '2c0[3-7]53\K(3[0-9])+(?=3706)' "$P/log" | sed 's/3\(.\)/\1/g' >"$T/order"
+		assert_eq "$(sort -n "$T/order")" "$(seq 20)"
+		[ "$o" = "--jitter 1" ] && ordered=1 || ordered=0
+		run "-$ordered" diff -q <(seq 20) "$T/order"
+	done
+	peer ack
 	# Two NASes: each at its own rate, and the budget of both.
 	cp "$T/nas" "$T/first"
 	first=$P
@@ -402,7 +428,16 @@ sent_ids() {
 		run -0 --separate-stderr send ${o#* } <"$T/both"
 		[ $((($(date +%s%N) - began) / 1000000)) -ge "${o%% *}" ]
 	done
-	assert_eq "$(wc -l <"$first/log") $(wc -l <"$P/log")" "120 20"
+	assert_eq "$(wc -l <"$first/log") $(wc -l <"$P/log")" "20 20"
+	# A rate for each NAS: the second does not wait for the first one's next turn.
+	for i in 1 2 3; do client $i; done >"$T/in"
+	sed 's/127.0.0.1/127.0.0.2/' "$T/in" >>"$T/in2"
+	cat "$T/in2" >>"$T/in"
+	for o in "--nas-rate 2 121212" "--rate 2 --nas-rate 1000 121212" "--jobs 1 111222"; do
+		# shellcheck disable=SC2086
+		run -0 --separate-stderr send -v ${o% *} <"$T/in"
+		assert_eq "$(grep -oP '127\.0\.0\.\K[12](?=:\d+: try 1)' <<<"$stderr" | tr -d '\n')" "${o##* }"
+	done
 }
 
 @test "on a terminal stderr says how far it is; elsewhere it does not" {
