@@ -6,8 +6,8 @@
 code coa
 port 3799
 mac hyphen
-message-authenticator yes
-event-timestamp yes
+message-authenticator no
+event-timestamp no
 
 session User-Name
 session Calling-Station-Id required

@@ -3,7 +3,7 @@
 code disconnect
 port 3799
 mac hyphen
-message-authenticator yes
+message-authenticator no
 event-timestamp yes
 
 session NAS-IP-Address

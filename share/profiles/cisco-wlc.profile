@@ -5,8 +5,8 @@
 code coa
 port 1700
 mac hyphen
-message-authenticator yes
-event-timestamp yes
+message-authenticator no
+event-timestamp no
 
 session NAS-IP-Address
 session Calling-Station-Id required

@@ -1,17 +1,18 @@
 # Cisco IOS and IOS XE switches, Catalyst 9800 wireless controllers.
 # Cisco, "Catalyst 4500 Series Switch Software Configuration Guide, 15.0(2)SG",
-# RADIUS Change of Authorization.  The port is that of `aaa server radius
+# RADIUS Change of Authorization.  The attributes are those that PacketFence sends
+# (its Cisco_IOS_15_0.pm), Acct-Terminate-Cause among them.  The port is that of `aaa server radius
 # dynamic-author' when it names none; `port 3799' on the NAS line changes it.
 # A VLAN or a role comes with the Access-Accept of the new authentication.
 code coa
 port 1700
 mac hyphen
-message-authenticator yes
-event-timestamp yes
+message-authenticator no
+event-timestamp no
 
 session NAS-IP-Address
-session Calling-Station-Id
-session Cisco-AVPair "audit-session-id=%{audit_session_id}"
+session Calling-Station-Id required
+session Acct-Terminate-Cause Admin-Reset code coa
 
 action reauth
 attribute Cisco-AVPair "subscriber:command=reauthenticate"

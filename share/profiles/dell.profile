@@ -5,8 +5,8 @@
 code disconnect
 port 3799
 mac hyphen
-message-authenticator yes
-event-timestamp yes
+message-authenticator no
+event-timestamp no
 
 session Calling-Station-Id required
 

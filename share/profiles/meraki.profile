@@ -1,15 +1,18 @@
 # Cisco Meraki MR access points and MS switches.
 # Cisco Meraki, "Change of Authorization with RADIUS (CoA)": reauthentication,
 # disconnection and port bounce, by audit-session-id, Calling-Station-Id or both.
+# NAS-Port, and a Disconnect for another VLAN, as PacketFence's modules for the MR
+# and the MS do it.
 code coa
 port 1700
 mac hyphen
-message-authenticator yes
-event-timestamp yes
+message-authenticator no
+event-timestamp no
 
 session NAS-IP-Address
-session Calling-Station-Id
-session Cisco-AVPair "audit-session-id=%{audit_session_id}"
+session Calling-Station-Id required
+session NAS-Port
+session Cisco-AVPair "audit-session-id=%{audit_session_id}" code coa
 
 action reauth
 attribute Cisco-AVPair "subscriber:command=reauthenticate"
@@ -23,6 +26,6 @@ action bounce
 attribute Cisco-AVPair "subscriber:command=bounce-host-port"
 fallback reauth
 
-action vlan as reauth
+action vlan as disconnect
 action role as reauth
 action redirect as reauth

@@ -4,8 +4,8 @@
 code disconnect
 port 3799
 mac as-received
-message-authenticator yes
-event-timestamp yes
+message-authenticator no
+event-timestamp no
 
 session Calling-Station-Id required
 

@@ -1,16 +1,15 @@
 # MikroTik RouterOS; `/radius incoming set accept=yes port=3799' (older ones: 1700).
-# MikroTik, "Manual: RADIUS Client".  A session of EAP goes by its User-Name; for
-# one by MAC address PacketFence sends "%{calling}" as User-Name.
-# Unverified: Acct-Session-Id and Framed-IP-Address beside it.
+# MikroTik, "Manual: RADIUS Client".  A session of EAP goes by its User-Name; one
+# by MAC address is for the profile mikrotik-mac.
+# Unverified: Acct-Session-Id beside it, since a user may have several devices.
 code disconnect
 port 3799
 mac colon-upper
-message-authenticator yes
-event-timestamp yes
+message-authenticator no
+event-timestamp no
 
 session User-Name required
-session Acct-Session-Id
-session Framed-IP-Address
+session Acct-Session-Id required
 
 action reauth
 action disconnect

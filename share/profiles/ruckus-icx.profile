@@ -4,8 +4,8 @@
 code disconnect
 port 3799
 mac hyphen
-message-authenticator yes
-event-timestamp yes
+message-authenticator no
+event-timestamp no
 
 session NAS-IP-Address
 session Calling-Station-Id required

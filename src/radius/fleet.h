@@ -60,6 +60,7 @@ struct ask {
 	unsigned		 merged;	/* older changes that this one stands for */
 	int			 ms;		/* from the first copy to the end */
 	char			 why[FLEET_WHY];	/* of silence: what is known about it */
+	bool			 unheard;	/* and this NAS has never said anything */
 	/* Private to the fleet. */
 	struct fleet_nas	*nas;
 	struct ask		*next;		/* in its NAS's queue or flight */

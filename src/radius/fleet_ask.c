@@ -130,6 +130,7 @@ give_up(struct fleet *f, struct ask *ask)
 	else
 		snprintf(ask->why, sizeof(ask->why), "no answer: a wrong secret or clock, "
 		    "another port, or a NAS that does not take us for its client");
+	ask->unheard = nas->heard == 0 && ask->ignored == 0 && ask->refused == 0;
 	land(f, ask);
 	/* One request may be lost on a NAS that lives; but this one says nothing. */
 	if (nas->heard < ask->first && f->o->silent > 0) {

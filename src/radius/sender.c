@@ -261,6 +261,22 @@ journal_end(struct sender *s, struct job *job, const char *result)
 	job->status = cli_worst(job->status, EX_IOERR);
 }
 
+/* What silence may also come from, when this NAS has never said anything: some
+ * discard what has an attribute more than they know, or one less. */
+static void
+hint_silence(struct job *job)
+{
+	const struct profile	*p = job->profile;
+	int			 n;
+
+	n = snprintf(job->why, sizeof(job->why), "%s", job->ask.why);
+	if (job->ask.unheard && n > 0 && (size_t)n < sizeof(job->why))
+		snprintf(job->why + n, sizeof(job->why) - (size_t)n, "; it has never answered: "
+		    "try message-authenticator %s or event-timestamp %s in profile %s",
+		    p->message_authenticator ? "no" : "yes",
+		    p->event_timestamp ? "no" : "yes", p->name);
+}
+
 static void
 done(struct ask *ask, void *arg)
 {
@@ -283,8 +299,9 @@ done(struct ask *ask, void *arg)
 		}
 	} else {
 		o.result = "silent";
-		o.why = ask->why;
-		s->say("%s: %s: %s", job->where, job->nas, ask->why);
+		hint_silence(job);
+		o.why = job->why;
+		s->say("%s: %s: %s", job->where, job->nas, job->why);
 		job->status = EX_TEMPFAIL;
 	}
 	journal_end(s, job, o.result);

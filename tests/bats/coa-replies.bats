@@ -44,7 +44,12 @@ load lib_coa
 	# The profile of another kind of NAS: hostapd knows none of Cisco's attributes.
 	sed 's/hostapd /cisco /' "$T/nas" >"$T/nas2"
 	chmod 600 "$T/nas2"
-	run -1 --separate-stderr in_netns "$NETNS" coa-send --nas "$T/nas2" -a bounce "$(record "$s")"
+	# As it is, this hostapd wants more of it; and with that, less.
+	run -75 --separate-stderr in_netns "$NETNS" coa-send --timeout 1 --tries 1 --nas "$T/nas2" "$(record "$s")"
+	assert_has "$(field why)" "try message-authenticator yes or event-timestamp yes in profile cisco"
+	mkdir "$T/profiles"
+	sed -E 's/^((message|event)-.*) no/\1 yes/' "$NAC_ROOT/share/profiles/cisco.profile" >"$T/profiles/cisco.profile"
+	run -1 --separate-stderr in_netns "$NETNS" coa-send --nas "$T/nas2" --profiles "$T/profiles" -a bounce "$(record "$s")"
 	assert_eq "$(jq -c '.coa | [.result, .error_cause, .action, .refused]' <<<"$output")" '["nak",401,"reauth",401]'
 	run -0 hostapd_session "$n"
 	# Its answer has a Message-Authenticator, so that one may be required.
@@ -190,6 +195,20 @@ declare -A WHY=(
 		[ "$w" = elsewhere ] && want="no answer: " || want="ignored 1 answer, the last because ${WHY[$w]}"
 		assert_eq "$w $(field why | head -c ${#want})" "$w $want"
 	done
+}
+
+@test "silence of a NAS that has never answered: what to try in its profile" {
+	PROFILE=cisco peer silent
+	run -75 --separate-stderr quick "$(record)"
+	assert_has "$(field why)" "it has never answered: try message-authenticator yes or event-timestamp yes in profile cisco"
+	PROFILE=rfc5176 peer silent
+	run -75 --separate-stderr quick "$(record)"
+	assert_has "$stderr" "try message-authenticator no or event-timestamp no in profile rfc5176"
+	# One that has answered: it is something else.
+	peer ack,silent
+	run -75 --separate-stderr quick --jobs 1 < <(record; record "${SESSION/00-01/00-02}")
+	assert_eq "$(jq -r .coa.result <<<"$output")" $'ack\nsilent'
+	refute_has "$output" "never answered"
 }
 
 @test "a reply with another Identifier is silence" {
