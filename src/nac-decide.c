@@ -29,11 +29,12 @@
 
 enum { OPT_CHANGED = 256, OPT_NOW, OPT_PRINT, OPT_TEST, OPT_COVERAGE,
     OPT_STRICT, OPT_FORMAT, OPT_KEEP, OPT_INSTALL, OPT_REPLAY, OPT_WITH, OPT_JSON,
-    OPT_EXPLAIN, OPT_DICTIONARY,
+    OPT_EXPLAIN, OPT_DICTIONARY, OPT_ALL,
     OPT_HELP, OPT_VERSION };
 
 static const char	 usage[] =
-"usage: nac-decide [-r FILE] [--changed] [--explain] [--now TIME] [--keep] [RECORD...]\n"
+"usage: nac-decide [-r FILE] [--changed [--all]] [--explain] [--now TIME] [--keep]\n"
+"                  [RECORD...]\n"
 "       nac-decide -n [--strict] [--dictionary FILE] [-r FILE] | --format [-r FILE]\n"
 "       nac-decide --install FILE [--strict] [--dictionary FILE] [-r FILE]\n"
 "       nac-decide --test [--coverage [--strict]] [-r FILE] TESTS...\n"
@@ -50,7 +51,8 @@ static const char	 usage[] =
 "      --replay       decide the log's lines again by the rules --with FILE, and\n"
 "                     show what changes (--json: as records)\n"
 "      --print WORD   print a setting of the rules: match-order, stale-after, stale-least\n"
-"      --changed      pass on only records that are now treated differently\n"
+"      --changed      pass on only records that are now treated differently; with\n"
+"                     --all the others as they are, too\n"
 "      --now TIME     decide as if it were TIME (RFC 3339)\n"
 "  -c, --config FILE  another nac.conf\n"
 "      --explain      tell each rule tried, and the conditions that failed\n"
@@ -203,6 +205,8 @@ check_usage(const struct job *job, int operands)
 	    operands > 0)
 		warnx("%s decides nothing: give the rules with -r, and no records", job->check ? "-n" :
 		    job->print != NULL ? "--print" : job->format ? "--format" : "--install");
+	else if (job->filter.all && !job->filter.changed)
+		warnx("--all is for --changed");
 	else if (job->filter.keep && (job->check || job->test || job->replay || job->format))
 		warnx("--keep is for deciding and --print");
 	else if (job->test && operands == 0)
@@ -225,6 +229,7 @@ options(int argc, char **argv, struct job *job)
 		{ "rules", required_argument, NULL, 'r' },
 		{ "check", no_argument, NULL, 'n' },
 		{ "changed", no_argument, NULL, OPT_CHANGED },
+		{ "all", no_argument, NULL, OPT_ALL },
 		{ "test", no_argument, NULL, OPT_TEST },
 		{ "coverage", no_argument, NULL, OPT_COVERAGE },
 		{ "strict", no_argument, NULL, OPT_STRICT },
@@ -257,6 +262,9 @@ options(int argc, char **argv, struct job *job)
 			break;
 		case OPT_CHANGED:
 			job->filter.changed = true;
+			break;
+		case OPT_ALL:
+			job->filter.all = true;
 			break;
 		case OPT_TEST:
 			job->test = true;

@@ -120,10 +120,12 @@ decide(json_t *rec, const char *where, void *arg)
 		explain(job->policy, &f, where, now);
 	if (!changed) {
 		json_decref(now);
-		return STATUS_OK;
+		return job->o->all ? record_print(rec, stdout) : STATUS_OK;
 	}
-	if ((job->o->changed && json_is_object(before) &&
-	    json_object_set_new(now, "was", decision_was(before)) == -1) ||
+	/* Where all are printed, `was` is what tells those that differ. */
+	if ((job->o->changed && (json_is_object(before) || job->o->all) &&
+	    json_object_set_new(now, "was", json_is_object(before) ? decision_was(before) :
+	    json_null()) == -1) ||
 	    json_object_set_new(rec, "decision", now) == -1)
 		err(EX_OSERR, NULL);
 	if ((rc = record_print(rec, stdout)) != 0)

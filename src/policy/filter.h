@@ -15,6 +15,7 @@ struct filter_options {
 	const char	*state_dir;	/* where a copy of good ones is kept */
 	int64_t		 now;		/* decide as if it were this time; 0: the clock's */
 	bool		 changed;	/* print only what is now treated differently */
+	bool		 all;		/* with changed: print the others as they came */
 	bool		 verbose;	/* say which line decided */
 	bool		 explain;
 	bool		 keep;		/* rules that change meanwhile, too */
