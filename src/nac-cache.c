@@ -17,6 +17,7 @@
 #include "device/record.h"
 #include "store/cache.h"
 #include "store/share_link.h"
+#include "store/weigh.h"
 
 #define DAY		86400
 #define POLL_INTERVAL	(2 * 3600)
@@ -32,7 +33,8 @@ static const char	 usage[] =
     "                                 every stored device, or client seen, as a record\n"
     "  due [--older-than SPAN] [--seen-within SPAN] [--spread] [--summary] ...\n"
     "                                 clients seen whose answer has grown old\n"
-    "  weigh ANSWERS CHANGES          are these changes too many to be true?\n"
+    "  weigh ANSWERS CHANGES | --stream\n"
+    "                                 are these changes too many to be true?\n"
     "  follow [--older-than SPAN] [--from-start]\n"
     "                                 stay, and print clients to look up as they come\n"
     "  share [--once]                 stay, and share the store with other servers\n"
@@ -53,7 +55,7 @@ static const char	 usage[] =
 enum { OPT_CHANGED = 256, OPT_CLIENTS, OPT_OLDER, OPT_SEEN, OPT_FROM_START, OPT_CLIENTS_OLDER,
 	OPT_DRY_RUN, OPT_EXCEPT, OPT_ONLY, OPT_SPREAD, OPT_SUMMARY, OPT_STALE, OPT_NEXT,
 	OPT_NOW, OPT_SHARE, OPT_WINDOW, OPT_STAMP, OPT_HOLD, OPT_PASS, OPT_APPEND, OPT_UNLESS,
-	OPT_ONCE };
+	OPT_ONCE, OPT_STREAM, OPT_BESIDE };
 
 static const struct option	 options[] = {
 	{ "config", required_argument, NULL, 'c' },
@@ -85,6 +87,8 @@ static const struct option	 options[] = {
 	{ "pass", required_argument, NULL, OPT_PASS },
 	{ "unless", required_argument, NULL, OPT_UNLESS },
 	{ "append", no_argument, NULL, OPT_APPEND },
+	{ "stream", no_argument, NULL, OPT_STREAM },
+	{ "beside", required_argument, NULL, OPT_BESIDE },
 	{ NULL, 0, NULL, 0 }
 };
 
@@ -338,8 +342,11 @@ run_diff(struct cache *c, int argc, char **argv)
 static int
 run_weigh(struct cache *c, int argc, char **argv)
 {
-	(void)argc;
-	return cache_weigh(c, argv[0], argv[1]);
+	if (argc != (c->stream ? 0 : 2)) {
+		warnx("weigh: takes %s", c->stream ? "no arguments with --stream" : "2 arguments");
+		cli_usage();
+	}
+	return c->stream ? cache_weigh_stream(c) : cache_weigh(c, argv[0], argv[1]);
 }
 
 static int
@@ -352,7 +359,7 @@ run_backup(struct cache *c, int argc, char **argv)
 /* Each command, its own options, how it needs the store, and how many arguments
  * it takes. */
 #define ANY_ARGS	-1
-#define OWN		8	/* options that one command may have */
+#define OWN		10	/* options that one command may have */
 
 static const struct command {
 	const char	*name;
@@ -366,8 +373,8 @@ static const struct command {
 	{ "list", run_list, STORE_READ, 0, { OPT_CLIENTS, OPT_ONLY, OPT_SEEN } },
 	{ "due", run_due, STORE_WRITE, 0, { OPT_OLDER, OPT_SEEN, OPT_EXCEPT, OPT_SPREAD,
 	    OPT_SUMMARY, OPT_STALE, OPT_NEXT, OPT_NOW } },
-	{ "weigh", run_weigh, STORE_READ, 2, { OPT_SHARE, OPT_WINDOW, OPT_STAMP, OPT_HOLD,
-	    OPT_PASS, OPT_APPEND, OPT_DRY_RUN, OPT_NOW } },
+	{ "weigh", run_weigh, STORE_READ, ANY_ARGS, { OPT_SHARE, OPT_WINDOW, OPT_BESIDE, OPT_STAMP,
+	    OPT_HOLD, OPT_PASS, OPT_APPEND, OPT_DRY_RUN, OPT_NOW, OPT_STREAM } },
 	{ "follow", run_follow, STORE_WRITE, 0, { OPT_OLDER, OPT_FROM_START, OPT_UNLESS } },
 	{ "share", run_share, STORE_WRITE, 0, { OPT_ONCE } },
 	{ "prune", run_prune, STORE_WRITE, 0, { OPT_OLDER, OPT_CLIENTS_OLDER, 'q' } },
@@ -421,6 +428,8 @@ take_option(struct request *r, int c)
 	case OPT_PASS: r->c.pass = optarg; break;
 	case OPT_UNLESS: r->c.unless = optarg; break;
 	case OPT_APPEND: r->c.append = true; break;
+	case OPT_STREAM: r->c.stream = true; break;
+	case OPT_BESIDE: r->c.beside = optarg; break;
 	case 'm':
 		if (!match_order_parse(optarg, &r->c.order))
 			wrong("match-order", optarg, "is not some of: guid name serial mac");

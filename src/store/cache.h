@@ -39,7 +39,8 @@ struct cache {
 	const char		*unless;		/* of follow: a file */
 	/* of weigh: */
 	struct guard_limits	 guard;
-	const char		*window, *stamp, *hold, *pass;
+	const char		*window, *beside, *stamp, *hold, *pass;
+	bool			 stream;
 	bool			 once;
 	const struct share_conf	*share;			/* NULL: nothing is shared */
 };
@@ -61,10 +62,6 @@ int	 cache_backup(struct cache *c, const char *dir);
 /* Weighs the records that would change against all those asked about.  Returns
  * STATUS_NO when they are held. */
 int	 cache_weigh(struct cache *c, const char *answers, const char *changes);
-
-/* The first line of what a poll holds begins so. */
-#define HELD_MARK	"{\"held\":{"
-#define HELD_VERSION	1
 
 /* The exit status for an errno of the store's. */
 int	 cache_status(int err);

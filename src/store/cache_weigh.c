@@ -14,15 +14,14 @@
 #include "base/text.h"
 #include "base/when.h"
 #include "device/record.h"
-#include "store/cache.h"
-#include "store/clientset.h"
-#include "store/guard.h"
+#include "store/weigh.h"
 
 struct weigh {
 	struct cache	*c;
-	struct guard	*g;
-	struct clientset held;		/* those that would change */
+	struct scales	 g;
+	struct clientset held;		/* those that would change, and what is held already */
 	uint64_t	 answers, first;
+	uint64_t	 kept;		/* that go to what is held already */
 	int64_t		 now;
 	bool		 incomplete;	/* of a whole list, as its last record says */
 	char		 why[GUARD_WHY];
@@ -31,56 +30,21 @@ struct weigh {
 
 typedef void (*weigh_fn)(struct weigh *w, json_t *rec, const struct session *s);
 
-static const char *
-word(const json_t *o, const char *key)
-{
-	const char	*s = json_string_value(json_object_get(o, key));
-
-	return s != NULL ? s : "";
-}
-
-/*
- * Is this the first answer that a client has got?  It keeps no client on its old
- * access, since there is none to speak of; a thousand new devices are no disaster.
- */
-static bool
-is_first(const json_t *rec, const json_t *before)
-{
-	const char	*state = word(before, "state");
-
-	return (state[0] == '\0' || strcmp(state, "pending") == 0) &&
-	    strcmp(word(json_object_get(rec, "compliance"), "state"), "pending") != 0;
-}
-
-/* Has its session ended at our word?  Then its answer is in force already, and it
- * has only not come back since. */
-static bool
-is_told(const json_t *rec, const struct session *s)
-{
-	const char	*result = word(json_object_get(rec, "coa"), "result");
-
-	return s->ended && (strcmp(result, "ack") == 0 || strcmp(result, "nak") == 0);
-}
-
 static void
 change(struct weigh *w, json_t *rec, const struct session *s)
 {
-	if (record_is_list(rec) || is_told(rec, s))
+	if (record_is_list(rec) || weigh_is_told(rec, s))
 		return;
-	if (is_first(rec, json_object_get(json_object_get(rec, "decision"), "was"))) {
+	if (weigh_is_first(rec, json_object_get(json_object_get(rec, "decision"), "was"))) {
 		w->first++;
 		return;
 	}
-	guard_changed(w->g, s);
-	clientset_add(&w->held, clientset_of(rec));
+	scales_changed(&w->g, s);
 }
 
 static void
 answer(struct weigh *w, json_t *rec, const struct session *s)
 {
-	struct answer	 a;
-	char		 why[256];
-
 	if (record_is_list(rec)) {
 		if (json_is_true(json_object_get(json_object_get(rec, "list"), "complete")))
 			return;
@@ -88,11 +52,20 @@ answer(struct weigh *w, json_t *rec, const struct session *s)
 		return;
 	}
 	w->answers++;
-	if (!is_told(rec, s) && !is_first(rec, json_object_get(rec, "decision")))
-		guard_asked(w->g, s);
-	if (record_answer(rec, &a, why, sizeof(why)) && a.has_device &&
-	    a.source != SOURCE_CACHE)
-		guard_synced(w->g, a.device.last_sync);
+	if (weigh_is_held(&w->held, rec))
+		w->kept++;
+	if (!weigh_is_told(rec, s) && !weigh_is_first(rec, json_object_get(rec, "decision")))
+		scales_asked(&w->g, s);
+	scales_answer(&w->g, rec);
+}
+
+/* What would change is held, with every answer that belongs to it. */
+static void
+mark(struct weigh *w, json_t *rec, const struct session *s)
+{
+	if (!record_is_list(rec) && !weigh_is_told(rec, s) &&
+	    !weigh_is_first(rec, json_object_get(json_object_get(rec, "decision"), "was")))
+		weigh_mark(&w->held, rec);
 }
 
 /* Runs fn over the records of a file. */
@@ -137,16 +110,16 @@ read_stamp(struct weigh *w)
 	if (fgets(line, sizeof(line), f) != NULL) {
 		line[strcspn(line, "\n")] = '\0';
 		if (when_parse(line, &when))
-			guard_last(w->g, when);
+			guard_last(w->g.own, when);
 	}
 	fclose(f);
 }
 
 /* ---- what is held */
 
-/* Copies the lines behind the first of an older file of what is held. */
+/* Copies an older file of what is held, when it is one. */
 static bool
-copy_held(const char *path, FILE *out, uint64_t *n)
+copy_held(const char *path, FILE *out, bool *is_one)
 {
 	char	*line = NULL;
 	size_t	 size = 0;
@@ -154,22 +127,24 @@ copy_held(const char *path, FILE *out, uint64_t *n)
 	FILE	*f = fopen(path, "re");
 	bool	 good = true;
 
+	*is_one = false;
 	if (f == NULL)
 		return errno == ENOENT;
-	if (getline(&line, &size, f) > 0 && strncmp(line, HELD_MARK, strlen(HELD_MARK)) == 0)
-		while (good && (len = getline(&line, &size, f)) > 0) {
-			good = fwrite(line, 1, (size_t)len, out) == (size_t)len;
-			(*n)++;
-		}
+	while (good && (len = getline(&line, &size, f)) > 0) {
+		*is_one = *is_one || strncmp(line, HELD_MARK, strlen(HELD_MARK)) == 0;
+		if (!*is_one)
+			break;
+		good = fwrite(line, 1, (size_t)len, out) == (size_t)len;
+	}
 	good = good && !ferror(f);
 	free(line);
 	fclose(f);
 	return good;
 }
 
-/* Copies the lines of a file whose client is in the set, or is not. */
+/* Copies the lines of a file that are held, or those that are not. */
 static bool
-copy_lines(const struct weigh *w, const char *path, bool in_set, FILE *out, uint64_t *n)
+copy_lines(const struct weigh *w, const char *path, bool held, FILE *out)
 {
 	char	*line = NULL, why[256];
 	size_t	 size = 0;
@@ -182,10 +157,8 @@ copy_lines(const struct weigh *w, const char *path, bool in_set, FILE *out, uint
 		return false;
 	while (good && (len = getline(&line, &size, f)) > 0) {
 		rec = record_parse(line, (size_t)len, why, sizeof(why));
-		if (rec != NULL && clientset_has(&w->held, clientset_of(rec)) == in_set) {
+		if (rec != NULL && weigh_is_held(&w->held, rec) == held)
 			good = fwrite(line, 1, (size_t)len, out) == (size_t)len;
-			(*n)++;
-		}
 		json_decref(rec);
 	}
 	good = good && !ferror(f);
@@ -194,25 +167,24 @@ copy_lines(const struct weigh *w, const char *path, bool in_set, FILE *out, uint
 	return good;
 }
 
-/* The first line says whose file it is, and why; its counts are written last. */
+/* The first line says whose file it is, and why; with --append it stays that of
+ * the first who held something. */
 static bool
-write_held(struct weigh *w, const char *changes, FILE *out)
+write_held(const struct weigh *w, const char *changes, FILE *out)
 {
-	char	 time[WHEN_TEXT], *text;
-	json_t	*head = json_pack("{s{si ss ss ss sI sI}}", "held", "version", HELD_VERSION,
-		    "time", when_format(time, w->now), "state_dir", w->c->dir, "cause", w->why,
-		    "asked", (json_int_t)guard_count_asked(w->g), "changed",
-		    (json_int_t)guard_count_changed(w->g));
-	uint64_t n = 0;
-	bool	 good;
+	char	*head;
+	bool	 is_one = false, good;
 
-	if (head == NULL || (text = json_dumps(head, JSON_COMPACT)) == NULL)
-		err(EX_OSERR, NULL);
-	good = fprintf(out, "%s\n", text) > 0 && copy_lines(w, changes, true, out, &n) &&
-	    (!w->c->append || copy_held(w->c->hold, out, &n));
-	free(text);
-	json_decref(head);
-	return good;
+	if (w->c->append && !copy_held(w->c->hold, out, &is_one))
+		return false;
+	if (!is_one) {
+		head = held_head(w->c, w->g.own, w->now, w->why);
+		good = fprintf(out, "%s\n", head) > 0;
+		free(head);
+		if (!good)
+			return false;
+	}
+	return copy_lines(w, changes, true, out);
 }
 
 /* Replaces path by what one of these writes: too large for memory. */
@@ -221,14 +193,13 @@ replace(struct weigh *w, const char *path, const char *from, bool held)
 {
 	char	*tmp;
 	FILE	*out = NULL;
-	uint64_t n = 0;
 	bool	 good = false;
 	int	 fd, saved;
 
 	if (asprintf(&tmp, "%s.XXXXXX", path) == -1)
 		err(EX_OSERR, NULL);
 	if ((fd = mkostemp(tmp, O_CLOEXEC)) != -1 && (out = fdopen(fd, "w")) != NULL) {
-		good = held ? write_held(w, from, out) : copy_lines(w, from, false, out, &n);
+		good = held ? write_held(w, from, out) : copy_lines(w, from, false, out);
 		good = good && fflush(out) == 0 && fsync(fd) == 0;
 		saved = errno;
 		good = fclose(out) == 0 && good;
@@ -262,7 +233,8 @@ hold(struct weigh *w, enum guard_verdict verdict, const char *answers, const cha
 	if (w->c->pass != NULL && !(verdict == GUARD_HOLD_ALL ? empty(w, w->c->pass) :
 	    replace(w, w->c->pass, answers, false)))
 		return false;
-	return w->c->hold == NULL || guard_count_changed(w->g) == 0 ||
+	return w->c->hold == NULL ||
+	    (verdict != GUARD_PASS && guard_count_changed(w->g.own) == 0) ||
 	    replace(w, w->c->hold, changes, true);
 }
 
@@ -270,8 +242,8 @@ static void
 report(const struct weigh *w)
 {
 	json_t	*o = json_pack("{sI sI sI sI}", "answers", (json_int_t)w->answers, "weighed",
-		    (json_int_t)guard_count_asked(w->g), "changed",
-		    (json_int_t)guard_count_changed(w->g), "first", (json_int_t)w->first);
+		    (json_int_t)guard_count_asked(w->g.own), "changed",
+		    (json_int_t)guard_count_changed(w->g.own), "first", (json_int_t)w->first);
 
 	if (o == NULL || (w->why[0] != '\0' &&
 	    json_object_set_new(o, "held", json_string(w->why)) == -1))
@@ -283,23 +255,25 @@ report(const struct weigh *w)
 static void
 judge(struct weigh *w, const char *answers, const char *changes)
 {
-	enum guard_verdict	 verdict = guard_judge(w->g, w->why);
+	enum guard_verdict	 verdict = scales_judge(&w->g, w->why);
+	uint64_t		 n = guard_count_changed(w->g.own);
 
 	/* Of a list that was cut short nothing is true but what it says. */
-	if (verdict == GUARD_PASS && w->incomplete && guard_count_changed(w->g) > 0) {
+	if (verdict == GUARD_PASS && w->incomplete && n > 0) {
 		verdict = GUARD_HOLD_ALL;
 		snprintf(w->why, sizeof(w->why), "the list is not complete, and %llu clients "
-		    "would change", (unsigned long long)guard_count_changed(w->g));
+		    "would change", (unsigned long long)n);
 	}
 	if (w->c->window != NULL && verdict != GUARD_HOLD_ALL && !w->c->dry_run &&
-	    !guard_save(w->g, w->c->window)) {
+	    !guard_save(w->g.own, w->c->window)) {
 		warn("%s", w->c->window);
 		w->status = EX_IOERR;
 	}
-	if (verdict == GUARD_PASS)
+	if (verdict == GUARD_PASS && w->kept == 0)
 		return;
-	w->status = cli_worst(w->status, STATUS_NO);
-	if (!w->c->dry_run)
+	if (verdict != GUARD_PASS)
+		w->status = cli_worst(w->status, STATUS_NO);
+	if (!w->c->dry_run && (verdict == GUARD_PASS || each(w, changes, mark)))
 		hold(w, verdict, answers, changes);
 }
 
@@ -313,19 +287,20 @@ cache_weigh(struct cache *c, const char *answers, const char *changes)
 		return cache_fault(c);
 	c->guard.clients = size.clients;
 	c->guard.window = c->poll_interval;
-	w.g = guard_new(&c->guard, w.now);
-	if (c->stamp != NULL)
-		read_stamp(&w);
-	if (each(&w, changes, change) && each(&w, answers, answer)) {
-		if (c->window != NULL && !guard_load(w.g, c->window)) {
-			warn("%s", c->window);
-			w.status = cli_worst(w.status, EX_IOERR);
-		} else {
+	if (!scales_open(&w.g, c, w.now))
+		w.status = EX_IOERR;
+	else if (c->append && c->hold != NULL && !weigh_load(&w.held, c->hold)) {
+		warn("%s", c->hold);
+		w.status = EX_IOERR;
+	} else {
+		if (c->stamp != NULL)
+			read_stamp(&w);
+		if (each(&w, changes, change) && each(&w, answers, answer)) {
 			judge(&w, answers, changes);
 			report(&w);
 		}
 	}
-	guard_free(w.g);
+	scales_close(&w.g);
 	clientset_free(&w.held);
 	return w.status;
 }

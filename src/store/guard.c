@@ -38,7 +38,7 @@ struct guard {
 	int64_t			 newest_sync;
 	uint64_t		 syncs;
 	struct tally		 run, late;
-	json_t			*runs;		/* earlier lines worth keeping */
+	json_t			*runs;		/* earlier lines worth keeping, the oldest first */
 	struct group		*group;		/* an open hash */
 	size_t			 n, size;
 };
@@ -209,10 +209,14 @@ take_groups(struct guard *g, int kind, json_t *groups)
 static void
 add_up(struct guard *g)
 {
-	size_t	 i = json_array_size(g->runs);
+	size_t	 i;
 	json_t	*run;
 	int	 kind;
 
+	memset(&g->late, 0, sizeof(g->late));
+	for (i = 0; i < g->size; i++)
+		memset(&g->group[i].late, 0, sizeof(g->group[i].late));
+	i = json_array_size(g->runs);
 	while (i-- > 0 && g->run.asked + g->late.asked < g->limits.clients) {
 		run = json_array_get(g->runs, i);
 		g->late.asked += number(json_object_get(run, "asked"));
@@ -222,10 +226,30 @@ add_up(struct guard *g)
 	}
 }
 
+static const char *
+time_of(const json_t *run)
+{
+	return json_string_value(json_object_get(run, "time"));
+}
+
+/* Behind those that were before it: two files are taken in one after the other. */
+static void
+insert(struct guard *g, json_t *run)
+{
+	size_t	 i = json_array_size(g->runs);
+
+	while (i > 0 && strcmp(time_of(json_array_get(g->runs, i - 1)), time_of(run)) > 0)
+		i--;
+	if (json_array_insert(g->runs, i, run) == -1)
+		err(EX_OSERR, NULL);
+	if (json_array_size(g->runs) > RUNS_MAX)
+		json_array_remove(g->runs, 0);
+}
+
 static bool
 is_recent(const struct guard *g, const json_t *run)
 {
-	const char	*time = json_string_value(json_object_get(run, "time"));
+	const char	*time = time_of(run);
 	int64_t		 when;
 
 	return time != NULL && when_parse(time, &when) && when <= g->now &&
@@ -246,11 +270,9 @@ guard_load(struct guard *g, const char *path)
 		return errno == ENOENT;
 	while ((len = getline(&line, &size, f)) > 0 && (bytes += (size_t)len) < WINDOW_MAX) {
 		run = json_loadb(line, (size_t)len, JSON_REJECT_DUPLICATES, NULL);
-		if (run != NULL && is_recent(g, run) && json_array_append(g->runs, run) == -1)
-			err(EX_OSERR, NULL);
+		if (run != NULL && is_recent(g, run))
+			insert(g, run);
 		json_decref(run);
-		if (json_array_size(g->runs) > RUNS_MAX)
-			json_array_remove(g->runs, 0);
 	}
 	good = !ferror(f);
 	free(line);

@@ -52,13 +52,13 @@ uint64_t guard_count_asked(const struct guard *g);
 uint64_t guard_count_changed(const struct guard *g);
 
 /*
- * Takes in what earlier runs have left in the file at path; a file that is not
- * there, or a line of it that is none, says nothing.  Returns false with errno
- * set when it cannot be read.
+ * Takes in what earlier runs have left in the file at path, beside what was taken
+ * in already; a file that is not there, or a line of it that is none, says
+ * nothing.  Returns false with errno set when it cannot be read.
  */
 bool	 guard_load(struct guard *g, const char *path);
 
-/* Writes that file anew, with this run.  Returns false with errno set. */
+/* Writes that file anew, with what was taken in and this run.  Returns false with errno set. */
 bool	 guard_save(const struct guard *g, const char *path);
 
 enum guard_verdict {

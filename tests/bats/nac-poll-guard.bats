@@ -281,3 +281,58 @@ untouched() {
 	run -0 --separate-stderr nac-poll --apply "$store/poll.held"
 	assert_eq "$(coas)" $((coas + 25))
 }
+
+@test "--follow: a mass change at login is held like any other, and new clients get in" {
+	fleet 25
+	all_devices 25 complianceState=noncompliant
+	emulator_control "set $(device 30) complianceState=compliant managementState=managed"
+	nac-poll --follow --older-than 0s 2>"$dir/follow.log" 3>&- &
+	follow=$!
+	for i in $(seq 1 25); do visit "$(device "$i")" "$i" >/dev/null; done
+	held() { [ "$(tail -n +2 "$store/poll.held" 2>/dev/null | wc -l)" -ge 6 ]; }
+	wait_until 30 held || { cat "$dir/follow.log"; false; }
+	# Fewer than guard_least went through before it was too much.
+	n=$(coas)
+	[ "$n" -le 19 ]
+	assert_eq "$(nac-cache list --clients | jq -r .compliance.state | sort | uniq -c | xargs)" \
+		"6 compliant 19 noncompliant"
+	assert_has "$(cat "$dir/follow.log")" "more than guard_share 30 %: held; look at $store/poll.held"
+	assert_eq "$(head -n 1 "$store/poll.held" | jq -r .held.state_dir)" "$store"
+	# A first answer still gets in.
+	assert_eq "$(visit "$(device 30)" 30)" 1
+	in_30() { [ "$(visit "$(device 30)" 30)" = 750 ]; }
+	wait_until 20 in_30 || { cat "$dir/follow.log"; false; }
+	kill "$follow"
+	wait "$follow" || :
+	follow=''
+	run -1 nac-poll --status
+	assert_has "$output" "held:  6 changes since"
+	run -0 --separate-stderr nac-poll --apply "$store/poll.held"
+	assert_eq "$(nac-cache list --clients | jq -r .compliance.state | sort | uniq -c | xargs)" \
+		"1 compliant 25 noncompliant"
+}
+
+@test "a device whose change is held is held with all its network cards, now and in the next poll" {
+	# Three devices have a second card, which has never come back for its answer.
+	for i in 1 2 3; do visit "$(device $i)" $((100 + i)) >/dev/null; done
+	fleet 25
+	all_devices 25 complianceState=noncompliant
+	run -75 --separate-stderr faketime -f +1h nac-poll --older-than 0s
+	assert_has "$stderr" "25 of 25 clients would change"
+	untouched
+	assert_eq "$(nac-cache list --clients | jq -r .compliance.state | sort | uniq -c | xargs)" "28 compliant"
+	assert_eq "$(wc -l <"$store/poll.held")" 26
+	# Another card comes while that is held.
+	nac-cache list --clients | jq -c 'select(.session.nas_port == "1") | {journal: 1} + . |
+		.session.calling = "00-1B-2C-3D-4E-F0" | .session.acct_session_id = "late" | .session.seen = (now | todate) |
+		.identity.mac = "00:1b:2c:3d:4e:f0" | .decision.state = "pending" | del(.coa)' >"$dir/late"
+	[ -s "$dir/late" ]
+	cat "$dir/late" >>"$store/journal.ndjson"
+	# The answers are old, what is held is not.
+	run -0 --separate-stderr faketime -f +125m nac-poll --older-than 2h --verbose
+	assert_has "$output" "4 clients due, 4 answered"
+	untouched
+	assert_eq "$(nac-cache list --clients | jq -r .compliance.state | sort | uniq -c | xargs)" "29 compliant"
+	run -0 --separate-stderr faketime -f +130m nac-poll --apply "$store/poll.held"
+	assert_eq "$(nac-cache list --clients | jq -r .compliance.state | sort | uniq -c | xargs)" "29 noncompliant"
+}
