@@ -102,6 +102,52 @@ teardown() { poll_teardown; }
 	assert_eq "$(coas)" 1
 }
 
+# crowd N: N more clients, like the one there is, have never been answered.
+crowd() {
+	visit "$(device 1)" 1 >/dev/null
+	python3 - "$store/journal.ndjson" "$1" <<-'END'
+		import json, sys
+		line = json.loads(open(sys.argv[1]).read().splitlines()[-1])
+		with open(sys.argv[1], "a") as f:
+		    for i in range(int(sys.argv[2])):
+		        line["identity"]["name"] = [{"value": "CROWD-%05d" % i, "found": "cn"}]
+		        line["identity"].pop("fqdn", None)
+		        line["identity"]["mac"] = "00:1b:2d:00:%02x:%02x" % (i >> 8, i & 255)
+		        line["session"]["calling"] = "00-1B-2D-00-%02X-%02X" % (i >> 8, i & 255)
+		        line["session"]["acct_session_id"] = "crowd-%d" % i
+		        f.write(json.dumps(line, separators=(",", ":")) + "\n")
+	END
+}
+
+@test "intune-query ends at once, with more clients due than a pipe takes: its status, and --status has it" {
+	crowd 600
+	[ "$(nac-cache due | wc -c)" -gt 100000 ]
+	chmod 644 "$EMU_SECRET_FILE"
+	run -77 --separate-stderr nac-poll
+	refute_has "$stderr" "cannot be written"
+	refute_has "$stderr" "nothing was stored or sent"
+	run -1 nac-poll --status
+	assert_has "$output" "last run:  poll"
+	assert_has "$output" "exit status 77"
+	assert_has "$output" "601 clients due, 0 answered"
+	assert_has "$output" "failed:    intune-query (77)"
+}
+
+@test "answers that cannot be written: 74, nothing stored or sent, and --status tells" {
+	fleet 1
+	emulator_control "set $(device 1) complianceState=noncompliant"
+	mkdir "$dir/bin"
+	printf '#!/bin/sh\ncat >/dev/null\nexit 1\n' >"$dir/bin/tee"
+	chmod +x "$dir/bin/tee"
+	run -74 --separate-stderr env PATH="$dir/bin:$PATH" nac-poll --older-than 0s
+	assert_one_line "$stderr"
+	assert_has "$stderr" "nothing was stored or sent"
+	assert_eq "$(coas)" 0
+	run -1 nac-poll --status
+	assert_has "$output" "exit status 74"
+	assert_has "$output" "failed:    $store/poll.work.poll: cannot be written"
+}
+
 @test "two polls at once: the second leaves with 75" {
 	exec 7>"$store/poll.lock"
 	flock -n 7
