@@ -264,6 +264,19 @@ nac-decide: bad:4:10: unknown label "Nobody"'
 	assert_eq "$(jq -c '.decision | [.vlan, .was.vlan, .was.was]' <<<"$output")" '["750","1",null]'
 }
 
+@test "--changed --all passes the others on, too, as they came" {
+	rules deny 'deny'
+	nac-decide -r deny "$(answer compliant)" >same || [ $? -eq 1 ]
+	nac-decide -r "$default" "$(answer compliant)" >in
+	printf '%s\n' '{"n":1}' "$(cat same)" >>in
+	run -0 --separate-stderr nac-decide --changed --all -r deny <in
+	assert_eq "$(jq -c '.decision | [has("was"), .was.action]' <<<"$output" | xargs)" \
+		"[true,allow] [true,null] [false,null]"
+	assert_eq "$(tail -n 1 <<<"$output" | jq -S .)" "$(jq -S . same)"
+	run -64 --separate-stderr nac-decide --all -r deny
+	assert_has "$stderr" "--all is for --changed"
+}
+
 @test "--changed: a denied client flows on with status 0, an undecided one counts as changed" {
 	rules deny 'deny'
 	nac-decide -r "$default" "$(answer compliant)" >in
