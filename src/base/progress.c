@@ -10,6 +10,9 @@
 #define STEP	200	/* ms between two drawings */
 #define BAR	20	/* characters */
 
+/* There is one line, whoever of several has drawn on it last. */
+static bool	 on_screen;
+
 static int64_t
 clock_ms(void)
 {
@@ -28,6 +31,7 @@ progress_start(struct progress *p, const char *what, uint64_t total)
 	p->what = what;
 	p->total = total;
 	p->shown = isatty(STDERR_FILENO) && (term == NULL || strcmp(term, "dumb") != 0);
+	p->yields = p->shown && isatty(STDOUT_FILENO);
 	p->start = p->last = clock_ms();
 }
 
@@ -52,6 +56,7 @@ draw(const struct progress *p, int64_t now)
 		fprintf(stderr, ", %s left", when_ago(left, sizeof(left),
 		    (int64_t)((p->total - p->done) / rate)));
 	fflush(stderr);
+	on_screen = true;
 }
 
 void
@@ -69,6 +74,14 @@ progress_add(struct progress *p, uint64_t n)
 void
 progress_clear(struct progress *p)
 {
-	if (p->shown && p->last != p->start)
+	if (p->shown && on_screen)
 		fputs("\r\033[K", stderr);
+	on_screen = false;
+}
+
+void
+progress_yield(struct progress *p)
+{
+	if (p->yields)
+		progress_clear(p);
 }

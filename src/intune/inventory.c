@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "base/progress.h"
 #include "base/when.h"
 #include "intune/crew.h"
 #include "intune/inventory.h"
@@ -41,6 +42,7 @@ struct listing {
 	struct guid	*id;
 	size_t		 n, room, nid, idroom;
 	bool		 wired;		/* which of the two is being listed */
+	struct progress	 progress;
 };
 
 struct inventory *
@@ -109,6 +111,7 @@ on_listed(const json_t *item, void *arg)
 		return false;
 	l->id = grow(l->id, l->nid, &l->idroom, sizeof(*l->id));
 	l->id[l->nid++] = id;
+	progress_add(&l->progress, 1);
 	return true;
 }
 
@@ -130,6 +133,7 @@ on_wired(size_t i, const json_t *item, void *arg)
 	struct listing	*l = arg;
 	struct guid	 id;
 
+	progress_add(&l->progress, 1);
 	/* It may have gone since it was listed. */
 	if (item == NULL)
 		return true;
@@ -159,12 +163,17 @@ list(struct inventory *inv, struct listing *l)
 	enum graph_end	 end;
 
 	l->graph = inv->graph;
+	progress_start(&l->progress, "devices listed", 0);
 	end = graph_list(inv->graph, "deviceManagement/managedDevices?$select=id," WIFI,
 	    on_listed, l);
 	/* No list ever shows an Ethernet address: each device has to be asked. */
 	l->wired = true;
-	if (inv->wired && end == GRAPH_OK)
+	progress_clear(&l->progress);
+	if (inv->wired && end == GRAPH_OK) {
+		progress_start(&l->progress, "Ethernet addresses", l->nid);
 		end = graph_batch(inv->graph, l->nid, wired_path, on_wired, l);
+		progress_clear(&l->progress);
+	}
 	return end;
 }
 

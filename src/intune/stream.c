@@ -2,8 +2,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "base/cli.h"
+#include "base/progress.h"
 #include "base/text.h"
 #include "base/when.h"
 #include "device/record.h"
@@ -22,6 +24,7 @@ struct stream {
 	int			 status;
 	unsigned long		 silent;	/* failures in a row, */
 	unsigned long		 untold;	/* and how many of them nobody was told */
+	struct progress		 progress;
 };
 
 /* One record on its way through. */
@@ -86,6 +89,8 @@ answer_one(struct stream *s, struct work *w)
 		end = query_answer(q, &id, known(w->rec, &was) ? &was.device : NULL, w->where,
 		    &answer);
 	turn_wait(&s->turn, w->ticket);
+	if (bad || end != GRAPH_OK || s->untold > 0)
+		progress_clear(&s->progress);
 	if (bad) {
 		warnx("%s: %s", w->where, w->why);
 		return status;
@@ -95,6 +100,7 @@ answer_one(struct stream *s, struct work *w)
 	s->silent = 0;
 	tell_untold(s);
 	record_put_answer(w->rec, &answer, when_now());
+	progress_yield(&s->progress);
 	return record_print(w->rec, stdout);
 }
 
@@ -130,6 +136,7 @@ run(void *arg)
 		if (s->reading == 0 && s->running < s->jobs && crew_spawn(&s->crew, run, s))
 			s->running++;
 		s->status = cli_worst(s->status, answer_one(s, &w));
+		progress_add(&s->progress, 1);
 		if (ferror(stdout))
 			s->end = true;
 		json_decref(w.rec);
@@ -150,6 +157,10 @@ stream_run(stream_pick pick, void *arg, int argc, char **argv, FILE *in, unsigne
 	s->pick = pick;
 	s->arg = arg;
 	s->source = record_open(argc, argv, in);
+	progress_start(&s->progress, "records", (uint64_t)argc);
+	/* Whoever types the records sees how far he is. */
+	if (argc == 0 && isatty(fileno(in)))
+		s->progress.shown = false;
 	/* Without a crew there is no lock for a second one. */
 	s->jobs = crew_started() ? jobs : 1;
 	s->running = 1;
@@ -157,6 +168,7 @@ stream_run(stream_pick pick, void *arg, int argc, char **argv, FILE *in, unsigne
 	turn_init(&s->turn, ordered);
 	run(s);
 	crew_join(&s->crew);
+	progress_clear(&s->progress);
 	tell_untold(s);
 	status = cli_worst(s->status, record_close(s->source));
 	pthread_mutex_destroy(&s->reader);

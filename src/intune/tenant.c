@@ -143,6 +143,7 @@ write_out(struct run *r)
 	size_t	 done = 0;
 	ssize_t	 n;
 
+	progress_yield(&r->progress);
 	while (done < r->used && !r->cut) {
 		if ((n = write(STDOUT_FILENO, r->out + done, r->used - done)) >= 0)
 			done += (size_t)n;

@@ -343,13 +343,44 @@ state_of() { json_get "$1" .compliance.state; }
 	assert_eq "$(jq -r '.compliance.device.id // empty' <<<"$output" | sort -u | wc -l)" 106
 }
 
-@test "progress is drawn on a terminal, and nowhere else" {
-	emulator_control fault slow:on=list,seconds=0.3
-	run -0 script -qec "intune-query --all 2>&1 >/dev/null" /dev/null
-	assert_has "$output" "devices"
-	assert_has "$output" "a second"
-	run -0 --separate-stderr intune-query --all
-	assert_eq "$stderr" ""
+# on_terminal COMMAND: what a terminal shows of it
+on_terminal() { TERM=${TERM:-vt100} script -qec "$1" /dev/null </dev/null; }
+
+@test "progress is drawn on a terminal, and nowhere else: a list, records, MAC addresses" {
+	bar='\[#*\.+\], [0-9]+ a second'
+	export IDS="$A $EA $BOTH" FILE=$BATS_TEST_TMPDIR/ids
+	printf '%s\n' $A $EA $BOTH >"$FILE"
+	while IFS='|' read -r fault drawn command; do
+		rm -rf "$TOKENS"
+		emulator_control clear-faults
+		# How many there are is known of the last list.
+		[[ $command != *again* ]] || intune-query --all >/dev/null
+		emulator_control fault "slow:on=$fault,seconds=0.3"
+		run -0 on_terminal "$command 2>&1 >/dev/null"
+		grep -qE "$drawn" <<<"$output" || { echo "$command: $output lacks: $drawn"; return 1; }
+		# It is gone at the end, and did not say anything else.
+		[[ $output == *$'\r\e[K' ]]
+		refute_has "$output" intune-query
+		run -0 --separate-stderr sh -c "$command"
+		assert_eq "$stderr" ""
+		run -0 on_terminal "TERM=dumb; export TERM; $command 2>&1 >/dev/null"
+		assert_eq "$output" ""
+	done <<-E
+		list|[0-9]+ devices, [0-9]+ a second|intune-query --all
+		list|[0-9]+ of 106 devices $bar|: again; intune-query --all
+		get|[12] of 3 records $bar|intune-query --jobs 1 \$IDS
+		get|[12] records, [0-9]+ a second|intune-query --jobs 1 <\$FILE
+		list|[0-9]+ devices listed, [0-9]+ a second|intune-query --no-wired 00:aa:00:00:00:01
+		batch|[0-9]+ of 106 Ethernet addresses $bar|intune-query 00:aa:00:00:00:11
+	E
+	# Who types the records has no line drawn between them.
+	emulator_control clear-faults
+	emulator_control fault "slow:on=get,seconds=0.3"
+	run -0 script -qec "intune-query --jobs 1 2>&1 >/dev/null" /dev/null <<<"$A"$'\n'"$EA"$'\n\x04'
+	refute_has "$output" "a second"
+	# On the same terminal each record has its line alone.
+	run -0 on_terminal "intune-query --jobs 1 $A $EA $BOTH"
+	assert_eq "$(tr -d '\r' <<<"$output" | sed 's/.*\x1b\[K//' | jq -r .compliance.device.id | wc -l)" 3
 }
 
 @test "an ignored filter lets no stranger in" {
