@@ -232,6 +232,8 @@ state() { printf '{"compliance":{"state":"%s"}}' "$1"; }
 @test "what Mist's editor says, in our lines" {
 	product 1
 	gets "allow Corp Compliant 750" "$(state compliant)"
+	gets "allow Corp phones 750" '{"compliance":{"state":"compliant","device":{"os":"iOS"}}}'
+	assert_eq "$(json_get "$output" .decision.role)" staff
 	gets "allow quarantine rule 1" "$(state noncompliant)"
 	gets "allow onboarding 1" "$(state pending)"
 	gets "deny - -" "$(state unregistered)"
@@ -267,11 +269,25 @@ state() { printf '{"compliance":{"state":"%s"}}' "$1"; }
 }
 
 @test "what Okta's editor says, in our lines" {
+	echo the-secret-key >site/hint; chmod 600 site/hint
 	product 3
+	gets "allow Trusted -" '{"compliance":{"state":"pending","device":{"os":"Windows Phone"}},"session":{"app_hint":"the-secret-key","nas_id":"branch-7"}}'
+	for how in Branches:branch-1:session:"At a branch" Visitors:x:daily:Visitors; do
+		IFS=: read -r group nas every name <<<"$how"
+		gets "allow $name -" "{\"session\":{\"groups\":[\"$group\"],\"nas_id\":\"$nas\"}}"
+		assert_eq "$(json_get "$output" .decision.mfa.every)" "$every"
+	done
+	for how in Android:compliant:monthly:Phones macOS::six-months:Macs; do
+		IFS=: read -r os state every name <<<"$how"
+		gets "allow $name -" "{\"identity\":{\"issuer\":\"/CN=Microsoft Intune MDM Device CA\"},\"compliance\":{\"state\":\"${state:-error}\",\"device\":{\"os\":\"$os\"}}}"
+		assert_eq "$(json_get "$output" .decision.mfa.every)" "$every"
+	done
+	gets "allow Kiosks -" '{"session":{"user":"kiosk-4"}}'
+	assert_eq "$(json_get "$output" .decision.mfa.every)" once
 	ca='"issuer":"/DC=com/CN=Microsoft Intune MDM Device CA","eap":"tls"'
 	gets "allow Trusted -" "{\"identity\":{$ca}}"
 	assert_eq "$(json_get "$output" .decision.mfa)" null
-	gets "allow Trusted -" '{"compliance":{"state":"grace","device":{"os":"Android"}}}'
+	gets "allow Phones -" '{"compliance":{"state":"grace","device":{"os":"Android"}}}'
 	gets "allow Not trusted -" '{"compliance":{"state":"compliant","device":{"os":"Windows"}}}'
 	assert_eq "$(jq -c '.decision | [.mfa, .events[0]]' <<<"$output")" \
 		'[{"every":"sign-on","due":true},"Authentication of device via certificate failure: NO_CERTIFICATE"]'
@@ -298,7 +314,9 @@ state() { printf '{"compliance":{"state":"%s"}}' "$1"; }
 	gets "deny Denied -" '{"identity":{"mac":"00:00:5e:00:54:07"}}'
 	gets "deny Leaving -" '{"compliance":{"state":"compliant","device":{"management_state":"wipeIssued"}}}'
 	gets "allow Grace minutes 740" "{\"compliance\":{\"state\":\"unknown\",\"device\":{\"enrolled\":\"$t\"}}}"
-	gets "allow Tills 20" '{"identity":{"issuer":"/CN=Store CA","subject":"/CN=t/OU=vlan20"},"session":{"ssid":"Tills","nas_id":"ap-7"}}'
+	decide '{"compliance":{"state":"compliant","checked":"2026-11-20T08:00:00Z"}}'
+	assert_eq "$(jq -r '.decision | .action, .name' <<<"$output" | paste -sd' ')" "deny Too old"
+	gets "allow VPN -" "{\"compliance\":{$ok}},\"session\":{\"medium\":\"vpn\"}}"
 	gets "allow Berlin, wired 31" "{\"compliance\":{$ok}},\"session\":{\"nas_ip\":\"10.30.0.1\",\"medium\":\"wired\"}}"
 	gets "allow Berlin, Wi-Fi 32" "{\"compliance\":{$ok}},\"session\":{\"nas_id\":\"berlin-2\",\"medium\":\"wireless\"}}"
 	gets "allow Dormant 700" '{"compliance":{"state":"compliant","device":{"last_sync":"2026-11-17T08:00:00Z"}}}'
@@ -308,7 +326,78 @@ state() { printf '{"compliance":{"state":"%s"}}' "$1"; }
 	gets "allow Non-compliant 1" "$(state noncompliant)"
 	gets "allow Unknown 2" "$(state pending)"
 	gets "allow Co-managed 752" "$(state configmanager)"
-	gets "deny - -" "$(state error)"
+	gets "deny Broken -" "$(state error)"
+	gets "deny Broken -" "$(state conflict)"
+	gets "deny - -" "$(state ambiguous)"
+}
+
+@test "what others read out of certificates and directories, in our lines" {
+	product 6
+	id=0f1e2d3c-1111-4222-8333-444455556666
+	# till SUBJECT: shown at an access point of the tills
+	till() { jq -nc --arg s "$1" '{identity: {issuer: "/O=Stores/CN=Store CA", subject: $s}, session: {ssid: "Tills", nas_id: "ap-7"}}'; }
+	gets "allow Tills 20 20" "$(till /O=Stores/OU=vlan20/CN=till-1)"
+	gets "allow Tills 21 21" "$(till /O=Stores/OU=vlan21/CN=till-2)"
+	gets "allow Tills 20 20" "$(till CN=till-1,OU=vlan20,O=Stores)"
+	for s in /CN=x/OU=vlan20/OU=guests /O=Stores/OU=vlan22/CN=x /O=Stores/CN=x/OU=vlan20/CN=x /O=Stores/OU=vlan200/CN=x \
+		"CN=x\\,OU=vlan20\\,O=Stores,OU=guests,O=Stores" CN=x,OU=vlan20,OU=guests,O=Stores; do
+		gets "deny No id -" "$(till "$s")"
+	done
+	gets "allow Scales 22" '{"identity":{"issuer":"/CN=Store CA","san_uri":["tag:stores.example:vlan:22"]}}'
+	now=2026-11-21T08:09:59Z
+	gets "deny - -" "$(state compliant)"
+	now=2026-11-21T08:10:00Z
+	gets "allow Unreachable 750" "$(state compliant)"
+	now=2026-11-21T08:05:00Z
+	gets "deny Disabled -" '{"compliance":{"state":"compliant","device":{"account_enabled":false}}}'
+	# entra IDENTITY: found in Entra's id space, compliant
+	entra() { jq -nc --argjson i "$1" '{identity: $i, compliance: {state: "compliant", matched_by: "guid", id_space: "entra"}}'; }
+	gets "allow Entra's user 53" "$(entra '{"upn":"zoe@corp.example"}')"
+	gets "allow Foxpass device 54" "$(entra "{\"subject\":\"/O=x/CN=$id\"}")"
+	gets "deny - -" "$(entra '{"subject":"/O=x/CN=LAPTOP-1"}')"
+	gets "allow Foxpass user 55" "$(entra "{\"subject\":\"/CN=Zoe\",\"san_uri\":[\"IntuneDeviceId://$id\"]}")"
+	gets "allow Sales 56" '{"session":{"groups":["Sales"]}}'
+	[[ $output == *'["Class",":=","Sales"]'* ]]
+	for uri in corp:jamf-serial:C02XK1ZZ=57 corp:user-upn:zoe@corp.example=58 corp:entra-user-id:$id=58 corp:onprem-sid:S-1-5-21-1-2-3-1104=58; do
+		gets "allow $([ "${uri#*=}" = 57 ] && echo Jamf || echo Users) ${uri#*=}" \
+			"$(jq -nc --arg u "${uri%=*}" '{identity: {san_uri: [$u]}}')"
+	done
+	gets "deny - -" '{"identity":{"san_uri":["corp:jamf-serial:C02XK1Z"]}}'
+	gets "deny No id -" '{"identity":{"serial":"01"},"compliance":{"matched_by":"none"}}'
+	run -0 nac-decide -n --strict -r site/site.rules
+}
+
+@test "Foxpass' certificates are read as the two forms that the rules name" {
+	id=0f1e2d3c-1111-4222-8333-444455556666
+	# cert SUBJECT [SAN]
+	cert() {
+		openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$BATS_TEST_TMPDIR/key" \
+			-subj "$1" ${2:+-addext "$2"} -days 1 2>/dev/null | certid |
+			jq -c '.compliance = {state: "compliant", matched_by: "guid", id_space: "entra"}'
+	}
+	product 6
+	now=2026-11-21T08:05:00Z
+	device=$(cert "/O=x/CN=$id")
+	assert_eq "$(jq -r '.identity.guid[0] | .value, .found' <<<"$device" | paste -sd' ')" "$id cn"
+	gets "allow Foxpass device 54" "$device"
+	user=$(cert "/CN=Zoe" "subjectAltName=URI:IntuneDeviceId://$id")
+	assert_eq "$(jq -r '.identity.guid[0] | .value, .found' <<<"$user" | paste -sd' ')" "$id san-uri"
+	gets "allow Foxpass user 55" "$user"
+	gets "allow Jamf 57" "$(cert /CN=x "subjectAltName=URI:corp:jamf-serial:C02XK2AA")"
+	gets "allow Users 58" "$(cert /CN=x "subjectAltName=URI:corp:user-upn:zoe@corp.example")"
+	gets "allow Tills 21 21" "$(cert /O=Stores/OU=vlan21/CN=t | jq -c '.identity.issuer = "/CN=Store CA" | .session = {ssid: "Tills", nas_id: "ap-1"}')"
+}
+
+@test "the orders of identifiers that others have are good ones" {
+	awk '/^\.Ss What other/ { on = 1 } /^\.Sh FILES/ { on = 0 } on && /^match-order/' \
+		"$NAC_ROOT/man/nac-rules.5" >orders
+	[ "$(wc -l <orders)" -ge 6 ]
+	while read -r order; do
+		rules "$order" 'no-match deny'
+		run -0 nac-decide -n -r site/site.rules
+		run -0 nac-decide -r site/site.rules --print match-order
+		assert_eq "match-order $output" "$order"
+	done <orders
 }
 
 # shellcheck disable=SC2016 # $INCLUDE is a word of the dictionary
