@@ -342,13 +342,14 @@ mac_to_nac2(const struct query *q)
 }
 
 /*
- * Lists of big tenants have been seen without some of their devices.  So the one that
- * had this address before is asked for by its id: it may be there, be there with
- * another address, or be gone.  Only without one the list is all there is.
+ * Lists of big tenants have been seen without some of their devices, and NAC 2.0 need
+ * not know every address that Graph does.  So the one that had this address before is
+ * asked for by its id: it may be there, be there with another address, or be gone.
+ * Only without one what they lack is all there is.
  */
 static enum graph_end
 not_listed(struct query *q, const uint8_t mac[MAC_LEN], const struct device *was,
-    struct candidates *c, struct answer *a)
+    const char *who, struct candidates *c, struct answer *a)
 {
 	struct managed	 m;
 	struct device	*d = &m.device;
@@ -364,6 +365,7 @@ not_listed(struct query *q, const uint8_t mac[MAC_LEN], const struct device *was
 		return GRAPH_OK;
 	if ((end = graph_device(q->graph, &was->id, &m)) == GRAPH_FAILED)
 		return end;
+	a->source = SOURCE_GRAPH;
 	a->asked[a->nasked - 1].listed = false;
 	if (end == GRAPH_ABSENT) {
 		asked(a, MATCH_GUID, guid_format(text, &was->id));
@@ -377,8 +379,8 @@ not_listed(struct query *q, const uint8_t mac[MAC_LEN], const struct device *was
 	    !same_mac(d->has_ethernet_mac, d->ethernet_mac, mac))
 		return GRAPH_OK;
 	if (!q->warned_list)
-		warnx("%s: the list of all devices lacks %s, which Graph has when asked for it",
-		    c->where, guid_format(text, &was->id));
+		warnx("%s: %s %s, which Graph has when asked for it", c->where, who,
+		    guid_format(text, &was->id));
 	q->warned_list = true;
 	candidate(c, &m);
 	return GRAPH_OK;
@@ -406,6 +408,9 @@ by_mac(struct query *q, const struct identity *id, const struct device *was,
 	if (mac_to_nac2(q)) {
 		q->nac2_macs++;
 		end = nac2_by_mac(q, id->mac, c, a);
+		if (end == GRAPH_OK && c->n == 0 && q->source == QUERY_AUTO)
+			return not_listed(q, id->mac, was, "NAC 2.0 does not know the address "
+			    "of", c, a);
 		if (end == GRAPH_OK || q->source == QUERY_NAC2)
 			return end;
 		if (!q->nac2_off)
@@ -429,7 +434,7 @@ by_mac(struct query *q, const struct identity *id, const struct device *was,
 		return listed == GRAPH_OK ? end : listed;
 	/* Nothing is as old as the list it is not in. */
 	a->checked = when;
-	return not_listed(q, id->mac, was, c, a);
+	return not_listed(q, id->mac, was, "the list of all devices lacks", c, a);
 }
 
 static void

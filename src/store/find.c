@@ -92,15 +92,24 @@ search_devices(struct search *q, const struct key *k)
 	return live ? STORE_FOUND : STORE_NOTFOUND;
 }
 
-/* The answer that is filed under what was asked: ambiguous, or none such. */
+/* The answer that is filed under what was asked: ambiguous, none such, or a device
+ * whose facts do not show what it was found by; of that there may be newer ones. */
 static enum store_rc
 search_asked(struct search *q, const struct key *k)
 {
-	struct answer	 a;
+	struct answer	 a, newer;
+	struct key	 i;
 	enum store_rc	 rc;
 
 	if ((rc = get_answer(q->src, k->b, k->n, &a)) != STORE_FOUND)
 		return rc;
+	if (a.has_device && a.device.has_id) {
+		i = guid_key("i:", &a.device.id);
+		if ((rc = get_answer(q->src, i.b, i.n, &newer)) == STORE_ERROR)
+			return rc;
+		if (rc == STORE_FOUND && newer.checked >= a.checked)
+			a = newer;
+	}
 	if (is_no(&a)) {
 		note_no(q, &a);
 		return STORE_NOTFOUND;

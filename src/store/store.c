@@ -501,6 +501,29 @@ put_device(struct store *s, const struct answer *given, struct answer *before)
 	return put_other_guids(s, &a);
 }
 
+/*
+ * NAC 2.0 knows up to five addresses of a device, those of docks among them, and Graph
+ * two.  An address that was asked for and is not one of the two is filed by itself,
+ * with the device that has it.
+ */
+static enum store_rc
+put_asked_mac(struct store *s, const struct answer *a)
+{
+	struct key	 primary = guid_key("i:", &a->device.id), x, k;
+	struct guid	 g;
+	size_t		 i;
+
+	for (i = 0; a->matched_by == MATCH_MAC && i < a->nasked; i++) {
+		if (a->asked[i].by != MATCH_MAC || !asked_keys(&a->asked[i], &x, &k, &g) ||
+		    has_key(&a->device, &k))
+			continue;
+		if (drop_devices(s, &k, &primary, a->checked) == STORE_ERROR ||
+		    put_asked(s, &x, a, NULL) == STORE_ERROR)
+			return STORE_ERROR;
+	}
+	return STORE_FOUND;
+}
+
 struct put_args {
 	const struct answer	*a;
 	struct answer		*before;
@@ -517,7 +540,8 @@ put_one(struct store *s, void *arg)
 	if (p->a->state == COMPLIANCE_PENDING)
 		return STORE_NOTFOUND;
 	if (p->a->has_device && p->a->device.has_id && !guid_is_zero(&p->a->device.id))
-		return put_device(s, p->a, p->before);
+		return put_asked_mac(s, p->a) == STORE_ERROR ? STORE_ERROR :
+		    put_device(s, p->a, p->before);
 	return put_without_device(s, p->a, p->before);
 }
 

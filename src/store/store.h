@@ -78,7 +78,8 @@ enum store_rc store_find_once(const char *dir, const struct identity *id,
 
 /*
  * Files an answer of Intune's: under its device, by its id, with Entra id, name,
- * MACs and serial number as further keys; what those keys were before is dropped.  Unregistered
+ * MACs and serial number as further keys; what those keys were before is dropped.  A
+ * MAC that it was found by and that is not one of its two is filed, too.  Unregistered
  * or ambiguous is filed under everything that was asked: a stored device that was
  * asked for by its id becomes unregistered and keeps its facts.
  *

@@ -291,6 +291,60 @@ age() {
 	assert_eq "$(state)" "compliant nac2"
 }
 
+@test "auto: a device is filed also by an address that Graph does not show" {
+	id=cccccccc-0000-4000-8000-000000000001
+	emulator_control "add {\"id\": \"$id\", \"deviceName\": \"DOCKED\", \"complianceState\": \"compliant\",
+		\"wiFiMacAddress\": \"00AA00CC0001\", \"ethernetMacAddress\": \"00AA00CC0002\",
+		\"otherMacAddresses\": [\"00AA00CC0003\", \"00AA00CC0004\"]}"
+	cache=$BATS_TEST_TMPDIR/store
+	intune-query -s auto 00aa00cc0003 | nac-cache -d "$cache" put
+	intune-query -s auto 00aa00cc0004 | nac-cache -d "$cache" put
+	for mac in 1 2 3 4; do
+		run -0 nac-cache -d "$cache" get 00aa00cc000$mac
+		assert_eq "$mac $(jq -r '.compliance | .state + " " + .matched_by + " " + .device.name' <<<"$output")" \
+			"$mac compliant mac DOCKED"
+	done
+	# what is known of the device since is said by each of its addresses
+	emulator_control "set $id complianceState=noncompliant"
+	intune-query "$id" | nac-cache -d "$cache" put
+	run -0 nac-cache -d "$cache" get 00aa00cc0003
+	assert_eq "$(jq -r .compliance.state <<<"$output")" noncompliant
+	# an export keeps it
+	nac-cache -d "$cache" export | nac-cache -d "$cache.2" import
+	run -0 nac-cache -d "$cache.2" get 00aa00cc0003
+	assert_eq "$(jq -r .compliance.state <<<"$output")" noncompliant
+	run -0 nac-cache -d "$cache" check
+	# and NAC 2.0 can take it away
+	emulator_control "set $id otherMacAddresses=[]"
+	intune-query -s auto 00aa00cc0003 | nac-cache -d "$cache" put
+	run -0 nac-cache -d "$cache" get 00aa00cc0003
+	assert_eq "$(jq -r .compliance.state <<<"$output")" unregistered
+	run -0 nac-cache -d "$cache" get 00aa00cc0002
+	assert_eq "$(jq -r .compliance.state <<<"$output")" noncompliant
+	emulator_control "remove $id"
+}
+
+@test "auto: an address that NAC 2.0 lacks does not refute what Graph says of a device" {
+	cache=$BATS_TEST_TMPDIR/store
+	wired=$(field 5 3)
+	intune-query "$(id_of 3)" | nac-cache -d "$cache" put
+	emulator_control fault wired-unknown
+	run -0 --separate-stderr intune-query -s auto "$wired"
+	jq -e '.compliance | .state == "unregistered" and .asked[0].listed' <<<"$output"
+	nac-cache -d "$cache" put <<<"$output"
+	run -0 nac-cache -d "$cache" get "$wired"
+	assert_eq "$(jq -r .compliance.state <<<"$output")" grace
+	# who is known to have had it is asked for by its id
+	run -0 --separate-stderr intune-query -s auto <<<"$output"
+	assert_eq "$(state)" "grace graph"
+	assert_has "$stderr" "NAC 2.0 does not know the address of $(id_of 3)"
+	nac-cache -d "$cache" get "$wired" >"$BATS_TEST_TMPDIR/rec"
+	emulator_control "set $(id_of 3) ethernetMacAddress=00AA00CC0009"
+	run -0 --separate-stderr intune-query -s auto <"$BATS_TEST_TMPDIR/rec"
+	jq -e '.compliance | .state == "unregistered" and (.asked[0].listed | not)' <<<"$output"
+	emulator_control "set $(id_of 3) ethernetMacAddress=${wired//:/}"
+}
+
 @test "auto: when NAC 2.0 cannot be used the tenant is listed, and that is said once" {
 	emulator_control fault endpoint-missing
 	run -0 --separate-stderr intune-query -s auto -j 1 "$(mac_of 3)" "$(mac_of 2)"

@@ -45,6 +45,7 @@ KINDS = {
     "unknown": ("nac2", ("form",)),
     "leave-out": ("nac2+nac2-list", ("what",)),
     "wrong-device": ("nac2", ("count",)),
+    "wired-unknown": ("nac2", ()),
     "busy": ("nac2", ("seconds",)),
     "loop-paging": ("nac2-list", ()),
     "compliant-in-list": ("nac2-list", ()),

@@ -200,24 +200,25 @@ class Nac2:
             return "value is not 12 upper-case hex digits"
         return None
 
-    def find(self, value):
+    def find(self, value, wired=True):
         dev = self.store.get(value)
         if dev is not None:
             return [dev]
         if len(value) != 12:
             return []
         return [d for d in list(self.store.order)
-                if value.upper() in self.macs(d)]
+                if value.upper() in self.macs(d, wired)]
 
     @staticmethod
-    def macs(dev):
+    def macs(dev, wired=True):
         p = dev.properties()
-        return [m.upper() for m in (p.get("wiFiMacAddress"), p.get("ethernetMacAddress")) if m] + \
+        return [m.upper() for m in (p.get("wiFiMacAddress"),
+                                    p.get("ethernetMacAddress") if wired else None) if m] + \
             [m.upper() for m in p.get("otherMacAddresses") or []]
 
     def device(self, params, active):
         by_mac = params["querycriteria"] == "macaddress"
-        found = self.find(params["value"])
+        found = self.find(params["value"], "wired-unknown" not in active)
         if "wrong-device" in active:
             everybody = list(self.store.order)
             found = everybody[:active["wrong-device"].number("count", 1)]
