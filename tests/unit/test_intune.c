@@ -24,7 +24,6 @@ test_wire(void)
 {
 	struct guid	 g;
 	char		*s, text[GUID_TEXT], again[GUID_TEXT];
-	int		 i;
 
 	s = wire_escape("deviceName eq 'O''Brien & Söhne/1+%'");
 	CHECK_STR(s, "deviceName%20eq%20%27O%27%27Brien%20%26%20S%C3%B6hne%2F1%2B%25%27");
@@ -42,10 +41,32 @@ test_wire(void)
 	CHECK(wire_retry_after("-5", NOW) == -1);
 	CHECK(wire_retry_after("5 seconds", NOW) == -1);
 	CHECK(wire_retry_after("Wed, 18 Nov 2026 11:07:10 GMT and more", NOW) == -1);
-	for (i = 1; i < 40; i++)
-		if (wire_backoff(i) < 0 || wire_backoff(i) > 20000 || wire_backoff(1) > 500)
-			break;
-	CHECK(i == 40);
+}
+
+/* Full jitter: each attempt's wait lies anywhere from nothing to twice the maximum of
+ * the one before, up to a ceiling.  A chance of 1 in 10^180 says that it does not. */
+static void
+test_backoff(void)
+{
+	enum { DRAWS = 4000 };
+	int64_t	 max = 500, ms, least, most, sum;
+	int	 attempt, i;
+
+	for (attempt = 1; attempt <= 12; attempt++) {
+		least = INT64_MAX;
+		most = sum = 0;
+		for (i = 0; i < DRAWS; i++) {
+			ms = wire_backoff(attempt);
+			least = ms < least ? ms : least;
+			most = ms > most ? ms : most;
+			sum += ms;
+		}
+		CHECK(least >= 0 && least < max / 10);
+		CHECK(most <= max && most > max - max / 10);
+		CHECK(sum / DRAWS > max * 4 / 10 && sum / DRAWS < max * 6 / 10);
+		max = max * 2 < 20000 ? max * 2 : 20000;
+	}
+	CHECK(wire_backoff(INT32_MAX) <= 20000);
 }
 
 static void
@@ -579,6 +600,7 @@ main(void)
 	test_aadsts();
 	test_key_path();
 	test_wire();
+	test_backoff();
 	test_same_host();
 	test_token_good();
 	test_token_bad();
