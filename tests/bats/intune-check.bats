@@ -57,49 +57,31 @@ line() { grep -E "^$1 +$2:" <<<"$output"; }
 	assert_eq "$(count token)" 0
 }
 
-@test "a proxy that refuses, and one that leads there" {
-	cat >"$BATS_TEST_TMPDIR/proxy.py" <<-'P'
-		import socket, sys, threading
-		refuse = sys.argv[1] == "refuse"
-		s = socket.create_server(("127.0.0.1", 0))
-		print(s.getsockname()[1], flush=True)
-		def pump(a, b):
-		    while True:
-		        d = a.recv(65536)
-		        if not d:
-		            break
-		        b.sendall(d)
-		    b.shutdown(socket.SHUT_WR)
-		def serve(c):
-		    head = b""
-		    while b"\r\n\r\n" not in head:
-		        head += c.recv(4096)
-		    if refuse:
-		        c.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
-		        return c.close()
-		    host, port = head.split()[1].decode().rsplit(":", 1)
-		    o = socket.create_connection((host, int(port)))
-		    c.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-		    threading.Thread(target=pump, args=(o, c), daemon=True).start()
-		    pump(c, o)
-		while True:
-		    threading.Thread(target=serve, args=(s.accept()[0],), daemon=True).start()
-	P
-	for mode in refuse lead; do
-		python3 "$BATS_TEST_TMPDIR/proxy.py" $mode >"$BATS_TEST_TMPDIR/port" 3>&- &
-		server=$!
-		for _ in $(seq 100); do [ -s "$BATS_TEST_TMPDIR/port" ] && break; sleep 0.05; done
-		proxy=http://127.0.0.1:$(cat "$BATS_TEST_TMPDIR/port")
-		if [ $mode = refuse ]; then
-			check 69 --proxy "$proxy"
-			assert_has "$(line FAILED proxy)" 403
-		else
-			check 0 --proxy "$proxy"
-			assert_has "$(line ok proxy)" "leads to $EMU_HOST"
-		fi
-		kill $server
-		: >"$BATS_TEST_TMPDIR/port"
+@test "a proxy that is needed, one that leads there, and one that refuses" {
+	check 0 --proxy "$EMU_PROXY"
+	assert_has "$(line ok proxy)" "127.0.0.1, by proxy, leads to $EMU_HOST"
+	# One connection of the host that is looked at, one for what is asked of it.
+	[ "$(count connect)" -ge 2 ]
+	emulator_control fault no-way-but-proxy
+	check 69
+	assert_has "$(line ok proxy)" "none for $EMU_HOST"
+	assert_has "$(line FAILED TLS)" "something in between ends the connection: see firewall and proxy"
+	assert_eq "$(count token)" 2
+	check 0 --proxy "$EMU_PROXY"
+	run -0 --separate-stderr env https_proxy="$EMU_PROXY" intune-token --check
+	assert_has "$(line ok proxy)" "by https_proxy, leads"
+	for code in 403 407 502; do
+		emulator_control clear-faults
+		emulator_control fault "refuse:code=$code"
+		check 69 --proxy "$EMU_PROXY"
+		assert_has "$(line FAILED proxy)" "$code"
+		assert_has "$(line FAILED proxy)" "set by proxy; is it there, and may this machine go to $EMU_HOST"
+		assert_has "$output" "skipped Graph, device, discovery, NAC"
 	done
+	emulator_control clear-faults
+	# It leads to one place only.
+	check 69 --proxy "$EMU_PROXY" --authority login.elsewhere.example
+	assert_has "$(line FAILED proxy)" 403
 }
 
 # authority NAME SUBJECT [SIGNER]: a certificate that may sign others, by itself or by SIGNER
@@ -228,6 +210,10 @@ serve() {
 	emulator_control fault tls:cert=untrusted
 	check 69
 	assert_has "$(line FAILED TLS)" "the certificate of CN=localhost is not in"
+	emulator_control clear-faults
+	emulator_control fault tls:cert=no-intermediate
+	check 69
+	assert_has "$(line FAILED TLS)" "the server does not send the intermediate CN=intermediate CA,O=intune-emulator"
 	assert_eq "$(count token)" 0
 }
 

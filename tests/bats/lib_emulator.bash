@@ -14,6 +14,7 @@
 #	EMU_SECRET_FILE	the client secret, mode 0600
 #	EMU_CA		the CA to trust
 #	EMU_IDENTITY	127.0.0.1:PORT, the managed identity endpoint, and EMU_ARC_KEYS
+#	EMU_PROXY	http://127.0.0.1:PORT, a proxy that leads to it and nowhere else
 #	EMU_PID
 #	EMU_CONF	a configuration file, nac.conf(5), with all of that; tokens are cached
 #			in $EMU_DIR/tokens.  Copy it and add keys as you like.
@@ -47,10 +48,11 @@ emulator_start() {
 	EMU_CA=$(emulator_fact ca_file)
 	EMU_IDENTITY=$(emulator_fact identity_host)
 	EMU_ARC_KEYS=$(emulator_fact arc_key_dir)
+	EMU_PROXY=$(emulator_fact proxy)
 	EMU_PID=$(emulator_fact pid)
 	EMU_CONF=$EMU_DIR/nac.conf
 	export EMU_BIN EMU_DIR EMU_URL EMU_HOST EMU_PORT EMU_TENANT EMU_CLIENT_ID
-	export EMU_SECRET_FILE EMU_CA EMU_PID EMU_CONF EMU_IDENTITY EMU_ARC_KEYS
+	export EMU_SECRET_FILE EMU_CA EMU_PID EMU_CONF EMU_IDENTITY EMU_ARC_KEYS EMU_PROXY
 }
 
 emulator_control() {

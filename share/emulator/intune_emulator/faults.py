@@ -5,7 +5,7 @@ import re
 import threading
 
 REQUESTS = ("token", "list", "get", "batch", "item", "directory", "discovery", "identity",
-            "nac2", "nac2-list", "nac2-info", "other")
+            "nac2", "nac2-list", "nac2-info", "connect", "other")
 COMMON = ("on", "times", "after", "device")
 
 # kind: (where it applies unless on= says otherwise, the keys it takes)
@@ -50,13 +50,15 @@ KINDS = {
     "loop-paging": ("nac2-list", ()),
     "compliant-in-list": ("nac2-list", ()),
     "tls": ("connection", ("cert",)),
+    "no-way-but-proxy": ("connection", ()),
+    "refuse": ("connect", ("code",)),
     "arc-realm": ("identity", ("path",)),
 }
 NEEDED = {"aadsts": "code", "arc-realm": "path", "endpoint-uri": "uri", "foreign-nextlink": "host",
           "missing-device": "device",
           "status": "code", "tls": "cert"}
 NUMBERS = ("times", "after", "at", "mb", "items", "count")
-CERTS = ("wrong-name", "expired", "untrusted")
+CERTS = ("wrong-name", "expired", "untrusted", "no-intermediate")
 
 
 class FaultError(Exception):
@@ -136,7 +138,7 @@ class Faults:
         with self.lock:
             for f in self.all:
                 if request not in f.on and not ("any" in f.on and request not in
-                                                ("item", "connection")):
+                                                ("item", "connection", "connect")):
                     continue
                 # missing-device names what to hide, not the request to disturb
                 if "device" in f.args and f.kind != "missing-device" and \

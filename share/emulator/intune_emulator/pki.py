@@ -48,6 +48,8 @@ def make_server(dirname, which="server"):
                 "-subj", "/CN=localhost", "-addext", NAMES, *extra)
     elif which == "expired":
         make_expired(dirname, ca, ca_key, cert, key)
+    elif which == "no-intermediate":
+        make_orphan(dirname, ca, ca_key, cert, key, extra)
     else:
         names, subject = NAMES, "/CN=localhost"
         if which == "wrong-name":
@@ -55,6 +57,18 @@ def make_server(dirname, which="server"):
         openssl("req", "-x509", "-CA", ca, "-CAkey", ca_key, *NEW_KEY, "-keyout", key,
                 "-out", cert, "-days", "365", "-subj", subject, "-addext", names, *extra)
     return cert, key
+
+
+def make_orphan(dirname, ca, ca_key, cert, key, extra):
+    """A certificate whose issuer stands between it and our CA, and is sent to nobody."""
+    with tempfile.TemporaryDirectory(dir=dirname) as tmp:
+        mid, mid_key = os.path.join(tmp, "mid.pem"), os.path.join(tmp, "mid.key")
+        openssl("req", "-x509", "-CA", ca, "-CAkey", ca_key, *NEW_KEY, "-keyout", mid_key,
+                "-out", mid, "-days", "365", "-subj", "/O=intune-emulator/CN=intermediate CA",
+                "-addext", "basicConstraints=critical,CA:TRUE")
+        openssl("req", "-x509", "-CA", mid, "-CAkey", mid_key, *NEW_KEY, "-keyout", key,
+                "-out", cert, "-days", "365", "-subj", "/CN=localhost", "-addext", NAMES, *extra,
+                "-addext", "authorityInfoAccess=caIssuers;URI:http://ca.invalid/mid.cer")
 
 
 def make_expired(dirname, ca, ca_key, cert, key):

@@ -9,6 +9,7 @@ import sys
 from . import EX_CONFIG, EX_DATAERR, EX_IOERR, EX_UNAVAILABLE, EX_USAGE, control, die, pki, tell
 from .faults import Fault, FaultError
 from .identity import Identity
+from .proxy import Proxy
 from .server import Emulator
 
 
@@ -91,7 +92,7 @@ def write_ready(emu, o):
     write_file(os.path.join(o.dir, "ready"),
                {"url": emu.base(), "host": host, "port": emu.port, **known,
                 "identity_host": emu.identity.host(), "arc_key_dir": emu.identity.keys,
-                "pid": os.getpid()})
+                "proxy": emu.proxy.url(), "pid": os.getpid()})
 
 
 def into_background():
@@ -143,6 +144,7 @@ def run(options):
             signal.signal(sig, lambda *_: emu.stopping.set())
         emu.up()
         emu.identity = Identity(emu, options.dir)
+        emu.proxy = Proxy(emu)
         control.Control(emu)
         write_ready(emu, options)
     except pki.PkiError as e:

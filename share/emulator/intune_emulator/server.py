@@ -31,7 +31,7 @@ HTML = b"<!DOCTYPE html>\r\n<html><head><title>Sign in</title></head>" \
 
 class Counts:
     NAMES = ("token", "list", "next", "get", "batch", "item", "directory", "discovery",
-             "identity", "nac2", "nac2-list", "nac2-info", "nac2-503", "other", "unauthorized",
+             "identity", "connect", "nac2", "nac2-list", "nac2-info", "nac2-503", "other", "unauthorized",
              "throttled", "early", "faults", "connections")
 
     def __init__(self):
@@ -270,6 +270,7 @@ class Emulator:
         self.stopping = threading.Event()
         self.faults, self.counts, self.store = Faults(), Counts(), Store()
         self.quiet = {}
+        self.by_proxy = set()			# the ports of its connections
         self.requests = collections.deque(maxlen=LOG_MAX)
         self.total = 0
         self.live = set()
@@ -356,8 +357,7 @@ class Emulator:
                 return				# shut down
             threading.Thread(target=self.serve, args=(sock, addr), daemon=True).start()
 
-    def context(self):
-        fault = self.faults.active("connection").get("tls")
+    def context(self, fault):
         which = fault.args["cert"] if fault else "server"
         with self.live_lock:			# one thread makes it, the others wait
             if which not in self.contexts:
@@ -370,8 +370,11 @@ class Emulator:
             self.live.add(sock)
         raw = sock
         try:
+            active = self.faults.active("connection")
+            if "no-way-but-proxy" in active and addr[1] not in self.by_proxy:
+                return
             sock.settimeout(IDLE_SECONDS)
-            sock = self.context().wrap_socket(raw, server_side=True, do_handshake_on_connect=False)
+            sock = self.context(active.get("tls")).wrap_socket(raw, server_side=True, do_handshake_on_connect=False)
             with self.live_lock:
                 self.live.discard(raw)
                 self.live.add(sock)
