@@ -341,6 +341,27 @@ mac_to_nac2(const struct query *q)
 	    inventory_when(q->inventory) == 0 && q->nac2_macs < QUERY_NAC2_MACS);
 }
 
+/* A device by its own id, from whoever is asked.  Where NAC 2.0 does not say what its
+ * addresses are, nothing speaks against this one. */
+static enum graph_end
+device_itself(struct query *q, const struct guid *id, const uint8_t mac[MAC_LEN],
+    struct managed *m)
+{
+	struct nac2_device	 d = { 0 };
+	const uint8_t		*shown = mac;
+	enum graph_end		 end;
+	size_t			 i;
+
+	if (q->source != QUERY_NAC2)
+		return graph_device(q->graph, id, m);
+	if ((end = nac2_guid(q->nac2, id, &d)) == GRAPH_FAILED)
+		return nac2_failed(q);
+	for (i = 0; i < d.nmac && (i == 0 || shown != mac); i++)
+		shown = memcmp(d.mac[i], mac, MAC_LEN) == 0 ? mac : d.mac[0];
+	from_nac2(&d, shown, m);
+	return end;
+}
+
 /*
  * Lists of big tenants have been seen without some of their devices, and NAC 2.0 need
  * not know every address that Graph does.  So the one that had this address before is
@@ -363,9 +384,10 @@ not_listed(struct query *q, const uint8_t mac[MAC_LEN], const struct device *was
 	wifi = same_mac(was->has_wifi_mac, was->wifi_mac, mac);
 	if (!wifi && !same_mac(was->has_ethernet_mac, was->ethernet_mac, mac))
 		return GRAPH_OK;
-	if ((end = graph_device(q->graph, &was->id, &m)) == GRAPH_FAILED)
+	if ((end = device_itself(q, &was->id, mac, &m)) == GRAPH_FAILED)
 		return end;
-	a->source = SOURCE_GRAPH;
+	if (q->source != QUERY_NAC2)
+		a->source = SOURCE_GRAPH;
 	a->asked[a->nasked - 1].listed = false;
 	if (end == GRAPH_ABSENT) {
 		asked(a, MATCH_GUID, guid_format(text, &was->id));
@@ -379,8 +401,8 @@ not_listed(struct query *q, const uint8_t mac[MAC_LEN], const struct device *was
 	    !same_mac(d->has_ethernet_mac, d->ethernet_mac, mac))
 		return GRAPH_OK;
 	if (!q->warned_list)
-		warnx("%s: %s %s, which Graph has when asked for it", c->where, who,
-		    guid_format(text, &was->id));
+		warnx("%s: %s %s, which %s has when asked for it", c->where, who,
+		    guid_format(text, &was->id), q->source == QUERY_NAC2 ? "it" : "Graph");
 	q->warned_list = true;
 	candidate(c, &m);
 	return GRAPH_OK;
@@ -408,7 +430,7 @@ by_mac(struct query *q, const struct identity *id, const struct device *was,
 	if (mac_to_nac2(q)) {
 		q->nac2_macs++;
 		end = nac2_by_mac(q, id->mac, c, a);
-		if (end == GRAPH_OK && c->n == 0 && q->source == QUERY_AUTO)
+		if (end == GRAPH_OK && c->n == 0)
 			return not_listed(q, id->mac, was, "NAC 2.0 does not know the address "
 			    "of", c, a);
 		if (end == GRAPH_OK || q->source == QUERY_NAC2)

@@ -345,6 +345,27 @@ age() {
 	emulator_control "set $(id_of 3) ethernetMacAddress=${wired//:/}"
 }
 
+@test "NAC 2.0 alone: an address that it lacks takes nothing from a device that it knows by its id" {
+	id=$(id_of 3) mac=$(field 5 3)
+	export NAC_CACHE_DIR=$BATS_TEST_TMPDIR/store
+	intune-query "$id" | nac-cache put -q
+	nac-cache get "$mac" >"$BATS_TEST_TMPDIR/known"
+	emulator_control fault wired-unknown
+	run -0 --separate-stderr intune-query -s nac2 "$mac"
+	assert_eq "$(jq -c '.compliance | [.state, .source, .asked[0].listed]' <<<"$output")" '["unregistered","nac2",true]'
+	nac-cache put -q <<<"$output"
+	assert_eq "$(nac-cache get "$mac" | jq -r .compliance.state)" grace
+	emulator_control reset-counts
+	run -0 --separate-stderr intune-query -s nac2 <"$BATS_TEST_TMPDIR/known"
+	assert_has "$stderr" "NAC 2.0 does not know the address of $id"
+	assert_eq "$(state) $(count get) $(count list)" "compliant nac2 0 0"
+	# Gone is gone, by its word for the id.
+	jq -c '.compliance.device.id = "dddddddd-0000-4000-8000-00000000000d"' "$BATS_TEST_TMPDIR/known" >"$BATS_TEST_TMPDIR/gone"
+	run -0 --separate-stderr intune-query -s nac2 <"$BATS_TEST_TMPDIR/gone"
+	assert_eq "$(jq -c '.compliance | [.state, [.asked[] | .by], .asked[0].listed]' <<<"$output")" \
+		'["unregistered",["mac","guid"],null]'
+}
+
 @test "auto: when NAC 2.0 cannot be used the tenant is listed, and that is said once" {
 	emulator_control fault endpoint-missing
 	run -0 --separate-stderr intune-query -s auto -j 1 "$(mac_of 3)" "$(mac_of 2)"
