@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sysexits.h>
 
 #include "base/cli.h"
@@ -25,24 +26,68 @@ differs(const char *what, const json_t *want, const json_t *got)
 	free(b);
 }
 
+/* The member that a word stands for, where a member of the decision is an object. */
+static const struct {
+	const char	*name, *of;
+} word_of[] = { { "mfa", "every" }, { "listed", "list" }, { "shadow", "action" } };
+
+/* A member of the decision by its path: mfa.due. */
+static json_t *
+member(const json_t *decision, const char *path)
+{
+	const char	*dot;
+	char		 key[64];
+
+	while ((dot = strchr(path, '.')) != NULL && (size_t)(dot - path) < sizeof(key)) {
+		snprintf(key, sizeof(key), "%.*s", (int)(dot - path), path);
+		decision = json_object_get(decision, key);
+		path = dot + 1;
+	}
+	return json_object_get(decision, path);
+}
+
 /* A member of the decision is what was expected: "750" stands for 750 too, "true"
- * for true, and of an array one element is enough. */
+ * for true, and of an array one element is enough, of an object its word. */
 static bool
-is(const json_t *got, const json_t *want)
+is(const char *key, const json_t *got, const json_t *want)
 {
 	const char	*w = json_string_value(want);
+	char		 number[32];
 	size_t		 i;
 
 	if (got == NULL || json_equal(got, want))
 		return got != NULL;
 	if (w == NULL)
 		return false;
+	for (i = 0; json_is_object(got) && i < sizeof(word_of) / sizeof(*word_of); i++)
+		if (strcmp(word_of[i].name, key) == 0)
+			return json_equal(json_object_get(got, word_of[i].of), want);
+	if (json_is_integer(got)) {
+		snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT, json_integer_value(got));
+		return strcmp(w, number) == 0;
+	}
 	if (json_is_boolean(got))
 		return strcmp(w, json_is_true(got) ? "true" : "false") == 0;
 	for (i = 0; i < json_array_size(got); i++)
-		if (is(json_array_get(got, i), want))
+		if (is("", json_array_get(got, i), want))
 			return true;
 	return false;
+}
+
+/* Names of attributes, in any letters; tag 0 is no tag. */
+static bool
+same_name(const json_t *a, const json_t *b)
+{
+	const char	*x = json_string_value(a), *y = json_string_value(b);
+	size_t		 n, m;
+
+	if (x == NULL || y == NULL)
+		return false;
+	n = strlen(x);
+	m = strlen(y);
+	n -= n > 2 && strcmp(x + n - 2, ":0") == 0 ? 2 : 0;
+	m -= m > 2 && strcmp(y + m - 2, ":0") == 0 ? 2 : 0;
+	return n == m && strncasecmp(x, y, n) == 0;
 }
 
 /* Whether the reply has [name, op, value]; [name, value]: whatever the operator. */
@@ -54,7 +99,7 @@ replies(const json_t *decision, const json_t *want)
 
 	for (i = 0; i < json_array_size(reply); i++) {
 		one = json_array_get(reply, i);
-		if (json_equal(json_array_get(one, 0), json_array_get(want, 0)) &&
+		if (same_name(json_array_get(one, 0), json_array_get(want, 0)) &&
 		    (n == 2 || json_equal(json_array_get(one, 1), json_array_get(want, 1))) &&
 		    json_equal(json_array_get(one, 2), json_array_get(want, n - 1)))
 			return true;
@@ -63,17 +108,14 @@ replies(const json_t *decision, const json_t *want)
 }
 
 static bool
-has_attribute(const json_t *decision, const char *name)
+has_attribute(const json_t *decision, const json_t *name)
 {
 	const json_t	*reply = json_object_get(decision, "reply");
-	const char	*s;
 	size_t		 i;
 
-	for (i = 0; i < json_array_size(reply); i++) {
-		s = json_string_value(json_array_get(json_array_get(reply, i), 0));
-		if (s != NULL && strcmp(s, name) == 0)
+	for (i = 0; i < json_array_size(reply); i++)
+		if (same_name(json_array_get(json_array_get(reply, i), 0), name))
 			return true;
-	}
 	return false;
 }
 
@@ -81,7 +123,7 @@ has_attribute(const json_t *decision, const char *name)
 static bool
 compare(json_t *expect, const json_t *decision, bool tell)
 {
-	json_t		*want, *one, *reply = json_object_get(decision, "reply");
+	json_t		*want, *one, *found, *reply = json_object_get(decision, "reply");
 	const char	*key, *name;
 	bool		 ok = true, same;
 	size_t		 i;
@@ -99,21 +141,20 @@ compare(json_t *expect, const json_t *decision, bool tell)
 		if (strcmp(key, "absent") == 0) {
 			json_array_foreach(want, i, one) {
 				name = json_string_value(one);
-				if (name != NULL && !has_attribute(decision, name) &&
-				    json_object_get(decision, name) == NULL)
+				found = name != NULL ? member(decision, name) : NULL;
+				if (name != NULL && !has_attribute(decision, one) && found == NULL)
 					continue;
 				ok = false;
 				if (tell)
-					differs("absent", one, name != NULL &&
-					    json_object_get(decision, name) != NULL ?
-					    json_object_get(decision, name) : reply);
+					differs("absent", one, found != NULL ? found : reply);
 			}
 			continue;
 		}
-		same = is(json_object_get(decision, key), want);
+		found = member(decision, key);
+		same = is(key, found, want);
 		ok = ok && same;
 		if (!same && tell)
-			differs(key, want, json_object_get(decision, key));
+			differs(key, want, found);
 	}
 	return ok;
 }

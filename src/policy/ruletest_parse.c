@@ -9,20 +9,22 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "base/when.h"
+#include "device/record.h"
 #include "policy/lexer.h"
 #include "policy/ruletest.h"
+#include "policy/ruletest_fact.h"
 
 #define COUNT(a)	(sizeof(a) / sizeof((a)[0]))
 
 /* How a fact gets into a record. */
 enum kind {
-	KIND_TEXT,
-	KIND_LIST,		/* one more string of an array */
-	KIND_NAMES,		/* one more object {value, found} of an array */
-	KIND_SPAN,		/* the time that so long ago was */
-	KIND_FLAG,		/* a word alone; the value is in the table */
-	KIND_TRUE,
-	KIND_SWITCH		/* enabled or disabled: true or false */
+	FACT_TEXT,
+	FACT_LIST,		/* one more string of an array */
+	FACT_NAMES,		/* one more object {value, found} of an array */
+	FACT_SPAN,		/* the time that so long ago was */
+	FACT_FLAG,		/* a word alone; the value is in the table */
+	FACT_TRUE,
+	FACT_SWITCH		/* enabled or disabled: true or false */
 };
 
 /* The fields of nac-rules(5), and where their facts are in a record.  Any other
@@ -32,47 +34,47 @@ static const struct fact {
 	enum kind	 kind;
 	const char	*path, *value;
 } facts[] = {
-	{ "compliance", KIND_TEXT, "compliance.state", NULL },
-	{ "matched", KIND_TEXT, "compliance.matched_by", NULL },
-	{ "id-space", KIND_TEXT, "compliance.id_space", NULL },
-	{ "source", KIND_TEXT, "compliance.source", NULL },
-	{ "os", KIND_TEXT, "compliance.device.os", NULL },
-	{ "os-version", KIND_TEXT, "compliance.device.os_version", NULL },
-	{ "owner", KIND_TEXT, "compliance.device.owner", NULL },
-	{ "serial", KIND_TEXT, "compliance.device.serial", NULL },
-	{ "model", KIND_TEXT, "compliance.device.model", NULL },
-	{ "manufacturer", KIND_TEXT, "compliance.device.manufacturer", NULL },
-	{ "device-user", KIND_TEXT, "compliance.device.user", NULL },
-	{ "account", KIND_SWITCH, "compliance.device.account_enabled", NULL },
-	{ "age", KIND_SPAN, "compliance.checked", NULL },
-	{ "sync-age", KIND_SPAN, "compliance.device.last_sync", NULL },
-	{ "enrolment-age", KIND_SPAN, "compliance.device.enrolled", NULL },
-	{ "mfa-age", KIND_SPAN, "session.mfa", NULL },
-	{ "eap", KIND_TEXT, "identity.eap", NULL },
-	{ "mac", KIND_TEXT, "identity.mac", NULL },
-	{ "name", KIND_NAMES, "identity.name", NULL },
-	{ "issuer", KIND_TEXT, "identity.issuer", NULL },
-	{ "subject", KIND_TEXT, "identity.subject", NULL },
-	{ "cert-serial", KIND_TEXT, "identity.serial", NULL },
-	{ "template", KIND_TEXT, "identity.template", NULL },
-	{ "san-uri", KIND_LIST, "identity.san_uri", NULL },
-	{ "san-dns", KIND_LIST, "identity.san_dns", NULL },
-	{ "san-upn", KIND_TEXT, "identity.upn", NULL },
-	{ "medium", KIND_TEXT, "session.medium", NULL },
-	{ "nas", KIND_TEXT, "session.nas_ip", NULL },
-	{ "nas-id", KIND_TEXT, "session.nas_id", NULL },
-	{ "nas-port", KIND_TEXT, "session.nas_port", NULL },
-	{ "nas-port-id", KIND_TEXT, "session.nas_port_id", NULL },
-	{ "ssid", KIND_TEXT, "session.ssid", NULL },
-	{ "user", KIND_TEXT, "session.user", NULL },
-	{ "realm", KIND_TEXT, "session.realm", NULL },
-	{ "group", KIND_LIST, "session.groups", NULL },
-	{ "ambiguous", KIND_TRUE, "identity.ambiguous", NULL },
-	{ "encrypted", KIND_TRUE, "compliance.device.encrypted", NULL },
-	{ "retiring", KIND_FLAG, "compliance.device.management_state", "retirePending" },
-	{ "wiping", KIND_FLAG, "compliance.device.management_state", "wipePending" },
-	{ "jailbroken", KIND_FLAG, "compliance.device.jailbroken", "True" },
-	{ "app-hint", KIND_FLAG, "session.hint", "good" },
+	{ "compliance", FACT_TEXT, "compliance.state", NULL },
+	{ "matched", FACT_TEXT, "compliance.matched_by", NULL },
+	{ "id-space", FACT_TEXT, "compliance.id_space", NULL },
+	{ "source", FACT_TEXT, "compliance.source", NULL },
+	{ "os", FACT_TEXT, "compliance.device.os", NULL },
+	{ "os-version", FACT_TEXT, "compliance.device.os_version", NULL },
+	{ "owner", FACT_TEXT, "compliance.device.owner", NULL },
+	{ "serial", FACT_TEXT, "compliance.device.serial", NULL },
+	{ "model", FACT_TEXT, "compliance.device.model", NULL },
+	{ "manufacturer", FACT_TEXT, "compliance.device.manufacturer", NULL },
+	{ "device-user", FACT_TEXT, "compliance.device.user", NULL },
+	{ "account", FACT_SWITCH, "compliance.device.account_enabled", NULL },
+	{ "age", FACT_SPAN, "compliance.checked", NULL },
+	{ "sync-age", FACT_SPAN, "compliance.device.last_sync", NULL },
+	{ "enrolment-age", FACT_SPAN, "compliance.device.enrolled", NULL },
+	{ "mfa-age", FACT_SPAN, "session.mfa", NULL },
+	{ "eap", FACT_TEXT, "identity.eap", NULL },
+	{ "mac", FACT_TEXT, "identity.mac", NULL },
+	{ "name", FACT_NAMES, "identity.name", NULL },
+	{ "issuer", FACT_TEXT, "identity.issuer", NULL },
+	{ "subject", FACT_TEXT, "identity.subject", NULL },
+	{ "cert-serial", FACT_TEXT, "identity.serial", NULL },
+	{ "template", FACT_TEXT, "identity.template", NULL },
+	{ "san-uri", FACT_LIST, "identity.san_uri", NULL },
+	{ "san-dns", FACT_LIST, "identity.san_dns", NULL },
+	{ "san-upn", FACT_TEXT, "identity.upn", NULL },
+	{ "medium", FACT_TEXT, "session.medium", NULL },
+	{ "nas", FACT_TEXT, "session.nas_ip", NULL },
+	{ "nas-id", FACT_TEXT, "session.nas_id", NULL },
+	{ "nas-port", FACT_TEXT, "session.nas_port", NULL },
+	{ "nas-port-id", FACT_TEXT, "session.nas_port_id", NULL },
+	{ "ssid", FACT_TEXT, "session.ssid", NULL },
+	{ "user", FACT_TEXT, "session.user", NULL },
+	{ "realm", FACT_TEXT, "session.realm", NULL },
+	{ "group", FACT_LIST, "session.groups", NULL },
+	{ "ambiguous", FACT_TRUE, "identity.ambiguous", NULL },
+	{ "encrypted", FACT_TRUE, "compliance.device.encrypted", NULL },
+	{ "retiring", FACT_FLAG, "compliance.device.management_state", "retirePending" },
+	{ "wiping", FACT_FLAG, "compliance.device.management_state", "wipePending" },
+	{ "jailbroken", FACT_FLAG, "compliance.device.jailbroken", "True" },
+	{ "app-hint", FACT_FLAG, "session.hint", "good" },
 };
 
 /* What is being read. */
@@ -98,11 +100,13 @@ say(struct reader *r, int line, size_t column, const char *what)
 	r->tests->errors++;
 }
 
-/* Names the current token and what is wrong with it; returns false. */
+/* Names the current token and what is wrong with it, and a word that is near or NULL;
+ * returns false. */
 static bool
-fault(struct reader *r, const char *what)
+fault_near(struct reader *r, const char *what, const char *near)
 {
 	char	 shown[TEXT_SHOWN], msg[TEXT_SHOWN + 256];
+	size_t	 n;
 
 	if (r->t.kind == TOKEN_BAD)
 		what = r->t.fault;
@@ -111,8 +115,17 @@ fault(struct reader *r, const char *what)
 	else
 		snprintf(msg, sizeof(msg), "%s \"%s\"", what,
 		    text_safe(shown, sizeof(shown), r->t.text, r->t.len));
+	n = strlen(msg);
+	if (near != NULL)
+		snprintf(msg + n, sizeof(msg) - n, " (did you mean \"%s\"?)", near);
 	say(r, r->t.line, r->t.column, msg);
 	return false;
+}
+
+static bool
+fault(struct reader *r, const char *what)
+{
+	return fault_near(r, what, NULL);
 }
 
 static void
@@ -201,7 +214,7 @@ put(json_t *rec, const struct fact *f, json_t *value)
 	const char	*key;
 	json_t		*in = parent(rec, f->path, &key), *list;
 
-	if (f->kind != KIND_LIST && f->kind != KIND_NAMES) {
+	if (f->kind != FACT_LIST && f->kind != FACT_NAMES) {
 		set(in, key, value);
 		return;
 	}
@@ -209,7 +222,7 @@ put(json_t *rec, const struct fact *f, json_t *value)
 		set(in, key, json_array());
 		list = json_object_get(in, key);
 	}
-	if (f->kind == KIND_NAMES)
+	if (f->kind == FACT_NAMES)
 		value = must(json_pack("{s:o, s:s}", "value", value, "found", "argument"));
 	if (json_array_append_new(list, value) == -1)
 		err(EX_OSERR, NULL);
@@ -239,6 +252,54 @@ is_path(const struct token *t)
 	    t->text[0] != '.' && t->text[t->len - 1] != '.';
 }
 
+/* Takes back what put() has put last. */
+static void
+take_back(json_t *rec, const struct fact *f)
+{
+	const char	*key;
+	json_t		*in = parent(rec, f->path, &key), *list = json_object_get(in, key);
+
+	if (json_is_array(list))
+		json_array_remove(list, json_array_size(list) - 1);
+	else
+		json_object_del(in, key);
+}
+
+/* Whether the current token is a value that this fact can have; a path is judged as the
+ * field that is there. */
+static bool
+is_good(struct reader *r, const struct fact *f)
+{
+	const char	*name = f->name, *near;
+	char		 what[128];
+	size_t		 i;
+
+	for (i = 0; name == NULL && i < COUNT(facts); i++)
+		if (facts[i].kind == FACT_TEXT && strcmp(facts[i].path, f->path) == 0)
+			name = facts[i].name;
+	if (name == NULL || ruletest_value(name, &r->t, what, sizeof(what), &near))
+		return true;
+	return fault_near(r, what, near);
+}
+
+/* Whether the record can be read with what was put last; t is where that stands. */
+static bool
+can_be_read(struct reader *r, json_t *rec, const struct fact *f, const struct token *t)
+{
+	struct identity	 id;
+	struct session	 session;
+	struct answer	 answer;
+	char		 why[TEXT_SHOWN * 2];
+
+	if (record_identity(rec, &id, why, sizeof(why)) &&
+	    record_session(rec, &session, why, sizeof(why)) &&
+	    record_answer(rec, &answer, why, sizeof(why)))
+		return true;
+	say(r, t->line, t->column, why);
+	take_back(rec, f);
+	return false;
+}
+
 /* `FACT is VALUE`, or a word alone; the name was read, f says what it is. */
 static bool
 value(struct reader *r, json_t *rec, const struct fact *f, int64_t now)
@@ -247,9 +308,10 @@ value(struct reader *r, json_t *rec, const struct fact *f, int64_t now)
 	json_t	*v;
 	int64_t	 span;
 	bool	 bare;
+	struct token t;
 
-	if (f->kind == KIND_FLAG || f->kind == KIND_TRUE) {
-		put(rec, f, f->kind == KIND_TRUE ? json_true() : json_string(f->value));
+	if (f->kind == FACT_FLAG || f->kind == FACT_TRUE) {
+		put(rec, f, f->kind == FACT_TRUE ? json_true() : json_string(f->value));
 		return true;
 	}
 	if (!at(r, "is"))
@@ -257,7 +319,7 @@ value(struct reader *r, json_t *rec, const struct fact *f, int64_t now)
 	next(r);
 	if (!at_value(r))
 		return fault(r, "expected a value");
-	if (f->kind == KIND_SPAN) {
+	if (f->kind == FACT_SPAN) {
 		s = text(r);
 		if (!when_span(s, &span)) {
 			free(s);
@@ -268,14 +330,17 @@ value(struct reader *r, json_t *rec, const struct fact *f, int64_t now)
 		put_time(rec, f, now - span);
 		return true;
 	}
-	if (f->kind == KIND_SWITCH) {
+	if (f->kind == FACT_SWITCH) {
 		if (!at(r, "enabled") && !at(r, "disabled"))
 			return fault(r, "is neither enabled nor disabled:");
 		put(rec, f, json_boolean(at(r, "enabled")));
 		next(r);
 		return true;
 	}
-	bare = r->t.kind == TOKEN_WORD && f->name == NULL;
+	if (!is_good(r, f))
+		return false;
+	t = r->t;
+	bare = t.kind == TOKEN_WORD && f->name == NULL;
 	if ((v = string(r)) == NULL)
 		return false;
 	if (bare && strcmp(json_string_value(v), "true") == 0) {
@@ -286,7 +351,7 @@ value(struct reader *r, json_t *rec, const struct fact *f, int64_t now)
 		v = json_false();
 	}
 	put(rec, f, v);
-	return true;
+	return can_be_read(r, rec, f, &t);
 }
 
 static bool
@@ -314,7 +379,7 @@ static bool
 fact(struct reader *r, json_t *rec, int64_t *now)
 {
 	const char	*names[COUNT(facts)], *near;
-	struct fact	 f = { NULL, KIND_TEXT, NULL, NULL };
+	struct fact	 f = { NULL, FACT_TEXT, NULL, NULL };
 	char		 path[64], msg[256];
 	size_t		 i;
 
@@ -330,10 +395,11 @@ fact(struct reader *r, json_t *rec, int64_t *now)
 		return fault(r, "expected a fact");
 	if (!is_path(&r->t)) {
 		snprintf(path, sizeof(path), "%.*s", (int)(r->t.len < 63 ? r->t.len : 63), r->t.text);
-		near = text_nearest(path, names, COUNT(facts));
-		snprintf(msg, sizeof(msg), near != NULL ?
-		    "unknown fact (did you mean \"%s\"?)" : "unknown fact%s", near != NULL ? near : "");
-		return fault(r, msg);
+		if ((near = ruletest_instead(path)) != NULL) {
+			snprintf(msg, sizeof(msg), "is found out of other facts; say %s:", near);
+			return fault(r, msg);
+		}
+		return fault_near(r, "unknown fact", text_nearest(path, names, COUNT(facts)));
 	}
 	path[lexer_copy(path, &r->t)] = '\0';
 	f.path = path;
@@ -345,7 +411,7 @@ fact(struct reader *r, json_t *rec, int64_t *now)
 static bool
 given(struct reader *r, json_t *rec, int64_t *now)
 {
-	static const struct fact	 checked = { NULL, KIND_TEXT, "compliance.checked", NULL };
+	static const struct fact	 checked = { NULL, FACT_TEXT, "compliance.checked", NULL };
 	const char			*state;
 	json_t				*c;
 
@@ -574,8 +640,8 @@ ruletests_read(struct ruletests *t, const char *path, int64_t now, policy_report
     void *arg)
 {
 	char	 why[FILE_WHY], *body = NULL;
-	size_t	 len = 0;
-	int	 fd;
+	size_t	 len = 0, n = t->n;
+	int	 fd, errors = t->errors;
 
 	if ((fd = file_open_checked(path, 0, why)) == -1) {
 		report(arg, why);
@@ -589,6 +655,12 @@ ruletests_read(struct ruletests *t, const char *path, int64_t now, policy_report
 		t->errors++;
 	} else
 		ruletests_parse(t, path, body, len, now, report, arg);
+	/* What was cut off by a full disk must not pass. */
+	if (t->n == n && t->errors == errors) {
+		snprintf(why, sizeof(why), "%.400s:1:1: no test in the whole file", path);
+		report(arg, why);
+		t->errors++;
+	}
 	free(body);
 	close(fd);
 }

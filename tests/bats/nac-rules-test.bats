@@ -72,6 +72,84 @@ tests() {
 	assert_eq "$status" 0
 }
 
+@test "a fact that is found out of others says which ones; each of nac-rules(5) is one or the other" {
+	while read -r word says; do
+		tests "test given $word is x expect allow"
+		assert_eq "$status" 65
+		assert_eq "$stderr" "nac-decide: t:1:12: is found out of other facts; say $says: \"$word\""
+	done <<-'END'
+		client os is Windows
+		trust what it rests on, as issuer is ..., app-hint, or compliance is compliant
+		zone nas is 10.0.0.1, or nas-id
+		weekday now is 2026-01-05T12:00:00Z, which is a Monday
+		hour now is 2026-01-05T12:00:00Z
+		time now is 2026-01-05T12:00:00Z
+		fresh age is 1h
+		stale age is 3d
+		managed compliance is compliant, or another of its words
+		random-mac mac is 02:00:00:00:00:01
+		certificate issuer is /CN=..., or cert-serial
+		jailbreak jailbroken, or compliance.device.jailbroken is False
+	END
+	sed -n '/^field     =/,/^value     =/p' "$NAC_ROOT/man/nac-rules.5" | grep -o '"[a-z-]*"' | tr -d '"' | grep -vx list >words
+	[ "$(wc -l <words)" -gt 45 ]
+	while read -r word; do
+		tests "test given $word expect allow"
+		refute_has "$stderr" "unknown fact"
+	done <words
+}
+
+@test "a value that a fact cannot have is an error with its place, before any test runs" {
+	while IFS='|' read -r fact says; do
+		tests "test given $fact expect deny"
+		assert_eq "$status $output" "65 "
+		assert_eq "$stderr" "nac-decide: t:1:$says"
+	done <<-'END'
+		compliance is complaint|26: compliance is never "complaint" (did you mean "compliant"?)
+		compliance.state is complaint|32: compliance is never "complaint" (did you mean "compliant"?)
+		eap is leap|19: eap is never "leap" (did you mean "peap"?)
+		matched is guide|23: matched is never "guide" (did you mean "guid"?)
+		mac is 00:11|19: is no MAC address: "00:11"
+		mac is 00:11:*|19: is no MAC address: "00:11:*"
+		nas is 300.1.1.1|19: is no IP address: "300.1.1.1"
+		nas is 10.0.0.0/8|19: is no IP address: "10.0.0.0/8"
+		nas-port is Gi1|24: is no number: "Gi1"
+		compliance.checked is yesterday|34: compliance.checked: is no RFC 3339 time
+		compliance.device.id is 12|36: device.id: is no GUID
+		identity.name is x|29: identity.name: must be an array
+	END
+	# In what holds for all below it is said once.
+	tests 'given mac is 00:11' 'test expect deny' 'test expect deny'
+	assert_eq "$stderr" 'nac-decide: t:1:14: is no MAC address: "00:11"'
+}
+
+@test "members that are objects by their word or their path, attributes with or without tag 0" {
+	printf '%s\n' 'label Mine gives mfa weekly, vlan 5' 'list L users "l"' \
+		'allow "A" with Mine if user in list L' 'shadow deny' 'no-match allow' >r
+	echo alice >l
+	f='test given user is alice expect allow "A"'
+	tests "$f, mfa weekly, mfa.every weekly, mfa.due true, listed l, listed.line 1, no mfa.none" \
+		"$f, Tunnel-Private-Group-Id 5, Tunnel-Private-Group-Id:0 := 5, Tunnel-TYPE VLAN, no Tunnel-Private-Group-Id:1" \
+		'test expect allow no-match, shadow deny'
+	assert_eq "$status" 0
+	for wrong in 'mfa daily' 'mfa.due false' 'no mfa.due' 'listed l2' 'Tunnel-Private-Group-Id 6' \
+		'Tunnel-Private-Group-Id:1 5' 'no Tunnel-Private-Group-Id' 'shadow deny'; do
+		tests "$f, $wrong"
+		assert_eq "$status" 1
+	done
+}
+
+@test "a file without a test is an error" {
+	for text in '' '# nothing' 'given ssid is Corp'; do
+		printf '%s' "$text" >t
+		run -65 --separate-stderr nac-decide -r r --test t
+		assert_eq "$output" ""
+		assert_eq "$stderr" "nac-decide: t:1:1: no test in the whole file"
+	done
+	echo 'test expect deny' >t2
+	run -65 --separate-stderr nac-decide -r r --test t2 t
+}
+
 @test "a line of JSON is a test too" {
 	tests '{"name":"j","given":{"compliance":{"state":"compliant","checked":"2026-01-01T11:30:00Z"},"session":{"ssid":"Corp"}},"now":"2026-01-01T12:00:00Z","expect":{"action":"allow","vlan":"750","reply":[["Class","+=","0x02"],["Class","0x01"]],"absent":["role"]}}' \
 		'{"given":{"compliance":{"state":7}},"expect":{}}' \
@@ -123,7 +201,7 @@ tests() {
 	assert_eq "$output" ""
 	assert_eq "${#stderr_lines[@]}" 15
 	assert_eq "${stderr_lines[0]}" "nac-decide: t:1:5: expected a comma or expect, not the end of the line"
-	assert_eq "${stderr_lines[9]}" 'nac-decide: t:11:12: unknown fact (did you mean "compliance"?) "complience"'
+	assert_eq "${stderr_lines[9]}" 'nac-decide: t:11:12: unknown fact "complience" (did you mean "compliance"?)'
 	printf 'test\0expect allow\n\xff\n' >t
 	run -65 --separate-stderr nac-decide -r r --test t
 	run -65 --separate-stderr nac-decide -r r --test none
