@@ -202,6 +202,108 @@ unchanged() { diff -r --no-dereference "$R.before" "$R"; }
 	unchanged
 }
 
+@test "files whose last line has no end: the line is its own, and --undo restores every byte" {
+	for f in dictionary mods-available/eap sites-available/default sites-available/inner-tunnel radiusd.conf; do
+		printf '# the end' >>"$R/$f"
+	done
+	rm -rf "$R.before"
+	cp -a "$R" "$R.before"
+	nas --yes >/dev/null
+	grep -qx '# the end' "$R/dictionary"
+	grep -qx "\$INCLUDE dictionary.nac	# nac-setup" "$R/dictionary"
+	run -0 nas --yes
+	assert_has "$output" "nothing to do"
+	nas --variant rest --yes >/dev/null
+	nas --undo --yes >/dev/null
+	unchanged
+	# A line that was written behind ours stays, and stays a line.
+	nas --yes >/dev/null
+	echo 'ATTRIBUTE Mine 3900 string' >>"$R/dictionary"
+	nas --undo --yes >/dev/null
+	assert_eq "$(tail -n 2 "$R/dictionary")" $'# the end\nATTRIBUTE Mine 3900 string'
+}
+
+# stopping SIGNAL N: a mv and ln that send the Nth change SIGNAL to nac-setup
+# before it is made.  Prints where they are.
+stopping() {
+	local dir=$BATS_TEST_TMPDIR/stopping word both=''
+
+	# A terminal's goes to all of them; bash does not heed one that its child outlives.
+	[ "$1" != INT ] || both='$$'
+
+	rm -rf "$dir"
+	mkdir "$dir"
+	for word in mv ln; do
+		# The copies in the works have no -sfn.
+		printf '%s\n' '#!/bin/sh' "case $word\$1 in ln-s) exec $(command -v ln) \"\$@\";; esac" \
+		    "echo >>$dir/count" "[ \"\$(wc -l <$dir/count)\" -ne $2 ] || kill -s $1 \$PPID $both" \
+		    "exec $(command -v $word) \"\$@\"" >"$dir/$word"
+		chmod +x "$dir/$word"
+	done
+	echo "$dir"
+}
+
+leftovers() { find "$R" -name '.nac-new*'; }
+
+@test "interrupted at any place: all is taken back; killed there: --undo finds all of it" {
+	n=0
+	while :; do
+		for sig in KILL TERM KILL INT; do
+			n=$((n + 1))
+			dir=$(stopping $sig $n)
+			# A shell cannot trap what was ignored when it began.
+			PATH=$dir:$PATH run --separate-stderr env --default-signal=INT \
+			    nac-setup freeradius --raddb "$R" --yes
+			[ "$status" -ne 0 ] || break 2
+			case $sig in
+			INT) assert_eq "$status" 130 ;;
+			TERM) assert_eq "$status" 143 ;;
+			KILL)
+				assert_eq "$status" 137
+				find "$R" -name '.nac-new*' -delete
+				nas --undo --yes >/dev/null
+				unchanged
+				continue
+				;;
+			esac
+			assert_has "$stderr" "interrupted; all of it was taken back"
+			unchanged
+			assert_eq "$(leftovers)" ""
+		done
+	done
+	# Every file and link of it, and the list twice.
+	[ $n -gt 10 ]
+	nas --undo --yes >/dev/null
+	unchanged
+	# The way back the same.
+	nas --yes >/dev/null
+	rm -rf "$R.before"
+	cp -a "$R" "$R.before"
+	for n in 1 4; do
+		PATH=$(stopping TERM $n):$PATH run --separate-stderr nas --undo --yes
+		assert_eq "$status" 143
+		unchanged
+	done
+}
+
+# on_terminal ANSWER: nac-setup with a terminal to ask on.
+on_terminal() {
+	printf '%s' "$1" | script -qec "nac-setup freeradius --raddb $R" /dev/null
+}
+
+@test "asks on a terminal: no, nothing and an end are no, y is yes" {
+	for answer in $'n\n' $'\n' $'\004' $'nyes\n'; do
+		run -1 on_terminal "$answer"
+		assert_has "$output" "Make these changes in $R? [y/N]"
+		assert_has "$output" "nothing was changed"
+		unchanged
+	done
+	run -0 on_terminal $'y\n'
+	assert_has "$output" "Make these changes in $R? [y/N]"
+	assert_has "$output" "done; the server accepts it"
+	[ -e "$R/policy.d/nac" ]
+}
+
 @test "a configuration that is unlike Debian's: says which line has no place" {
 	sed -i '/Post-Auth-Type REJECT/,$d' "$R/sites-available/inner-tunnel"
 	rm -rf "$R.before"
