@@ -1,6 +1,7 @@
 /*
  * radius-hook: what FreeRADIUS' rlm_exec runs for each authentication.
- * Environment in, reply pairs and exit status 0 or 1 out.
+ * Environment in, reply pairs and exit status 0 or 1 out.  With --accounting for
+ * each word of a NAS about a session, which goes into the journal.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -25,7 +26,7 @@
 static const char usage[] =
 "usage: radius-hook [-c file] [--rules file] [--state-dir dir] [--journal file]\n"
 "                   [--fallback quarantine|deny] [--quarantine-vlan n]\n"
-"                   [--record | --explain]\n"
+"                   [--accounting | --record | --explain]\n"
 "The exec hook for FreeRADIUS: reads its environment, looks the device up in the\n"
 "local store, applies the rules, prints reply pairs.  Exit 0 accepts, 1 rejects.\n"
 "  -c, --config FILE      nac.conf(5) (default /etc/intune-nac/nac.conf)\n"
@@ -34,6 +35,7 @@ static const char usage[] =
 "      --journal FILE     one line each (default journal.ndjson in that folder)\n"
 "      --fallback WORD    quarantine (default) or deny, when something is broken\n"
 "      --quarantine-vlan N  VLAN of that answer (default 1)\n"
+"      --accounting       write into the journal what the NAS says of a session\n"
 "      --record           print the record instead, and write no journal\n"
 "      --explain          read NAME=value lines in place of the environment, print\n"
 "                         the reply and why, and write no journal\n"
@@ -45,10 +47,11 @@ static const char usage[] =
 #define EXPLAIN_MAX	65536
 #define EXPLAIN_VARS	1023
 
-enum { OPT_RECORD = 256, OPT_EXPLAIN, OPT_NO_SAFE_EXIT, OPT_VERSION };
+enum { OPT_ACCOUNTING = 256, OPT_RECORD, OPT_EXPLAIN, OPT_NO_SAFE_EXIT, OPT_VERSION };
 
 static const struct option options[] = {
 	HOOK_ARGS,
+	{ "accounting", no_argument, NULL, OPT_ACCOUNTING },
 	{ "record", no_argument, NULL, OPT_RECORD },
 	{ "explain", no_argument, NULL, OPT_EXPLAIN },
 	{ "no-safe-exit", no_argument, NULL, OPT_NO_SAFE_EXIT },
@@ -59,6 +62,7 @@ static const struct option options[] = {
 
 struct settings {
 	struct hook_options	 hook;
+	bool			 accounting;
 	bool			 record;
 	bool			 explain;
 	bool			 safe;
@@ -94,6 +98,9 @@ parse(struct settings *set, int argc, char **argv)
 		if (taken != HOOK_ARG_OTHER)
 			continue;
 		switch (c) {
+		case OPT_ACCOUNTING:
+			set->accounting = true;
+			break;
 		case OPT_RECORD:
 			set->record = true;
 			break;
@@ -252,6 +259,41 @@ explain(int64_t now)
 	return exit_code(&hook);
 }
 
+/*
+ * What the NAS says of a session.  No answer goes to the NAS, which then sends it
+ * again, unless it is in the journal.  Returns the status.
+ */
+static int
+account(enum acct acct)
+{
+	static char	 line[JOURNAL_LINE];
+	char		 why[HOOK_WHY];
+
+	if (hook.error[0] != '\0') {
+		tell(hook.error);
+		return SAFE_EXIT_REJECT;
+	}
+	if (acct == ACCT_NONE)
+		return SAFE_EXIT_ACCEPT;
+	hook.session.ended = acct_ends(acct);
+	if (hook_account(&hook, acct_name(acct), line, why) == 0)
+		return SAFE_EXIT_ACCEPT;
+	tell(why);
+	return SAFE_EXIT_REJECT;
+}
+
+/* Nobody reads what is printed for accounting, but the server waits for it. */
+static const char	 printed[] = "\n";
+
+static void __attribute__((noreturn))
+finish(const struct settings *set, int self, const char *text, size_t len, int code)
+{
+	rescue_stop();
+	if (!set->safe)
+		plain_exit(text, len, code);
+	safe_exit(self, text, len, code);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -259,17 +301,23 @@ main(int argc, char **argv)
 	static char	 line[JOURNAL_LINE];
 	char		 why[HOOK_WHY];
 	int64_t		 now = when_now();
+	enum acct	 acct;
 	int		 self;
 
 	signal(SIGPIPE, SIG_IGN);
 	parse(&set, argc, argv);
 	self = set.safe ? safe_exit_prepare() : -1;
-	if (!set.record && !set.explain)
+	if (set.accounting)
+		rescue_answer(printed, 1, SAFE_EXIT_REJECT);
+	else if (!set.record && !set.explain)
 		prepare_early(&set.hook);
 	hook_settings(&hook, &set.hook);
 	if (set.fault[0] != '\0')
 		hook_broken(&hook, set.fault);
-	env_read(set.explain ? read_lines() : environ, now, &hook.id, &hook.session, hook.note);
+	acct = env_read(set.explain ? read_lines() : environ, now, &hook.id, &hook.session,
+	    hook.note);
+	if (set.accounting)
+		finish(&set, self, printed, 1, account(acct));
 	if (set.record)
 		return print_record(now);
 	if (set.explain)
@@ -286,8 +334,5 @@ main(int argc, char **argv)
 		if (hook.error[0] != '\0')
 			tell(hook.error);
 	}
-	rescue_stop();
-	if (!set.safe)
-		plain_exit(hook.reply, hook.reply_len, exit_code(&hook));
-	safe_exit(self, hook.reply, hook.reply_len, exit_code(&hook));
+	finish(&set, self, hook.reply, hook.reply_len, exit_code(&hook));
 }

@@ -563,7 +563,7 @@ env_end(struct env_reader *r)
 	}
 }
 
-void
+enum acct
 env_read(char *const *envp, int64_t now, struct identity *id, struct session *s,
     char note[ENV_NOTE])
 {
@@ -573,6 +573,7 @@ env_read(char *const *envp, int64_t now, struct identity *id, struct session *s,
 	for (; *envp != NULL; envp++)
 		read_entry(&r, *envp);
 	env_end(&r);
+	return acct_parse(r.acct_status);
 }
 
 int64_t

@@ -16,6 +16,7 @@
 
 #include "device/identity.h"
 #include "device/session.h"
+#include "radius/acct.h"
 
 #define ENV_NOTE	512
 
@@ -30,13 +31,14 @@
  * Reads envp (as environ, NULL at its end) into *id and *s, which are emptied
  * first; now becomes the session's time.  What was left out, and why, goes into
  * note as sentences joined by "; " ("" when there is nothing to say); no byte of
- * it comes from the client.  Never fails: what is no use is left out.
+ * it comes from the client.  Never fails: what is no use is left out.  Returns
+ * what Acct-Status-Type says, for whoever asks about accounting.
  *
  * The identity comes from the certificate and from Calling-Station-Id alone.
  * User-Name never becomes part of it: in every EAP method it is what the client
  * says before anything is verified (RFC 3748 section 5.1).
  */
-void	 env_read(char *const *envp, int64_t now, struct identity *id, struct session *s,
+enum acct env_read(char *const *envp, int64_t now, struct identity *id, struct session *s,
 	    char note[ENV_NOTE]);
 
 /*

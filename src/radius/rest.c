@@ -7,44 +7,6 @@
 #include "base/text.h"
 #include "radius/rest.h"
 
-static const char *const	 acct_names[] = {
-	[REST_ACCT_NONE] = "",
-	[REST_ACCT_START] = "start",
-	[REST_ACCT_INTERIM] = "interim",
-	[REST_ACCT_STOP] = "stop",
-	[REST_ACCT_ON] = "on",
-	[REST_ACCT_OFF] = "off",
-};
-
-const char *
-rest_acct_name(enum rest_acct acct)
-{
-	return acct_names[acct];
-}
-
-/* VALUE names of FreeRADIUS' dictionary, and IANA's numbers. */
-static enum rest_acct
-acct_parse(const char *word)
-{
-	static const struct {
-		const char	*word;
-		enum rest_acct	 acct;
-	} words[] = {
-		{ "Start", REST_ACCT_START }, { "1", REST_ACCT_START },
-		{ "Stop", REST_ACCT_STOP }, { "2", REST_ACCT_STOP },
-		{ "Interim-Update", REST_ACCT_INTERIM }, { "Alive", REST_ACCT_INTERIM },
-		{ "3", REST_ACCT_INTERIM },
-		{ "Accounting-On", REST_ACCT_ON }, { "7", REST_ACCT_ON },
-		{ "Accounting-Off", REST_ACCT_OFF }, { "8", REST_ACCT_OFF },
-	};
-	size_t	 i;
-
-	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (strcasecmp(words[i].word, word) == 0)
-			return words[i].acct;
-	return REST_ACCT_NONE;
-}
-
 /* A value, alone or in a list.  Only texts and whole numbers say anything. */
 static bool
 one_value(struct jsonr *r, const char *name, struct env_reader *e)
@@ -115,7 +77,7 @@ rest_read(char *body, size_t len, int64_t now, struct rest_request *out, char wh
 	struct jsonr		 r;
 
 	env_start(&e, now, out->id, out->session, out->note);
-	out->acct = REST_ACCT_NONE;
+	out->acct = ACCT_NONE;
 	jr_init(&r, body, len);
 	if (!jr_object(&r, one_attribute, &e) || !jr_end(&r)) {
 		snprintf(why, REST_WHY, "is no JSON object: byte %zu", (size_t)(r.p - body));

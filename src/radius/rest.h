@@ -13,25 +13,16 @@
 #include "device/identity.h"
 #include "device/session.h"
 #include "policy/policy.h"
+#include "radius/acct.h"
 #include "radius/env.h"
 
 #define REST_WHY	256
-
-/* RFC 2866 section 5.1. */
-enum rest_acct {
-	REST_ACCT_NONE,		/* absent, or a word that is none of these */
-	REST_ACCT_START,
-	REST_ACCT_INTERIM,
-	REST_ACCT_STOP,
-	REST_ACCT_ON,		/* the NAS has started: its sessions are gone */
-	REST_ACCT_OFF
-};
 
 struct rest_request {
 	struct identity	*id;		/* these three as env_read() fills them */
 	struct session	*session;
 	char		*note;		/* ENV_NOTE bytes */
-	enum rest_acct	 acct;
+	enum acct	 acct;
 };
 
 /*
@@ -51,7 +42,5 @@ bool	 rest_read(char *body, size_t len, int64_t now, struct rest_request *out,
  * or 0 when size is too small.
  */
 size_t	 rest_reply(const struct decision *d, char *out, size_t size);
-
-const char *rest_acct_name(enum rest_acct acct);
 
 #endif

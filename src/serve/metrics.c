@@ -49,7 +49,7 @@ struct metrics {
 	counter		 found, missed, failed;	/* look-ups */
 	counter		 fallback[2];
 	counter		 journal[2];
-	counter		 acct[REST_ACCT_OFF + 1];
+	counter		 acct[ACCT_OFF + 1];
 
 	pthread_mutex_t	 lock;
 	size_t		 nrules;
@@ -192,7 +192,7 @@ metrics_decision(struct metrics *m, const struct hook *h, int64_t now)
 }
 
 void
-metrics_accounting(struct metrics *m, enum rest_acct acct)
+metrics_accounting(struct metrics *m, enum acct acct)
 {
 	count(&m->acct[acct]);
 }
@@ -338,9 +338,9 @@ print_rest(FILE *f, struct metrics *m, const struct metrics_now *now)
 	size_t	 i;
 
 	head(f, "nac_accounting_total", "counter", "Accounting requests by Acct-Status-Type.");
-	for (i = REST_ACCT_START; i <= REST_ACCT_OFF; i++)
+	for (i = ACCT_START; i <= ACCT_OFF; i++)
 		fprintf(f, "nac_accounting_total{type=\"%s\"} %" PRIu64 "\n",
-		    rest_acct_name((enum rest_acct)i), read_of(&m->acct[i]));
+		    acct_name((enum acct)i), read_of(&m->acct[i]));
 	head(f, "nac_journal_lines_total", "counter", "Lines for the journal.");
 	fprintf(f, "nac_journal_lines_total{result=\"written\"} %" PRIu64 "\n",
 	    read_of(&m->journal[1]));

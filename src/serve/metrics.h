@@ -32,7 +32,7 @@ void	 metrics_request(struct metrics *m, enum endpoint e, int status, uint64_t u
 /* A decision was made. */
 void	 metrics_decision(struct metrics *m, const struct hook *h, int64_t now);
 
-void	 metrics_accounting(struct metrics *m, enum rest_acct acct);
+void	 metrics_accounting(struct metrics *m, enum acct acct);
 void	 metrics_journal(struct metrics *m, bool written);
 
 /* What others know, at the moment of the reading. */

@@ -159,7 +159,7 @@ answer_radius(const struct routes *r, struct work *w, const struct ask *a, int64
     struct told *out)
 {
 	struct hook		*h = &w->hook;
-	struct rest_request	 q = { &h->id, &h->session, h->note, REST_ACCT_NONE };
+	struct rest_request	 q = { &h->id, &h->session, h->note, ACCT_NONE };
 	char			 why[REST_WHY];
 	size_t			 len;
 
@@ -181,7 +181,7 @@ answer_accounting(const struct routes *r, struct work *w, const struct ask *a, i
     struct told *out)
 {
 	struct hook		*h = &w->hook;
-	struct rest_request	 q = { &h->id, &h->session, h->note, REST_ACCT_NONE };
+	struct rest_request	 q = { &h->id, &h->session, h->note, ACCT_NONE };
 	char			 why[HOOK_WHY];
 	bool			 good;
 
@@ -190,13 +190,12 @@ answer_accounting(const struct routes *r, struct work *w, const struct ask *a, i
 		return;
 	}
 	metrics_accounting(r->metrics, q.acct);
-	if (q.acct == REST_ACCT_NONE) {
+	if (q.acct == ACCT_NONE) {
 		tell(out, 200, json, "{}", 2);
 		return;
 	}
-	h->session.ended = q.acct == REST_ACCT_STOP || q.acct == REST_ACCT_ON ||
-	    q.acct == REST_ACCT_OFF;
-	good = hook_account(h, rest_acct_name(q.acct), w->line, why) == 0;
+	h->session.ended = acct_ends(q.acct);
+	good = hook_account(h, acct_name(q.acct), w->line, why) == 0;
 	metrics_journal(r->metrics, good);
 	if (good)
 		tell(out, 200, json, "{}", 2);

@@ -461,6 +461,42 @@ decisions() {
 	jq -r '.decision | if .action == "deny" then "deny" else .vlan end' "$D/state/journal.ndjson" | tr '\n' ' '
 }
 
+acct() {
+	printf '%s\n' "$@" | radclient -x -r 1 -t 10 "127.0.0.1:$(radius_get "$D" ACCT_PORT)" acct "$RADIUS_SECRET" 2>&1
+}
+
+@test "accounting: the session that a login began is known, and that it has ended" {
+	run -0 eap_tls_run "$D" good --mac "$GOOD_MAC"
+	mac='Calling-Station-Id = "00-1B-2C-3D-4E-01"'
+	run -0 acct 'Acct-Status-Type = Start' "$mac" 'Acct-Session-Id = "5F0C1D2E"' 'NAS-Identifier = "ap-1"' \
+	    'Framed-IP-Address = 198.51.100.9' 'User-Name = "host/good.example.test"'
+	assert_has "$output" Accounting-Response
+	assert_eq "$(last '.accounting, .decision')" $'start\nnull'
+	nac-cache due >/dev/null
+	assert_eq "$(nac-cache list --clients | jq -r 'select(.identity.mac == "'"$GOOD_MAC"'") | .session.acct_session_id, .session.framed_ip, .session.ended, .decision.vlan')" \
+	    $'5F0C1D2E\n198.51.100.9\nnull\n750'
+	run -0 acct 'Acct-Status-Type = Stop' "$mac" 'Acct-Session-Id = "5F0C1D2E"' 'NAS-Identifier = "ap-1"'
+	nac-cache due >/dev/null
+	assert_eq "$(nac-cache list --clients | jq -r 'select(.identity.mac == "'"$GOOD_MAC"'") | .session.ended')" true
+	# What cannot be written down gets no answer: the NAS sends it again.
+	rm -f "$D/state/journal.ndjson"
+	mkdir "$D/state/journal.ndjson"
+	run -1 acct 'Acct-Status-Type = Stop' "$mac" 'Acct-Session-Id = "5F0C1D2E"'
+	refute_has "$output" Accounting-Response
+	rmdir "$D/state/journal.ndjson"
+}
+
+@test "500 packets of accounting, 16 at a time: each gets its answer and its line" {
+	for ((i = 0; i < 500; i++)); do
+		printf 'Acct-Status-Type = Start\nAcct-Session-Id = "S%d"\nNAS-Identifier = "ap-1"\nCalling-Station-Id = "00-1b-2c-00-%02x-%02x"\n\n' \
+		    $i $((i / 256)) $((i % 256))
+	done >"$D/requests"
+	run radclient -q -s -r 1 -t 30 -p 16 -f "$D/requests" "127.0.0.1:$(radius_get "$D" ACCT_PORT)" acct "$RADIUS_SECRET"
+	assert_eq "$(awk '/Lost/ { print $NF }' <<<"$output")" 0
+	assert_eq "$(jq -r 'select(.accounting == "start").session.acct_session_id' "$D/state/journal.ndjson" | sort -u | wc -l)" 500
+	assert_eq "$(wc -l <"$D/state/journal.ndjson")" 500
+}
+
 @test "bench/radius: no authentication is wrongly answered or lost" {
 	run -0 "$NAC_ROOT/bench/radius" --count 1000 --nothing 0 --rest 0
 	assert_has "$output" "radius-hook "
@@ -483,6 +519,7 @@ decisions() {
 	    -e '/^authorize {/,/^}/ s/^\tchap$/\tnac_tunnel_clean\n&/' "$r/sites-available/inner-tunnel"
 	sed -i '/^post-auth {/,/^}/ { /^\tupdate {/,/^\t}/ s/^\t}/&\n\tnac_post_auth/ }' "$r/sites-available/default"
 	sed -i '/^thread pool {/a\	max_queue_size = 1024' "$r/radiusd.conf"
+	sed -i '/^accounting {/,/^}/ s/^\texec$/\tnac_acct\n&/' "$r/sites-available/default"
 	for f in mods-available/eap:check-eap-tls sites-available/inner-tunnel:nac_tunnel \
 	    sites-available/inner-tunnel:nac_tunnel_clean \
 	    sites-available/default:nac_post_auth; do
@@ -504,7 +541,7 @@ decisions() {
 	sed -n '/^```bash/,/^```/p' "$NAC_ROOT/share/freeradius/README.md" | grep '\$r/mods' |
 		sed -e 's/sudo //g' -e 's/-o freerad -g freerad //' >"$BATS_TEST_TMPDIR/steps"
 	(cd "$NAC_ROOT/share/freeradius" && r=$r sh -e "$BATS_TEST_TMPDIR/steps")
-	sed -i '/^accounting {/,/^}/ s/^\texec$/\tnac\n&/' "$r/sites-available/default"
+	sed -i 's/^\tnac_acct$/\tnac/' "$r/sites-available/default"
 	chmod -R go-w "$r"
 	run -0 /usr/sbin/freeradius -C -X -d "$r"
 	assert_has "$output" "Configuration appears to be OK"

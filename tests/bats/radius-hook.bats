@@ -55,6 +55,36 @@ hook() {
 
 last() { tail -n 1 "$J" | jq -r "$1"; }
 
+@test "--accounting: what the NAS says goes into the journal, and nothing is decided" {
+	for word in Start:start 1:start Stop:stop Interim-Update:interim Accounting-On:on 8:off; do
+		run -0 hook Acct-Status-Type=${word%:*} User-Name=accepted Calling-Station-Id=00-11-22-33-44-55 \
+		    Acct-Session-Id=A1 NAS-IP-Address=192.0.2.1 Framed-IP-Address=198.51.100.9 -- --accounting
+		assert_eq "$output" ""
+		assert_eq "$(last '.accounting, .session.user, .session.acct_session_id, .session.framed_ip, .identity.mac, .decision')" \
+		    "${word#*:}"$'\naccepted\nA1\n198.51.100.9\n00:11:22:33:44:55\nnull'
+		case ${word#*:} in
+		start|interim) assert_eq "$(last .session.ended)" null ;;
+		*) assert_eq "$(last .session.ended)" true ;;
+		esac
+	done
+	# In capitals and quotes too, as shell_escape = yes has it.
+	run -0 hook ACCT_STATUS_TYPE=Stop 'ACCT_SESSION_ID="B2"' -- --accounting
+	assert_eq "$(last '.accounting, .session.acct_session_id')" $'stop\nB2'
+	n=$(wc -l <"$J")
+	for none in Tunnel-Start 15 ''; do
+		run -0 hook "Acct-Status-Type=$none" Calling-Station-Id=00-11-22-33-44-55 -- --accounting
+	done
+	run -0 hook Calling-Station-Id=00-11-22-33-44-55 -- --accounting
+	assert_eq "$(wc -l <"$J")" "$n"
+	# A login that says so is still a login.
+	run -0 hook Acct-Status-Type=Start Calling-Station-Id=00-11-22-33-44-66
+	assert_vlan 1
+	# What is not in the journal the NAS is to send again.
+	run -1 hook Acct-Status-Type=Stop -- --accounting --journal "$T/none/none"
+	run -1 hook Acct-Status-Type=Stop -- --accounting -c "$T/none"
+	run -1 hook Acct-Status-Type=Stop -- --accounting --no-such-option
+}
+
 # assert_vlan N: the answer is the three attributes of RFC 3580 and nothing else;
 # ":=" replaces a VLAN that the site has set before, "=" would leave that one in.
 assert_vlan() {

@@ -26,13 +26,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if ((body = malloc(len + 1)) == NULL)
 		return 0;
 	memcpy(body, data, len);
-	q = (struct rest_request){ &id, &s, note, REST_ACCT_NONE };
+	q = (struct rest_request){ &id, &s, note, ACCT_NONE };
 	if (rest_read(body, len, 1700000000, &q, why)) {
 		jw_init(&w, out, sizeof(out));
 		jw_object(&w, NULL);
 		identity_write(&w, &id);
 		session_write(&w, &s);
-		jw_str(&w, "accounting", rest_acct_name(q.acct));
+		jw_str(&w, "accounting", acct_name(q.acct));
 		jw_opt(&w, "note", note);
 		jw_end_object(&w);
 		if (jw_done(&w) == NULL ||

@@ -189,7 +189,10 @@ _radius_raddb() {
 	hook=${hook//\\/\\\\}
 	hook=${hook//\"/\\\"}
 	hook=${hook//&/\\&}
-	sed -i -e "s|^\([[:space:]]*program = \).*|\1\"${hook//|/\\|}\"|" \
+	hook=${hook//|/\\|}
+	sed -i 's|^\([[:space:]]*\)log_acct$|&\n\1nac_acct|' "$raddb/sites"
+	sed -i -e "/^exec nac {/,/^}/s|^\([[:space:]]*program = \).*|\1\"$hook\"|" \
+	    -e "/^exec nac_acct/,/^}/s|^\([[:space:]]*program = \).*|\1\"$hook --accounting\"|" \
 	    -e "s|^\([[:space:]]*timeout = \).*|\1$timeout|" \
 	    -e "s|^\([[:space:]]*shell_escape = \).*|\1$escape|" \
 	    "$raddb/mods-available/nac"

@@ -12,7 +12,7 @@ static char		 note[ENV_NOTE], why[REST_WHY];
 static struct rest_request
 read_body(const char *text, bool good)
 {
-	struct rest_request	 q = { &id, &s, note, REST_ACCT_NONE };
+	struct rest_request	 q = { &id, &s, note, ACCT_NONE };
 	char			*body = strdup(text);
 
 	why[0] = '\0';
@@ -39,7 +39,7 @@ check_read(void)
 	CHECK(id.has_mac);
 	CHECK_STR(mac_format(mac, id.mac, MAC_COLON), "00:1b:2c:3d:4e:01");
 	CHECK(s.seen == 1700000000);
-	CHECK(q.acct == REST_ACCT_NONE);
+	CHECK(q.acct == ACCT_NONE);
 	CHECK_STR(s.vendor, "");
 
 	read_body("{\"Aruba-Essid-Name\":{\"type\":\"string\",\"value\":[\"corp\"]},"
@@ -67,13 +67,13 @@ check_acct(void)
 {
 	static const struct {
 		const char	*word;
-		enum rest_acct	 acct;
+		enum acct	 acct;
 	} words[] = {
-		{ "\"Start\"", REST_ACCT_START }, { "1", REST_ACCT_START },
-		{ "\"Stop\"", REST_ACCT_STOP }, { "2", REST_ACCT_STOP },
-		{ "\"Interim-Update\"", REST_ACCT_INTERIM }, { "\"Alive\"", REST_ACCT_INTERIM },
-		{ "\"Accounting-On\"", REST_ACCT_ON }, { "8", REST_ACCT_OFF },
-		{ "\"Tunnel-Start\"", REST_ACCT_NONE }, { "null", REST_ACCT_NONE },
+		{ "\"Start\"", ACCT_START }, { "1", ACCT_START },
+		{ "\"Stop\"", ACCT_STOP }, { "2", ACCT_STOP },
+		{ "\"Interim-Update\"", ACCT_INTERIM }, { "\"Alive\"", ACCT_INTERIM },
+		{ "\"Accounting-On\"", ACCT_ON }, { "8", ACCT_OFF },
+		{ "\"Tunnel-Start\"", ACCT_NONE }, { "null", ACCT_NONE },
 	};
 	char	 body[128];
 	size_t	 i;
