@@ -503,6 +503,18 @@ begin(const struct query *q, struct answer *a)
 		text_copy(a->tenant, sizeof(a->tenant), q->tenant);
 }
 
+/* Of an identity that nobody was asked about: is there something that could have been?
+ * A random address and a serial number that many have match nothing in any case. */
+static bool
+passed_over(const struct identity *id)
+{
+	char	 folded[DEVICE_SERIAL];
+
+	return id->nguid > 0 || id->nname > 0 ||
+	    (id->has_mac && !mac_is_random(id->mac) && mac_is_station(id->mac)) ||
+	    device_fold_serial(folded, sizeof(folded), id->device_serial);
+}
+
 enum graph_end
 query_answer(struct query *q, const struct identity *id, const struct device *was,
     const char *where, struct answer *a)
@@ -547,10 +559,11 @@ query_answer(struct query *q, const struct identity *id, const struct device *wa
 		}
 	}
 	/* "No such device" takes somebody who has been asked. */
-	if (q->source == QUERY_NAC2 && a->nasked == 0 &&
-	    (id->nname > 0 || id->device_serial[0] != '\0'))
-		return graph_fail(q->graph, EX_DATAERR, "NAC 2.0 takes no names or serial "
-		    "numbers, and there is no GUID or MAC to ask it for");
+	if (a->nasked == 0 && passed_over(id))
+		return graph_fail(q->graph, EX_DATAERR, "%s", q->source == QUERY_NAC2 &&
+		    id->nguid == 0 && !id->has_mac ? "NAC 2.0 takes no names or serial "
+		    "numbers, and there is no GUID or MAC to ask it for" : "holds nothing "
+		    "that the match order and the source let be asked for");
 	if (a->checked == 0)
 		a->checked = when_now();
 	return GRAPH_OK;

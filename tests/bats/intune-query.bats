@@ -47,6 +47,26 @@ setup() {
 # state_of JSON
 state_of() { json_get "$1" .compliance.state; }
 
+@test "nobody is unregistered of whom nobody was asked" {
+	for order in mac serial name 'serial mac'; do
+		run -65 --separate-stderr intune-query -m "$order" $A
+		assert_eq "$output" ""
+		assert_has "$stderr" "$A: holds nothing that the match order"
+	done
+	run -65 --separate-stderr intune-query -m guid PC-ALPHA
+	run -65 --separate-stderr intune-query -m guid 00:aa:00:00:00:01
+	run -65 --separate-stderr intune-query -m guid serial:PF2ABC01
+	run -65 --separate-stderr intune-query -m mac \
+		"{\"identity\":{\"mac\":\"02:00:00:00:00:01\",\"guid\":[{\"value\":\"$A\",\"found\":\"cn\"}]}}"
+	assert_eq "$output" ""
+	# these match nothing, whoever is asked
+	run -0 --separate-stderr intune-query -m guid 02:00:00:00:00:01
+	jq -e '.compliance | .state == "unregistered" and (.asked == null or .asked == [])' <<<"$output"
+	run -0 --separate-stderr intune-query serial:0
+	assert_eq "$(jq -r .compliance.state <<<"$output")" unregistered
+	assert_eq "$(count get) $(count list)" "0 0"
+}
+
 @test "by Intune id: one GET, every fact, the Ethernet address too" {
 	run -0 --separate-stderr intune-query $A
 	assert_eq "$stderr" ""
