@@ -18,12 +18,42 @@ new_node(struct parser *p, enum node_kind kind, struct node *child)
 	n->line = child != NULL ? child->line : p->t.line;
 	n->column = child != NULL ? child->column : p->t.column <= UINT16_MAX ?
 	    (uint16_t)p->t.column : 0;
+	/* All of a conjunction is true, and one part of it at least is false. */
+	n->issuer_if_true = kind == NODE_OR;
+	n->issuer_if_false = kind == NODE_AND;
 	for (; child != NULL; child = child->next) {
 		if (child->height >= n->height)
 			n->height = (uint16_t)(child->height + 1);
 		n->asks_trust |= child->asks_trust;
+		if (kind == NODE_NOT) {
+			n->issuer_if_true = child->issuer_if_false;
+			n->issuer_if_false = child->issuer_if_true;
+		} else if (kind == NODE_AND) {
+			n->issuer_if_true |= child->issuer_if_true;
+			n->issuer_if_false &= child->issuer_if_false;
+		} else {
+			n->issuer_if_true &= child->issuer_if_true;
+			n->issuer_if_false |= child->issuer_if_false;
+		}
 	}
 	return n;
+}
+
+/* Whether a test by these values tells one issuer from another: `*` does not. */
+static bool
+names_issuer(const struct value *v)
+{
+	const struct entry	*e;
+
+	for (; v != NULL; v = v->next)
+		if (!v->is_list) {
+			if (v->text != NULL && v->text[strspn(v->text, "*?")] == '\0')
+				return false;
+		} else
+			for (e = v->list->patterns; e != NULL; e = e->chain)
+				if (e->text[strspn(e->text, "*?")] == '\0')
+					return false;
+	return true;
 }
 
 static void
@@ -259,6 +289,7 @@ test(struct parser *p, enum field field)
 	}
 	if (!values(p, n, many))
 		return NULL;
+	n->issuer_if_true = field == FIELD_ISSUER && names_issuer(n->values);
 	return negated ? new_node(p, NODE_NOT, n) : n;
 }
 
@@ -276,6 +307,8 @@ label_test(struct parser *p)
 		n->label = l;
 		n->height = (uint16_t)(l->when->height + 1);
 		n->asks_trust = l->when->asks_trust;
+		n->issuer_if_true = l->when->issuer_if_true;
+		n->issuer_if_false = l->when->issuer_if_false;
 		l->used = true;
 	}
 	parser_next(p);

@@ -57,7 +57,10 @@ struct node {
 	uint8_t		 kind;		/* enum node_kind */
 	uint8_t		 field;		/* NODE_TEST: enum field */
 	uint8_t		 compare;	/* numbers and versions: enum compare */
-	bool		 asks_trust;	/* a test of `trust` is in the tree below */
+	bool		 asks_trust : 1;	/* a test of `trust` is in the tree below */
+	/* Where the tree is true, or where it is false, some test of it has found the
+	 * certificate's issuer to be one of those named. */
+	bool		 issuer_if_true : 1, issuer_if_false : 1;
 	uint16_t	 height;	/* of the tree below, labels included */
 	uint16_t	 column;	/* where it begins; 0: beyond 65535 */
 	int		 line;

@@ -340,6 +340,7 @@ setting_trusted(struct parser *p, const struct token *t)
 {
 	static const char *const	 words[] = { "certificate", "app-hint", "compliance" };
 	struct evidence			*v;
+	struct token			 condition;
 	size_t				 kind;
 
 	if (!parser_at(p, "by"))
@@ -355,12 +356,18 @@ setting_trusted(struct parser *p, const struct token *t)
 	*v = (struct evidence){ (enum evidence_kind)kind, parser_place(p, t), NULL };
 	if (parser_at(p, "if")) {
 		parser_next(p);
+		condition = p->t;
 		if ((v->when = condition_parse(p)) == NULL)
 			return false;
 		if (v->when->asks_trust) {
 			parser_fault(p, t, "trust cannot rest on trust:");
 			return false;
 		}
+		/* A server takes certificates of several issuers, and some of them give one
+		 * to anybody who asks. */
+		if (kind == EVIDENCE_CERTIFICATE && !v->when->issuer_if_true)
+			parser_fault(p, &condition, "a certificate is trusted for its issuer, which "
+			    "this condition does not always ask for (issuer is ...), from");
 	} else if (kind == EVIDENCE_CERTIFICATE)
 		return parser_expected(p, "if and the issuer (a server takes many certificates)");
 	p->pol->nevidence++;

@@ -429,7 +429,7 @@ nac-decide: bad:4:10: unknown label "Nobody"'
 		let $nets = 192.0.2.0/24, 2001:db8::/32
 		zone Z is $nets, sw-*
 		word redirect gives X-Y "$redirect" if zone in Z
-		trusted by certificate if issuer is g and san-uri is a or san-dns is b or san-upn is c
+		trusted by certificate if issuer is g and (san-uri is a or san-dns is b or san-upn is c)
 		trusted by app-hint if template is t
 		trusted by compliance if id-space in intune, entra and source in graph, nac2, cache
 		shadow all with Class 1 if hour in 8..17 and time in 08:30..18:00

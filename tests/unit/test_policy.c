@@ -606,6 +606,10 @@ test_statements(void)
 		{ "trusted by certificate if issuer is \"*CN=Other*\"\nallow if trust is trusted", 0 },
 		{ "trusted by certificate if issuer is \"*CN=Other*\"\n"
 		  "trusted by certificate if issuer is \"*CN=Example*\"\nallow if trust is trusted", 1 },
+		{ "label I when issuer is \"*Example*\"\ntrusted by certificate if not (not I or wiping)\n"
+		  "allow if trust is trusted", 1 },
+		{ "trusted by certificate if (issuer is a or issuer in b, \"*Example*\") and managed or "
+		  "issuer is c\nallow if trust is trusted", 1 },
 		{ "trusted by app-hint\nallow if trust is trusted", 0 },
 	};
 	struct policy	*p;
@@ -699,7 +703,7 @@ test_more_decided(void)
 		policy_free(p);
 	}
 	/* Okta's example: a desktop without a certificate, a phone with the app. */
-	p = good("trusted by certificate if issuer is \"*\"\ntrusted by app-hint\n"
+	p = good("trusted by certificate if issuer is \"*Example*\"\ntrusted by app-hint\n"
 	    "allow with mfa sign-on if trust is not trusted\nallow");
 	id.issuer[0] = id.serial[0] = '\0';
 	CHECK_STR(decided(p), "\"reply\":[],\"mfa\":{\"every\":\"sign-on\",\"due\":true},\"trust\":\"not trusted\","
@@ -975,6 +979,20 @@ test_errors(void)
 		{ "stale-after 1h for good\nallow", "t:1:20: compliance is never \"good\"\n" },
 		{ "when-broken maybe\nallow", "t:1:13: expected allow or deny, not \"maybe\"\n" },
 		{ "trusted by certificate\nallow", "t:1:23: expected if and the issuer (a server takes many certificates), not the end of the line\n" },
+#define NO_ISSUER(at, word)	"t:1:" at ": a certificate is trusted for its issuer, which this condition " \
+		  "does not always ask for (issuer is ...), from \"" word "\"\n"
+		{ "trusted by certificate if managed\nallow", NO_ISSUER("27", "managed") },
+		{ "trusted by certificate if not issuer is \"*Evil*\"\nallow", NO_ISSUER("27", "not") },
+		{ "trusted by certificate if issuer is not a\nallow", NO_ISSUER("27", "issuer") },
+		{ "trusted by certificate if issuer is \"*\"\nallow", NO_ISSUER("27", "issuer") },
+		{ "trusted by certificate if issuer in a, \"*?\"\nallow", NO_ISSUER("27", "issuer") },
+		{ "trusted by certificate if issuer is a and managed or template is t\nallow",
+		  NO_ISSUER("27", "issuer") },
+		{ "trusted by certificate if not (issuer is not a and managed)\nallow", NO_ISSUER("27", "not") },
+		{ "trusted by certificate if (managed)\nallow", NO_ISSUER("27", "(") },
+		{ "label I when issuer is a or wiping\ntrusted by certificate if I\nallow",
+		  "t:2:27: a certificate is trusted for its issuer, which this condition does not always "
+		  "ask for (issuer is ...), from \"I\"\n" },
 		{ "trusted by magic\nallow", "t:1:12: expected certificate, app-hint or compliance, not \"magic\"\n" },
 		{ "label T when trust is trusted\ntrusted by compliance if T\nallow",
 		  "t:2:1: trust cannot rest on trust: \"trusted\"\n" },
