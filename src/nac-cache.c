@@ -125,13 +125,19 @@ bad_record(const char *where, const char *why)
 	return EX_DATAERR;
 }
 
+/* A look-up, by its own reader: it doubts what it meets, and need not read all. */
+struct getting {
+	struct cache		*c;
+	struct store_reader	*reader;
+};
+
 static int
 get_one(json_t *rec, const char *where, void *arg)
 {
-	struct cache	*c = arg;
+	struct getting	*g = arg;
 	struct identity	 id;
 	struct answer	 a;
-	char		 why[256];
+	char		 why[STORE_WHY];
 	enum store_rc	 rc;
 	int		 status;
 
@@ -140,8 +146,11 @@ get_one(json_t *rec, const char *where, void *arg)
 	if (id.nguid == 0 && id.nname == 0 && !id.has_mac &&
 	    id.device_serial[0] == '\0' && !id.ambiguous)
 		return bad_record(where, "identity: holds no GUID, name or MAC to look up");
-	if ((rc = store_find(c->store, &id, &c->order, &a)) == STORE_ERROR)
-		return cache_fault(c);
+	rc = store_reader_find(g->reader, &id, &g->c->order, &a, why);
+	if (rc == STORE_ERROR) {
+		warnx("%s", why);
+		return EX_IOERR;
+	}
 	a.source = SOURCE_CACHE;
 	record_put_answer(rec, &a, when_now());
 	status = record_print(rec, stdout);
@@ -151,7 +160,17 @@ get_one(json_t *rec, const char *where, void *arg)
 static int
 run_get(struct cache *c, int argc, char **argv)
 {
-	return record_each(argc, argv, stdin, get_one, c);
+	struct getting	 g = { .c = c };
+	char		 why[STORE_WHY];
+	int		 status;
+
+	if ((g.reader = store_reader_open(c->dir, why)) == NULL) {
+		warnx("%s", why);
+		return EX_IOERR;
+	}
+	status = record_each(argc, argv, stdin, get_one, &g);
+	store_reader_close(g.reader);
+	return status;
 }
 
 /* For stats. */
@@ -304,7 +323,11 @@ run_stats(struct cache *c, int argc, char **argv)
 	set_int(o, "journal_behind_bytes", journal_behind(c));
 	status = record_print(o, stdout);
 	json_decref(o);
-	return cli_worst(status, l.damaged > 0 ? EX_IOERR : STATUS_OK);
+	if (l.damaged == 0)
+		return status;
+	warnx("the store is damaged: %lld values cannot be read (nac-cache check names them)",
+	    (long long)l.damaged);
+	return cli_worst(status, EX_IOERR);
 }
 
 static int
@@ -554,6 +577,34 @@ configure(struct request *r)
 	return conf;
 }
 
+/* Opens the store.  What goes through it, or writes, does so only when all of it can
+ * be read.  NULL: *status says why, after a message. */
+static struct store *
+open_store(const struct command *cmd, const char *dir, int *status)
+{
+	char		 why[STORE_WHY], line[STORE_WHY + 256], shown[TEXT_SHOWN];
+	struct store	*s = store_open(dir, cmd->mode, why);
+	int		 err = errno;
+
+	if (s != NULL && cmd->run != run_get && cmd->run != run_weigh &&
+	    store_verify(s) == STORE_ERROR) {
+		snprintf(why, sizeof(why), "%s", store_why(s));
+		err = store_errno(s);
+		store_close(s);
+		s = NULL;
+	}
+	if (s == NULL) {
+		*status = cache_status(err);
+		warnx("%s%s%s", why, err == EBADMSG ? ": " : "", err == EBADMSG ? CACHE_DAMAGED : "");
+		return NULL;
+	}
+	snprintf(line, sizeof(line), "%s: %s: the store is damaged: %s",
+	    program_invocation_short_name, text_safe(shown, sizeof(shown), dir, strlen(dir)),
+	    CACHE_DAMAGED);
+	store_guard(s, line, EX_IOERR);
+	return s;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -561,7 +612,6 @@ main(int argc, char **argv)
 				    .seen_within = -1, .clients_older_than = -1 } };
 	const struct command	*cmd;
 	struct conf		*conf;
-	char			 why[STORE_WHY];
 	int			 status;
 
 	cli_start();
@@ -577,10 +627,7 @@ main(int argc, char **argv)
 	/* Two exports may come from another machine. */
 	if (cmd->run == run_diff)
 		status = run_diff(&r.c, argc - optind, argv + optind);
-	else if ((r.c.store = store_open(r.state_dir, cmd->mode, why)) == NULL) {
-		status = cache_status(errno);
-		warnx("%s", why);
-	} else
+	else if ((r.c.store = open_store(cmd, r.state_dir, &status)) != NULL)
 		status = cmd->run(&r.c, argc - optind, argv + optind);
 	store_close(r.c.store);
 	conf_free(conf);

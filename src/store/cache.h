@@ -63,6 +63,9 @@ int	 cache_backup(struct cache *c, const char *dir);
  * STATUS_NO when they are held. */
 int	 cache_weigh(struct cache *c, const char *answers, const char *changes);
 
+/* Behind what says that the store is damaged. */
+#define CACHE_DAMAGED	"restore a backup, or move data.mdb away and fill a new store"
+
 /* The exit status for an errno of the store's. */
 int	 cache_status(int err);
 

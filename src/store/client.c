@@ -204,7 +204,7 @@ prune_some(struct store *s, void *arg)
 	for (seen = 0; seen < DB_STEP_SEEN && p->n < DB_STEP; seen++) {
 		if ((rc = db_after(s, DB_CLIENT, p->last, strlen(p->last), &k, &v)) != STORE_FOUND)
 			break;
-		if (k.n >= CLIENT_ID)
+		if (k.n >= CLIENT_ID || memchr(k.p, '\0', k.n) != NULL)
 			return db_fault(s, EBADMSG, "the store is damaged: a client's key");
 		memcpy(p->last, k.p, k.n);
 		p->last[k.n] = '\0';

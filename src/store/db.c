@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <lmdb.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include "base/text.h"
 #include "store/db.h"
 #include "store/find.h"
+#include "store/lmdb_read.h"
 #include "store/pack.h"
 
 #define DB_MODE_DATA	0640	/* the group reads */
@@ -24,6 +26,9 @@
 
 /* Less free space than LMDB writes at once is none. */
 #define DISK_LEAST	(512 * 1024)
+
+/* How often the head of the file may be found half written. */
+#define HEAD_TRIES	1000
 
 size_t	 db_map = DB_MAP;
 
@@ -280,6 +285,56 @@ check_format(struct store *s, bool fresh)
 	return find_format(&v, why) ? STORE_FOUND : db_fault(s, EINVAL, "%s", why);
 }
 
+/*
+ * Are the pages of these databases what liblmdb will take them for?  Inside a
+ * transaction, which keeps the pages of this moment, and of all that are newer, from
+ * being used again.
+ */
+static enum store_rc
+doubt(struct store *s, size_t first, size_t n)
+{
+	const char	*name[DB_COUNT];
+	struct lr	*l;
+	enum store_rc	 rc;
+	enum lr_rc	 whole;
+	size_t		 i;
+	int		 tries = 0;
+
+	for (i = 0; i < n; i++)
+		name[i] = dbs[first + i].name;
+	if ((l = calloc(1, sizeof(*l))) == NULL)
+		return db_fault(s, ENOMEM, "%s", strerror(ENOMEM));
+	/* A head may be half written when we see it. */
+	if (mdb_env_get_fd(s->env, &l->fd) != 0)
+		whole = LR_ERROR;
+	else
+		do
+			whole = lr_begin(l) == LR_FOUND ? lr_whole(l) : LR_ERROR;
+		while (whole == LR_NOTFOUND && ++tries < HEAD_TRIES);
+	if (whole == LR_FOUND && lr_walk(l, name, n) == LR_FOUND)
+		rc = STORE_FOUND;
+	else if (l->err == EINVAL)
+		rc = db_fault(s, EINVAL, "data.mdb is no store of intune-nac");
+	else
+		rc = db_fault(s, l->err == 0 ? EAGAIN : l->err, "%s%s", l->err == EBADMSG ?
+		    "the store is damaged: " : "", l->err == 0 ? "data.mdb changes faster than "
+		    "it can be read" : l->why);
+	free(l);
+	return rc;
+}
+
+enum store_rc
+store_verify(struct store *s)
+{
+	enum store_rc	 rc;
+
+	if (db_enter(s) == STORE_ERROR)
+		return STORE_ERROR;
+	rc = doubt(s, 0, DB_COUNT);
+	db_leave(s);
+	return rc;
+}
+
 /* Opens (a writer: makes) the databases and checks the format. */
 static enum store_rc
 open_dbs(struct store *s, enum store_mode mode)
@@ -291,6 +346,12 @@ open_dbs(struct store *s, enum store_mode mode)
 
 	if ((rc = begin(s, make ? 0 : MDB_RDONLY)) != 0)
 		return lmdb_fault(s, "opening", rc);
+	/* Only the names and the first database, which takes no time: see store_verify(). */
+	if (doubt(s, DB_META, 1) == STORE_ERROR) {
+		mdb_txn_abort(s->txn);
+		s->txn = NULL;
+		return STORE_ERROR;
+	}
 	/* Only an environment without any database is made ours. */
 	fresh = false;
 	if (make != 0 && (rc = mdb_dbi_open(s->txn, NULL, 0, &s->dbi[0])) == 0 &&
@@ -466,6 +527,70 @@ store_transact(struct store *s, store_fn fn, void *arg)
 	return rc;
 }
 
+/* For a handler of signals. */
+static struct {
+	char			 line[STORE_WHY + 256];
+	size_t			 n;
+	int			 status;
+	uintptr_t		 low, high;	/* around the map */
+	struct sigaction	 before[2];	/* SIGBUS, SIGSEGV */
+} guard;
+
+static void
+give_up(void)
+{
+	/* There is nothing to do where that fails. */
+	if (write(STDERR_FILENO, guard.line, guard.n) == -1)
+		_exit(guard.status);
+	_exit(guard.status);
+}
+
+static void
+on_assert(MDB_env *env, const char *what)
+{
+	(void)env;
+	(void)what;
+	give_up();
+}
+
+/* A page that cannot be read, or a step from a damaged page out of the map.  All else
+ * is our own fault, and shows as that. */
+static void
+on_fault(int sig, siginfo_t *info, void *context)
+{
+	uintptr_t	 at = (uintptr_t)info->si_addr;
+
+	(void)context;
+	if (at >= guard.low && at < guard.high)
+		give_up();
+	sigaction(sig, &guard.before[sig == SIGSEGV], NULL);
+}
+
+void
+store_guard(struct store *s, const char *what, int status)
+{
+	struct sigaction	 sa = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO };
+	struct bytes		 v = { NULL, 0 };
+	MDB_envinfo		 info;
+
+	guard.n = (size_t)snprintf(guard.line, sizeof(guard.line), "%s\n", what);
+	if (guard.n >= sizeof(guard.line))
+		guard.n = sizeof(guard.line) - 1;
+	guard.status = status;
+	mdb_env_info(s->env, &info);
+	/* LMDB does not say where its map is; a value is in it. */
+	if (db_enter(s) != STORE_ERROR) {
+		if (db_get(s, DB_META, DB_FORMAT_KEY, strlen(DB_FORMAT_KEY), &v) == STORE_FOUND) {
+			guard.low = (uintptr_t)v.p - info.me_mapsize;
+			guard.high = (uintptr_t)v.p + 2 * info.me_mapsize;
+		}
+		db_leave(s);
+	}
+	mdb_env_set_assert(s->env, on_assert);
+	sigaction(SIGBUS, &sa, &guard.before[0]);
+	sigaction(SIGSEGV, &sa, &guard.before[1]);
+}
+
 static MDB_val
 val_of(const void *p, size_t n)
 {
@@ -602,6 +727,21 @@ db_del(struct store *s, enum db db, const void *key, size_t klen, const void *va
 	return rc == STORE_FOUND ? note(s, db, key, klen, val, vlen) : rc;
 }
 
+/* Does an entry come behind the one it was looked for from?  Else a damaged page sends
+ * its reader round and round, or makes it copy a key that none is as long as. */
+static enum store_rc
+behind(struct store *s, const void *last, size_t n, const struct bytes *now)
+{
+	int	 d;
+
+	if (now->n == 0 || now->n > DB_KEY_MAX)
+		return db_fault(s, EBADMSG, "the store is damaged: a key of %zu bytes", now->n);
+	d = n == 0 ? -1 : memcmp(last, now->p, n < now->n ? n : now->n);
+	if (d < 0 || (d == 0 && n < now->n))
+		return STORE_FOUND;
+	return db_fault(s, EBADMSG, "the store is damaged: keys in a wrong order");
+}
+
 enum store_rc
 db_after(struct store *s, enum db db, const void *key, size_t klen, struct bytes *k,
     struct bytes *v)
@@ -619,7 +759,7 @@ db_after(struct store *s, enum db db, const void *key, size_t klen, struct bytes
 	if ((rc = result(s, "reading", err, &kv, k)) == STORE_FOUND)
 		rc = result(s, "reading", err, &vv, v);
 	mdb_cursor_close(c);
-	return rc;
+	return rc == STORE_FOUND ? behind(s, key, klen, k) : rc;
 }
 
 enum store_rc
@@ -627,6 +767,7 @@ db_dup(struct store *s, const void *key, size_t klen, const struct bytes *last,
     struct bytes *out)
 {
 	MDB_val		 k = val_of(key, klen), v = val_of(last->p, last->n);
+	struct bytes	 next;
 	MDB_cursor	*c;
 	enum store_rc	 rc;
 	int		 err;
@@ -641,7 +782,10 @@ db_dup(struct store *s, const void *key, size_t klen, const struct bytes *last,
 		    memcmp(v.mv_data, last->p, last->n) == 0)
 			err = mdb_cursor_get(c, &k, &v, MDB_NEXT_DUP);
 	}
-	rc = result(s, "reading", err, &v, out);
+	if ((rc = result(s, "reading", err, &v, &next)) == STORE_FOUND)
+		rc = behind(s, last->p, last->n, &next);
+	if (rc == STORE_FOUND)
+		*out = next;
 	mdb_cursor_close(c);
 	return rc;
 }
@@ -665,9 +809,11 @@ db_has(struct store *s, const void *key, size_t klen, const void *val, size_t vl
 enum store_rc
 db_walk(struct store *s, enum db db, db_fn fn, void *arg)
 {
+	unsigned char	 last[DB_KEY_MAX];
 	MDB_val		 k, v;
 	MDB_cursor	*c;
 	struct bytes	 kb, vb;
+	size_t		 n = 0;
 	enum store_rc	 rc = STORE_FOUND;
 	int		 err;
 
@@ -676,7 +822,12 @@ db_walk(struct store *s, enum db db, db_fn fn, void *arg)
 	while (rc != STORE_ERROR && (err = mdb_cursor_get(c, &k, &v, MDB_NEXT)) == 0) {
 		kb = (struct bytes){ k.mv_data, k.mv_size };
 		vb = (struct bytes){ v.mv_data, v.mv_size };
-		rc = fn(&kb, &vb, arg);
+		/* The next value of the same key of DB_KEY? */
+		if ((kb.n != n || memcmp(kb.p, last, n) != 0) &&
+		    (rc = behind(s, last, n, &kb)) == STORE_FOUND)
+			memcpy(last, kb.p, n = kb.n);
+		if (rc != STORE_ERROR)
+			rc = fn(&kb, &vb, arg);
 	}
 	mdb_cursor_close(c);
 	if (rc == STORE_ERROR || err == MDB_NOTFOUND)

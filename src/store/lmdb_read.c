@@ -18,42 +18,17 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "store/lmdb_read.h"
+#include "store/lmdb_page.h"
 
 #define MAGIC		0xBEEFC0DE
 #define VERSION		1
-#define NODE		8		/* the head of a node */
-#define METAS		2
-#define NO_PAGE		((size_t)-1)
-#define DEPTH_MAX	32		/* as LMDB's cursors */
-
-enum { P_BRANCH = 0x01, P_LEAF = 0x02, P_OVERFLOW = 0x04, P_META = 0x08, P_LEAF2 = 0x20,
-    P_KIND = 0x2f };
-enum { F_BIGDATA = 0x01, F_SUBDATA = 0x02, F_DUPDATA = 0x04 };
-enum { D_DUPSORT = 0x04, D_DUPFIXED = 0x10 };
-
-#define PAGE_HEAD	(sizeof(size_t) + 8)
+#define METAS		LR_METAS
+#define NO_PAGE		LR_NO_PAGE
 #define META_END	(PAGE_HEAD + sizeof(struct lr_meta))
 #define PAGE_MIN	256
 #define PAGE_USUAL	4096
 
 _Static_assert(META_END <= LR_META, "the head of the second meta page fits");
-
-/* A page, or a small one inside a value. */
-struct page {
-	const unsigned char	*p;
-	size_t			 size;
-	size_t			 n;		/* nodes */
-	size_t			 ksize;		/* LEAF2: of every key; else 0 */
-	bool			 branch;
-};
-
-struct node {
-	const unsigned char	*key, *val;
-	size_t			 klen, vlen;
-	unsigned int		 flags;
-	size_t			 child;		/* of a branch page */
-};
 
 static enum lr_rc __attribute__((format(printf, 3, 4)))
 fault(struct lr *l, int err, const char *fmt, ...)
@@ -67,42 +42,15 @@ fault(struct lr *l, int err, const char *fmt, ...)
 	return LR_ERROR;
 }
 
-static enum lr_rc
-damaged(struct lr *l, const char *what)
+enum lr_rc
+lr_damaged(struct lr *l, const char *what)
 {
 	return fault(l, EBADMSG, "page %zu of data.mdb %s", l->number, what);
 }
 
-static uint16_t
-u16(const unsigned char *p)
-{
-	uint16_t	 v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static uint32_t
-u32(const unsigned char *p)
-{
-	uint32_t	 v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static size_t
-word(const unsigned char *p)
-{
-	size_t	 v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
 /* Reads n bytes, or up to the end of the file; *got says how many. */
-static enum lr_rc
-read_at(struct lr *l, void *buf, size_t n, uint64_t at, size_t *got)
+enum lr_rc
+lr_read_at(struct lr *l, void *buf, size_t n, uint64_t at, size_t *got)
 {
 	ssize_t	 r;
 
@@ -118,8 +66,8 @@ read_at(struct lr *l, void *buf, size_t n, uint64_t at, size_t *got)
 
 /* Reads n bytes of the file from the start of a page, unless they are what was read
  * last. */
-static enum lr_rc
-load(struct lr *l, size_t number, size_t n)
+enum lr_rc
+lr_load(struct lr *l, size_t number, size_t n)
 {
 	size_t	 got = 0;
 
@@ -129,7 +77,7 @@ load(struct lr *l, size_t number, size_t n)
 	if (number < METAS || number > l->meta.last_page)
 		return fault(l, EBADMSG, "data.mdb refers to page %zu of %zu", number,
 		    l->meta.last_page);
-	if (read_at(l, l->page, n, (uint64_t)number * l->page_size, &got) == LR_ERROR)
+	if (lr_read_at(l, l->page, n, (uint64_t)number * l->page_size, &got) == LR_ERROR)
 		return LR_ERROR;
 	if (got < n)
 		return fault(l, EBADMSG, "data.mdb is cut short (within page %zu of %zu)", number,
@@ -137,7 +85,7 @@ load(struct lr *l, size_t number, size_t n)
 	l->number = number;
 	l->loaded = n;
 	if (word(l->page) != number) {
-		damaged(l, "has another number");
+		lr_damaged(l, "has another number");
 		l->number = 0;
 		return LR_ERROR;
 	}
@@ -145,17 +93,17 @@ load(struct lr *l, size_t number, size_t n)
 }
 
 /* Checks the head of a page of this kind. */
-static enum lr_rc
-look(struct lr *l, const unsigned char *p, size_t size, unsigned int kind, struct page *out)
+enum lr_rc
+lr_look(struct lr *l, const unsigned char *p, size_t size, unsigned int kind, struct lr_page *out)
 {
 	size_t	 lower, upper;
 
 	if (size < PAGE_HEAD || (u16(p + sizeof(size_t) + 2) & P_KIND & ~(unsigned)P_LEAF2) != kind)
-		return damaged(l, "is of another kind");
+		return lr_damaged(l, "is of another kind");
 	lower = u16(p + sizeof(size_t) + 4);
 	upper = u16(p + sizeof(size_t) + 6);
 	if (lower < PAGE_HEAD || lower > upper || upper > size)
-		return damaged(l, "has a wrong head");
+		return lr_damaged(l, "has a wrong head");
 	out->p = p;
 	out->size = size;
 	out->n = (lower - PAGE_HEAD) / 2;
@@ -165,21 +113,21 @@ look(struct lr *l, const unsigned char *p, size_t size, unsigned int kind, struc
 		return LR_FOUND;
 	out->ksize = u16(p + sizeof(size_t));
 	if (out->ksize == 0 || out->ksize > LR_KEY_MAX || out->n > (size - PAGE_HEAD) / out->ksize)
-		return damaged(l, "has keys of a wrong size");
+		return lr_damaged(l, "has keys of a wrong size");
 	return LR_FOUND;
 }
 
-static enum lr_rc
-load_page(struct lr *l, size_t number, unsigned int kind, struct page *out)
+enum lr_rc
+lr_load_page(struct lr *l, size_t number, unsigned int kind, struct lr_page *out)
 {
-	if (load(l, number, l->page_size) == LR_ERROR)
+	if (lr_load(l, number, l->page_size) == LR_ERROR)
 		return LR_ERROR;
-	return look(l, l->page, l->page_size, kind, out);
+	return lr_look(l, l->page, l->page_size, kind, out);
 }
 
 /* The i-th node of a page; the caller knows that there is one. */
-static enum lr_rc
-node_at(struct lr *l, const struct page *pg, size_t i, struct node *out)
+enum lr_rc
+lr_item_at(struct lr *l, const struct lr_page *pg, size_t i, struct lr_item *out)
 {
 	const unsigned char	*p;
 	size_t			 at, left;
@@ -192,14 +140,14 @@ node_at(struct lr *l, const struct page *pg, size_t i, struct node *out)
 	}
 	at = u16(pg->p + PAGE_HEAD + 2 * i);
 	if (at < PAGE_HEAD || at > pg->size - NODE)
-		return damaged(l, "has a wrong offset");
+		return lr_damaged(l, "has a wrong offset");
 	p = pg->p + at;
 	left = pg->size - at - NODE;
 	out->key = p + NODE;
 	out->klen = u16(p + 6);
 	out->flags = u16(p + 4);
 	if (out->klen > left || out->klen > LR_KEY_MAX)
-		return damaged(l, "has a key of a wrong size");
+		return lr_damaged(l, "has a key of a wrong size");
 	out->val = out->key + out->klen;
 	left -= out->klen;
 	if (pg->branch) {
@@ -211,13 +159,13 @@ node_at(struct lr *l, const struct page *pg, size_t i, struct node *out)
 	}
 	out->vlen = u32(p);
 	if ((out->flags & F_BIGDATA) != 0 ? left < sizeof(size_t) : out->vlen > left)
-		return damaged(l, "has a value of a wrong size");
+		return lr_damaged(l, "has a value of a wrong size");
 	return LR_FOUND;
 }
 
 /* LMDB's order: the bytes, then the length. */
-static int
-compare(const void *a, size_t an, const void *b, size_t bn)
+int
+lr_compare(const void *a, size_t an, const void *b, size_t bn)
 {
 	int	 d = memcmp(a, b, an < bn ? an : bn);
 
@@ -229,19 +177,19 @@ compare(const void *a, size_t an, const void *b, size_t bn)
  * *at is pg->n when there is none.  *same: it is key.
  */
 static enum lr_rc
-search(struct lr *l, const struct page *pg, const void *key, size_t klen, bool after,
+search(struct lr *l, const struct lr_page *pg, const void *key, size_t klen, bool after,
     size_t *at, bool *same)
 {
 	size_t		 low = pg->branch ? 1 : 0, high = pg->n, mid;
-	struct node	 n;
+	struct lr_item	 n;
 	int		 d;
 
 	*same = false;
 	while (low < high) {
 		mid = low + (high - low) / 2;
-		if (node_at(l, pg, mid, &n) == LR_ERROR)
+		if (lr_item_at(l, pg, mid, &n) == LR_ERROR)
 			return LR_ERROR;
-		d = compare(n.key, n.klen, key, klen);
+		d = lr_compare(n.key, n.klen, key, klen);
 		if (d < 0 || (after && d == 0))
 			low = mid + 1;
 		else {
@@ -260,52 +208,52 @@ search(struct lr *l, const struct page *pg, const void *key, size_t klen, bool a
  */
 static enum lr_rc
 descend(struct lr *l, size_t root, unsigned int depth, const void *key, size_t klen,
-    struct page *leaf, size_t *right, unsigned int *levels)
+    struct lr_page *leaf, size_t *right, unsigned int *levels)
 {
-	struct page	 pg;
-	struct node	 n;
+	struct lr_page	 pg;
+	struct lr_item	 n;
 	size_t		 at, next = root;
 	bool		 same;
 
 	for (; depth > 1; depth--) {
-		if (load_page(l, next, P_BRANCH, &pg) == LR_ERROR)
+		if (lr_load_page(l, next, P_BRANCH, &pg) == LR_ERROR)
 			return LR_ERROR;
 		if (pg.n == 0 || pg.ksize != 0)
-			return damaged(l, "is an empty branch");
+			return lr_damaged(l, "is an empty branch");
 		/* The first key of a branch page stands for all that is less. */
 		at = 1;
 		if (klen != 0 && search(l, &pg, key, klen, true, &at, &same) == LR_ERROR)
 			return LR_ERROR;
 		if (right != NULL && at < pg.n) {
-			if (node_at(l, &pg, at, &n) == LR_ERROR)
+			if (lr_item_at(l, &pg, at, &n) == LR_ERROR)
 				return LR_ERROR;
 			*right = n.child;
 			*levels = depth - 1;
 		}
-		if (node_at(l, &pg, at - 1, &n) == LR_ERROR)
+		if (lr_item_at(l, &pg, at - 1, &n) == LR_ERROR)
 			return LR_ERROR;
 		next = n.child;
 	}
-	return load_page(l, next, P_LEAF, leaf);
+	return lr_load_page(l, next, P_LEAF, leaf);
 }
 
 /* The depth of a tree, when there is anything in it. */
-static enum lr_rc
-tree_depth(struct lr *l, const struct lr_db *db, unsigned int *depth)
+enum lr_rc
+lr_tree_depth(struct lr *l, const struct lr_db *db, unsigned int *depth)
 {
 	if (db->root == NO_PAGE)
 		return LR_NOTFOUND;
 	*depth = db->depth;
 	if (*depth == 0 || *depth > DEPTH_MAX)
-		return damaged(l, "says that a tree has a wrong depth");
+		return lr_damaged(l, "says that a tree has a wrong depth");
 	return LR_FOUND;
 }
 
 /* Finds the node of a key in a tree. */
 static enum lr_rc
-find(struct lr *l, const struct lr_db *db, const void *key, size_t klen, struct node *out)
+find(struct lr *l, const struct lr_db *db, const void *key, size_t klen, struct lr_item *out)
 {
-	struct page	 leaf;
+	struct lr_page	 leaf;
 	enum lr_rc	 rc;
 	unsigned int	 depth;
 	size_t		 at;
@@ -314,48 +262,48 @@ find(struct lr *l, const struct lr_db *db, const void *key, size_t klen, struct 
 	/* LMDB has no such key. */
 	if (klen == 0 || klen > LR_KEY_MAX)
 		return LR_NOTFOUND;
-	if ((rc = tree_depth(l, db, &depth)) != LR_FOUND)
+	if ((rc = lr_tree_depth(l, db, &depth)) != LR_FOUND)
 		return rc;
 	if (descend(l, db->root, depth, key, klen, &leaf, NULL, NULL) == LR_ERROR ||
 	    search(l, &leaf, key, klen, false, &at, &same) == LR_ERROR)
 		return LR_ERROR;
-	return same ? node_at(l, &leaf, at, out) : LR_NOTFOUND;
+	return same ? lr_item_at(l, &leaf, at, out) : LR_NOTFOUND;
 }
 
 /* A value on pages of its own. */
 static enum lr_rc
-get_big(struct lr *l, const struct node *n, struct bytes *out)
+get_big(struct lr *l, const struct lr_item *n, struct bytes *out)
 {
 	size_t	 number = word(n->val), len = n->vlen;
 
 	if (len > LR_PAGE - PAGE_HEAD)
 		return fault(l, EMSGSIZE, "data.mdb has a value of %zu bytes where none is so long",
 		    len);
-	if (load(l, number, PAGE_HEAD + len) == LR_ERROR)
+	if (lr_load(l, number, PAGE_HEAD + len) == LR_ERROR)
 		return LR_ERROR;
 	if ((u16(l->page + sizeof(size_t) + 2) & P_KIND) != P_OVERFLOW ||
 	    u32(l->page + sizeof(size_t) + 4) < (PAGE_HEAD + len + l->page_size - 1) / l->page_size)
-		return damaged(l, "holds no long value");
+		return lr_damaged(l, "holds no long value");
 	out->p = l->page + PAGE_HEAD;
 	out->n = len;
 	return LR_FOUND;
 }
 
 /* The tree in which the values of a key are kept. */
-static enum lr_rc
-dup_tree(struct lr *l, const struct node *n, struct lr_db *out)
+enum lr_rc
+lr_dup_tree(struct lr *l, const struct lr_item *n, struct lr_db *out)
 {
 	if (n->vlen != sizeof(*out) || (n->flags & F_BIGDATA) != 0)
-		return damaged(l, "has no tree where it says so");
+		return lr_damaged(l, "has no tree where it says so");
 	memcpy(out, n->val, sizeof(*out));
 	return LR_FOUND;
 }
 
 /* In the leaf pg: the first value behind d. */
 static enum lr_rc
-dup_in(struct lr *l, const struct page *pg, struct lr_dup *d, bool *end)
+dup_in(struct lr *l, const struct lr_page *pg, struct lr_dup *d, bool *end)
 {
-	struct node	 n;
+	struct lr_item	 n;
 	size_t		 at = 0;
 	bool		 same;
 
@@ -364,11 +312,11 @@ dup_in(struct lr *l, const struct page *pg, struct lr_dup *d, bool *end)
 		return LR_ERROR;
 	if (at >= pg->n)
 		return LR_NOTFOUND;
-	if (node_at(l, pg, at, &n) == LR_ERROR)
+	if (lr_item_at(l, pg, at, &n) == LR_ERROR)
 		return LR_ERROR;
 	/* Without this a damaged page could send its reader round and round. */
-	if (n.klen == 0 || (d->n != 0 && compare(n.key, n.klen, d->b, d->n) <= 0))
-		return damaged(l, "has values in a wrong order");
+	if (n.klen == 0 || (d->n != 0 && lr_compare(n.key, n.klen, d->b, d->n) <= 0))
+		return lr_damaged(l, "has values in a wrong order");
 	memcpy(d->b, n.key, n.klen);
 	d->n = n.klen;
 	*end = at + 1 == pg->n;
@@ -379,13 +327,13 @@ dup_in(struct lr *l, const struct page *pg, struct lr_dup *d, bool *end)
 static enum lr_rc
 dup_in_tree(struct lr *l, const struct lr_db *tree, struct lr_dup *d)
 {
-	struct page	 leaf;
+	struct lr_page	 leaf;
 	size_t		 right = 0;
 	unsigned int	 depth, levels = 0;
 	enum lr_rc	 rc;
 	bool		 end;
 
-	if ((rc = tree_depth(l, tree, &depth)) != LR_FOUND)
+	if ((rc = lr_tree_depth(l, tree, &depth)) != LR_FOUND)
 		return rc;
 	if (descend(l, tree->root, depth, d->b, d->n, &leaf, &right, &levels) == LR_ERROR)
 		return LR_ERROR;
@@ -403,8 +351,8 @@ enum lr_rc
 lr_dup(struct lr *l, const struct lr_db *db, const void *key, size_t klen, struct lr_dup *d)
 {
 	struct lr_db	 tree;
-	struct page	 pg;
-	struct node	 n;
+	struct lr_page	 pg;
+	struct lr_item	 n;
 	enum lr_rc	 rc;
 
 	if (d->n != 0 && d->last)
@@ -414,21 +362,21 @@ lr_dup(struct lr *l, const struct lr_db *db, const void *key, size_t klen, struc
 	if ((n.flags & F_DUPDATA) == 0) {
 		d->last = true;
 		if ((n.flags & F_BIGDATA) != 0 || n.vlen > LR_KEY_MAX)
-			return damaged(l, "has a value of a wrong size");
-		if (d->n != 0 && compare(n.val, n.vlen, d->b, d->n) <= 0)
+			return lr_damaged(l, "has a value of a wrong size");
+		if (d->n != 0 && lr_compare(n.val, n.vlen, d->b, d->n) <= 0)
 			return LR_NOTFOUND;
 		memcpy(d->b, n.val, n.vlen);
 		d->n = n.vlen;
-		return d->n != 0 ? LR_FOUND : damaged(l, "has an empty value");
+		return d->n != 0 ? LR_FOUND : lr_damaged(l, "has an empty value");
 	}
 	if ((n.flags & F_SUBDATA) != 0) {
-		if (dup_tree(l, &n, &tree) == LR_ERROR)
+		if (lr_dup_tree(l, &n, &tree) == LR_ERROR)
 			return LR_ERROR;
 		return dup_in_tree(l, &tree, d);
 	}
 	if ((n.flags & F_BIGDATA) != 0)
-		return damaged(l, "has values outside");
-	if (look(l, n.val, n.vlen, P_LEAF, &pg) == LR_ERROR)
+		return lr_damaged(l, "has values outside");
+	if (lr_look(l, n.val, n.vlen, P_LEAF, &pg) == LR_ERROR)
 		return LR_ERROR;
 	return dup_in(l, &pg, d, &d->last);
 }
@@ -436,13 +384,13 @@ lr_dup(struct lr *l, const struct lr_db *db, const void *key, size_t klen, struc
 enum lr_rc
 lr_get(struct lr *l, const struct lr_db *db, const void *key, size_t klen, struct bytes *out)
 {
-	struct node	 n;
+	struct lr_item	 n;
 	enum lr_rc	 rc;
 
 	if ((rc = find(l, db, key, klen, &n)) != LR_FOUND)
 		return rc;
 	if ((n.flags & (F_DUPDATA | F_SUBDATA)) != 0)
-		return damaged(l, "has several values where there is one");
+		return lr_damaged(l, "has several values where there is one");
 	if ((n.flags & F_BIGDATA) != 0)
 		return get_big(l, &n, out);
 	out->p = n.val;
@@ -453,14 +401,14 @@ lr_get(struct lr *l, const struct lr_db *db, const void *key, size_t klen, struc
 enum lr_rc
 lr_db(struct lr *l, const char *name, struct lr_db *out)
 {
-	struct node	 n;
+	struct lr_item	 n;
 	enum lr_rc	 rc;
 
 	if ((rc = find(l, &l->meta.db[1], name, strlen(name), &n)) != LR_FOUND)
 		return rc;
 	if (n.flags != F_SUBDATA)
 		return LR_NOTFOUND;
-	if (dup_tree(l, &n, out) == LR_ERROR)
+	if (lr_dup_tree(l, &n, out) == LR_ERROR)
 		return LR_ERROR;
 	if ((out->flags & ~(D_DUPSORT | D_DUPFIXED)) != 0)
 		return fault(l, EINVAL, "data.mdb has a database with another order of keys");
@@ -478,7 +426,7 @@ read_metas(struct lr *l, struct lr_meta m[METAS])
 		l->page_size = PAGE_USUAL;
 	/* The first says how far from it the second is. */
 	for (i = 0; i < 2; i++) {
-		if (read_at(l, l->page, l->page_size + META_END, 0, &got) == LR_ERROR)
+		if (lr_read_at(l, l->page, l->page_size + META_END, 0, &got) == LR_ERROR)
 			return LR_ERROR;
 		if (got == 0)
 			return LR_NOTFOUND;

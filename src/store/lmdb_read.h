@@ -99,4 +99,12 @@ struct lr_dup {
 enum lr_rc	 lr_dup(struct lr *l, const struct lr_db *db, const void *key, size_t klen,
 		    struct lr_dup *d);
 
+/*
+ * Goes through all pages of the databases with these names, of the names themselves,
+ * and of the free pages: is each where it should be, with keys in order, and used
+ * once?  Then liblmdb can read and write this snapshot.  Nobody may give its pages to
+ * others meanwhile: the caller holds a transaction of liblmdb's.
+ */
+enum lr_rc	 lr_walk(struct lr *l, const char *const name[], size_t n);
+
 #endif

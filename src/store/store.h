@@ -39,6 +39,22 @@ enum store_rc {
 struct store *store_open(const char *dir, enum store_mode mode, char why[STORE_WHY]);
 void	 store_close(struct store *s);
 
+/*
+ * liblmdb believes every page it reads, and a damaged one makes it crash, loop or
+ * overwrite what it should not.  This reads the whole file first, each page once: half
+ * a second for a million devices.  To be called before anything that goes through
+ * many entries or writes; store_open() itself has looked at what it needs.
+ * STORE_ERROR with EBADMSG: damaged.
+ */
+enum store_rc store_verify(struct store *s);
+
+/*
+ * What else a process can do that reads a file which turns bad under it: from now on
+ * it ends with `status` and the line `what` on standard error, and what it was
+ * writing is not in the store, whole.
+ */
+void	 store_guard(struct store *s, const char *what, int status);
+
 /* The reason of the last STORE_ERROR: one sentence, and an errno (EACCES, EINVAL
  * not ours or another format, EBADMSG damaged, ENOSPC, EROFS, EAGAIN, ...).
  * store_open() leaves the same in errno; ENOENT there: no store yet. */

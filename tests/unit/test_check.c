@@ -1,5 +1,6 @@
 /* store_check(): a store that only store_put() and store_prune() have touched has
  * no fault, whatever the order of the answers; each kind of damage is one. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -303,6 +304,77 @@ test_faults(void)
 	CHECK_STR(said, "\"cursor.x\" is no place in a journal\n");
 }
 
+/* Writes n bytes over what stands `off` bytes from the start of a text in data.mdb,
+ * wherever that is. */
+static void
+overwrite(const char *path, const char *text, long off, const void *p, size_t n)
+{
+	char	 file[128], *buf, *at;
+	size_t	 size;
+	FILE	*f;
+
+	snprintf(file, sizeof(file), "%s/data.mdb", path);
+	if ((f = fopen(file, "r+")) == NULL || (buf = malloc(1 << 20)) == NULL)
+		exit(1);
+	size = fread(buf, 1, 1 << 20, f);
+	for (at = buf; (at = memmem(at, size - (size_t)(at - buf), text, strlen(text))) != NULL; at++) {
+		fseek(f, at - buf + off, SEEK_SET);
+		fwrite(p, 1, n, f);
+	}
+	free(buf);
+	fclose(f);
+}
+
+static bool
+pass(const struct client *c, const char *why, void *arg)
+{
+	(void)c;
+	(void)why;
+	return ++*(int *)arg < 100;
+}
+
+static bool
+pass_answer(const struct answer *a, const char *why, void *arg)
+{
+	(void)a;
+	return pass(NULL, why, arg);
+}
+
+/* What liblmdb gives back of a damaged page, had nobody looked at it before: keys of
+ * no length, with which a walk began anew for ever, and longer than any. */
+static void
+test_damaged_keys(void)
+{
+	static const uint16_t	 size[] = { 0, 600, 0xffff };
+	struct client		 c = { .seen = NOW, .text = "{}", .len = 2 };
+	char			 path[64], why[STORE_WHY];
+	struct answer		 a = device(1, 1, 1, NOW);
+	struct store		*s;
+	size_t			 i;
+	int			 n;
+
+	for (i = 0; i < sizeof(size) / sizeof(size[0]); i++) {
+		snprintf(path, sizeof(path), "%s/damaged%zu", dir, i);
+		if (!CHECK((s = store_open(path, STORE_WRITE, why)) != NULL))
+			return;
+		snprintf(c.id, sizeof(c.id), "u:somebody@here");
+		CHECK(client_put(s, &c) == STORE_FOUND && store_put(s, &a, NULL) == STORE_FOUND);
+		CHECK(store_verify(s) == STORE_FOUND);
+		store_close(s);
+		/* The last field of a node's head is the size of its key. */
+		overwrite(path, "u:somebody@here", -2, &size[i], 2);
+		overwrite(path, "i:\0\0\0", -2, &size[i], 2);
+		if (!CHECK((s = store_open(path, STORE_READ, why)) != NULL))
+			return;
+		CHECK(store_verify(s) == STORE_ERROR && store_errno(s) == EBADMSG);
+		n = 0;
+		CHECK(client_each(s, pass, &n) == STORE_ERROR && store_errno(s) == EBADMSG);
+		n = 0;
+		CHECK(store_each(s, pass_answer, &n) == STORE_ERROR && store_errno(s) == EBADMSG);
+		store_close(s);
+	}
+}
+
 int
 main(void)
 {
@@ -314,6 +386,7 @@ main(void)
 	test_batches();
 	test_first_version();
 	test_faults();
+	test_damaged_keys();
 	snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
 	CHECK(system(cmd) == 0);
 	return check_done();

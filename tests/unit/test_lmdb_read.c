@@ -121,6 +121,8 @@ fill(MDB_env *env, unsigned int keys, unsigned int steps, unsigned int longest)
 	}
 }
 
+static const char *const	 names[] = { "one", "many" };
+
 static bool
 same_one(MDB_txn *t, MDB_dbi dbi, const struct lr_db *db, MDB_val *k)
 {
@@ -181,6 +183,8 @@ compare_store(MDB_env *env, unsigned int keys)
 		bad += !same_many(t, d2, &many, &k, &n);
 	}
 	CHECK(bad == 0 && n > 0);
+	if (!CHECK(lr_walk(&l, names, 2) == LR_FOUND))
+		printf("# %s\n", l.why);
 	CHECK(lr_whole(&l) == LR_FOUND);
 	lr_close(&l);
 	mdb_txn_abort(t);
@@ -409,6 +413,84 @@ test_damage(void)
 	remove_store();
 }
 
+/* liblmdb reads and writes what was found to be whole: it may be wrong, but no page
+ * makes it crash or loop.  It works on the file itself. */
+static void
+use(void)
+{
+	MDB_env		*env = open_env(MDB_NOSYNC);
+	MDB_txn		*t;
+	MDB_cursor	*c;
+	MDB_dbi		 dbi;
+	MDB_val		 k, v;
+	size_t		 i, n, bytes = 0;
+	const char	*p;
+
+	alarm(60);
+	for (i = 0; i < 2; i++) {
+		lm(mdb_txn_begin(env, NULL, MDB_RDONLY, &t));
+		if (mdb_dbi_open(t, names[i], 0, &dbi) == 0) {
+			lm(mdb_cursor_open(t, dbi, &c));
+			while (mdb_cursor_get(c, &k, &v, MDB_NEXT) == 0)
+				for (p = v.mv_data, n = 0; n < v.mv_size; n++)
+					bytes += p[n] == 'x';
+			mdb_cursor_close(c);
+		}
+		mdb_txn_abort(t);
+	}
+	/* An error is a fair answer. */
+	seed += bytes;
+	fill(env, 60, 300, 6000);
+	mdb_env_close(env);
+}
+
+static void
+test_walk(void)
+{
+	MDB_env		*env = open_env(MDB_NOSYNC);
+	unsigned char	*copy = NULL;
+	struct stat	 st;
+	size_t		 i, j, at, size, faults = 0, whole = 0;
+	int		 fd, status;
+	pid_t		 pid;
+
+	fill(env, 60, 1500, 6000);
+	mdb_env_close(env);
+	memset(&l, 0, sizeof(l));
+	fd = l.fd = open(path, O_RDWR);
+	if (!CHECK(fd != -1 && fstat(fd, &st) == 0 && (copy = malloc((size_t)st.st_size)) != NULL))
+		return;
+	size = (size_t)st.st_size;
+	CHECK(pread(fd, copy, size, 0) == (ssize_t)size);
+	CHECK(lr_begin(&l) == LR_FOUND && lr_walk(&l, names, 2) == LR_FOUND);
+	for (i = 0; i < 4000 && (whole < 80 || faults < 80); i++) {
+		for (j = 0; j < 1 + rnd(3); j++) {
+			unsigned char	 b = (unsigned char)(rnd(2) ? rnd(256) : 255 * rnd(2));
+
+			at = 8192 + rnd((unsigned int)size / 4096 - 2) * 4096 + rnd(rnd(4) ? 48 : 4096);
+			CHECK(pwrite(fd, &b, 1, (off_t)at) == 1);
+		}
+		if (lr_begin(&l) == LR_FOUND && lr_walk(&l, names, 2) == LR_FOUND) {
+			whole++;
+			fflush(stdout);
+			if ((pid = fork()) == 0) {
+				use();
+				_exit(0);
+			}
+			CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+		} else {
+			faults++;
+			CHECK(l.err == EBADMSG && l.why[0] != '\0');
+		}
+		CHECK(pwrite(fd, copy, size, 0) == (ssize_t)size && ftruncate(fd, (off_t)size) == 0);
+	}
+	CHECK(faults >= 80 && whole >= 80);
+	printf("# of %zu damaged files %zu were refused\n", faults + whole, faults);
+	free(copy);
+	lr_close(&l);
+	remove_store();
+}
+
 /* What is no file of LMDB's. */
 static void
 test_others(void)
@@ -445,6 +527,7 @@ main(void)
 	test_differential();
 	test_stress();
 	test_damage();
+	test_walk();
 	test_others();
 	rmdir(dir);
 	return check_done();
