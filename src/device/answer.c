@@ -278,7 +278,7 @@ answer_write(struct jsonw *w, const struct answer *a, int64_t now)
 	if (a->checked != 0) {
 		jw_time(w, "checked", a->checked);
 		/* A clock that was set back must not make an answer look new. */
-		if (now != 0)
+		if (now != 0 && !answer_is_ahead(a, now))
 			jw_int(w, "age", now > a->checked ? now - a->checked : 0);
 	}
 	if (a->nasked > 0) {

@@ -94,6 +94,19 @@ struct answer {
 	struct device	 device;
 };
 
+/*
+ * An answer from further ahead was stored while a clock was wrong: it is as old as can
+ * be, keeps no other one out, and has no age.  The clocks of two servers may differ by
+ * less.
+ */
+#define ANSWER_AHEAD	600		/* seconds */
+
+static inline bool
+answer_is_ahead(const struct answer *a, int64_t now)
+{
+	return a->checked > now + ANSWER_AHEAD;
+}
+
 /* Names as in nac-record(5): "grace", "configmanager", … */
 const char *compliance_name(enum compliance state);
 

@@ -225,7 +225,7 @@ due_at(const struct due *d, const json_t *rec, const struct client *cl, const st
 {
 	int64_t	 at = coa_again(rec), t;
 
-	if (a->checked == 0)
+	if (a->checked == 0 || answer_is_ahead(a, d->now))
 		return 0;
 	t = !d->c->spread ? a->checked + d->c->older_than :
 	    own_moment(cl, a->checked, interval(d, rec, cl, a));

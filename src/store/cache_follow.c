@@ -106,7 +106,7 @@ is_wanted(const struct follow *f, const json_t *rec, int64_t seen, struct identi
 	 * login at a time. */
 	if (f->c->unless != NULL && access(f->c->unless, F_OK) == 0)
 		return false;
-	return a.state == COMPLIANCE_UNREGISTERED || seen - a.checked >= f->c->older_than;
+	return a.state == COMPLIANCE_UNREGISTERED || answer_is_ahead(&a, seen) || seen - a.checked >= f->c->older_than;
 }
 
 /* Prints; false when it did not get out. */

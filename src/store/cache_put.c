@@ -78,7 +78,8 @@ is_changed(const struct put *p, const struct item *it, const struct answer *befo
 	if (before->state == COMPLIANCE_PENDING)
 		return !it->decided || now->has_device;
 	/* A rule may have judged the last answer as too old. */
-	if (now->checked - before->checked > 2 * p->c->poll_interval)
+	if (now->checked - before->checked > 2 * p->c->poll_interval ||
+	    answer_is_ahead(before, now->checked))
 		return true;
 	return !same_facts(before, now);
 }

@@ -98,7 +98,7 @@ share_join_answer(struct store *s, const struct answer *a, unsigned int voids)
 
 	if ((rc = store_same(s, a, &old)) == STORE_ERROR)
 		return rc;
-	if (rc == STORE_FOUND && old.checked > a->checked)
+	if (rc == STORE_FOUND && old.checked > a->checked && !answer_is_ahead(&old, when_now()))
 		return STORE_NOTFOUND;
 	if (rc == STORE_FOUND && old.checked == a->checked) {
 		rc = join_same_time(s, a, &old, voids, &done);

@@ -15,10 +15,6 @@
 #include "store/share_join.h"
 
 #define READ_COUNT	"5000"	/* that share one commit */
-/* An answer or a login from further ahead would keep all later ones out; the clocks
- * of two servers may differ by less. */
-#define CLOCK_SKEW	600
-
 #define SAVE_MS		5000	/* how long the place in the stream may be ahead */
 
 /* What came in one answer, to be stored in one transaction. */
@@ -50,7 +46,7 @@ join(struct store *s, struct intake *in, const void *p, size_t len)
 	if (!share_unpack(p, len, &e, &fault)) {
 		rc = STORE_NOTFOUND;
 		snprintf(why, sizeof(why), "%s", fault);
-	} else if ((e.kind == 'd' ? e.a.checked : e.cl.seen) > when_now() + CLOCK_SKEW) {
+	} else if ((e.kind == 'd' ? e.a.checked : e.cl.seen) > when_now() + ANSWER_AHEAD) {
 		rc = STORE_NOTFOUND;
 		snprintf(why, sizeof(why), "lies in the future");
 	} else if (e.kind == 'd')

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "base/when.h"
 #include "store/db.h"
 #include "store/find.h"
 #include "store/keys.h"
@@ -13,6 +14,14 @@ static bool
 is_no(const struct answer *a)
 {
 	return a->state == COMPLIANCE_UNREGISTERED;
+}
+
+/* Does the stored answer stay?  Not one from a future that a wrong clock has seen: it
+ * would keep all others out until then. */
+static bool
+is_newer(const struct answer *old, int64_t checked)
+{
+	return old->checked > checked && !answer_is_ahead(old, when_now());
 }
 
 /* Reads the answer that is about to be replaced: a damaged one is as good as none,
@@ -148,7 +157,7 @@ drop_devices(struct store *s, const struct key *k, const struct key *keep, int64
 			continue;
 		if ((rc = get_old(s, last, dup.n, &a)) == STORE_ERROR)
 			return rc;
-		if (rc == STORE_FOUND && a.checked > checked)
+		if (rc == STORE_FOUND && is_newer(&a, checked))
 			continue;
 		if (refute_claim(s, k, last, dup.n) == STORE_ERROR)
 			return STORE_ERROR;
@@ -167,7 +176,7 @@ mark_no(struct store *s, const struct key *k, const struct answer *a, struct ans
 		return rc;
 	if (before != NULL && before->state == COMPLIANCE_PENDING)
 		*before = old;
-	if (old.checked > a->checked)
+	if (is_newer(&old, a->checked))
 		return STORE_NOTFOUND;
 	old.state = COMPLIANCE_UNREGISTERED;
 	old.checked = a->checked;
@@ -211,7 +220,7 @@ put_asked(struct store *s, const struct key *k, const struct answer *a, struct a
 	if (rc == STORE_FOUND) {
 		if (before != NULL && before->state == COMPLIANCE_PENDING)
 			*before = old;
-		if (old.checked > a->checked)
+		if (is_newer(&old, a->checked))
 			return STORE_NOTFOUND;
 	}
 	return put_answer(s, k, a);
@@ -370,9 +379,9 @@ put_key(struct store *s, const struct key *primary, const struct key *k, const s
 
 	if ((rc = get_old(s, x->b, x->n, &old)) == STORE_ERROR)
 		return rc;
-	if (rc == STORE_FOUND && old.checked > a->checked && is_no(&old) && !old.asked[0].listed)
+	if (rc == STORE_FOUND && is_newer(&old, a->checked) && is_no(&old) && !old.asked[0].listed)
 		return refute_claim(s, k, primary->b, primary->n);
-	if (rc == STORE_FOUND && (old.checked <= a->checked || old.asked[0].listed) &&
+	if (rc == STORE_FOUND && (!is_newer(&old, a->checked) || old.asked[0].listed) &&
 	    (sole || old.state != COMPLIANCE_AMBIGUOUS) &&
 	    db_del(s, DB_DEV, x->b, x->n, NULL, 0) == STORE_ERROR)
 		return STORE_ERROR;
@@ -480,7 +489,7 @@ put_device(struct store *s, const struct answer *given, struct answer *before)
 	if (rc == STORE_FOUND) {
 		if (before != NULL)
 			*before = old;
-		if (old.checked > a.checked)
+		if (is_newer(&old, a.checked))
 			return STORE_NOTFOUND;
 		if (a.source == SOURCE_NAC2 && !s->exact)
 			keep_facts(&a.device, &old.device);

@@ -150,3 +150,22 @@ often() {
 	nac-cache put --quiet <failed
 	assert_eq "$(due --spread --older-than 300d)" "c-1 c-3"
 }
+
+@test "an answer stored while the clock was two days ahead is due, has no age, and gives way" {
+	mkdir -p state
+	client 1 60
+	nac-cache due >/dev/null
+	answer 1 0
+	nac-cache export >export
+	sed -E 's/"checked":"[^"]*"/"checked":"'"$(at 172800)"'"/' export | nac-cache import >/dev/null
+	run -0 nac-cache get D-1
+	assert_eq "$(jq -c '[.compliance.checked, .compliance.age]' <<<"$output")" "[\"$(at 172800)\",null]"
+	assert_eq "$(due)" c-1
+	assert_eq "$(due --spread)" c-1
+	# It is changed, too: a rule may have judged its age.
+	jq -cn --arg checked "$(at -1)" '{compliance:{state:"compliant",matched_by:"name",source:"graph",checked:$checked,
+		device:{id:"5f1e0c1a-7a52-4f0e-9d43-000000000001",name:"D-1"}}}' | nac-cache put --changed >changed
+	assert_eq "$(wc -l <changed)" 1
+	assert_eq "$(nac-cache get D-1 | jq -r .compliance.checked)" "$(at -1)"
+	assert_eq "$(due)" ""
+}

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/when.h"
 #include "store/client.h"
 #include "store/db.h"
 #include "store/pack.h"
@@ -548,6 +549,42 @@ test_listed(void)
 	store_close(s);
 }
 
+/* What was stored while the clock was two days ahead keeps nothing out. */
+static void
+test_ahead(void)
+{
+	struct store	*s = fresh();
+	int64_t		 now = when_now();
+	struct answer	 a = device(1, COMPLIANCE_COMPLIANT, now + 2 * 86400), before;
+	struct answer	 no = state_answer(COMPLIANCE_UNREGISTERED, now + 2 * 86400);
+	char		 text[MAC_TEXT];
+	uint8_t		 other[MAC_LEN] = { 0, 0x1b, 0x2c, 9, 9, 9 };
+
+	CHECK(store_put(s, &a, NULL) == STORE_FOUND);
+	a = device(1, COMPLIANCE_NONCOMPLIANT, now);
+	CHECK(store_put(s, &a, &before) == STORE_FOUND && before.checked == now + 2 * 86400);
+	CHECK(look(s, by_name(a.device.name)) == COMPLIANCE_NONCOMPLIANT);
+	/* By an hour or by a minute it is a newer one. */
+	a.checked = now - 60;
+	CHECK(store_put(s, &a, NULL) == STORE_NOTFOUND);
+	a = device(1, COMPLIANCE_COMPLIANT, now + 300);
+	CHECK(store_put(s, &a, NULL) == STORE_FOUND);
+	a.checked = now;
+	CHECK(store_put(s, &a, NULL) == STORE_NOTFOUND);
+	/* The same of what was asked, and of a device that is gone. */
+	ask(&no, MATCH_MAC, mac_format(text, other, MAC_COLON));
+	CHECK(store_put(s, &no, NULL) == STORE_FOUND);
+	no.checked = now;
+	CHECK(store_put(s, &no, &before) == STORE_FOUND && before.checked == now + 2 * 86400);
+	a = device(2, COMPLIANCE_COMPLIANT, now + 2 * 86400);
+	CHECK(store_put(s, &a, NULL) == STORE_FOUND);
+	no = state_answer(COMPLIANCE_UNREGISTERED, now);
+	ask_guid(&no, &a.device.id);
+	CHECK(store_put(s, &no, NULL) == STORE_FOUND);
+	CHECK(look(s, by_name(a.device.name)) == COMPLIANCE_UNREGISTERED);
+	store_close(s);
+}
+
 static void
 test_no_trust(void)
 {
@@ -1076,6 +1113,7 @@ main(void)
 	test_said_ambiguous();
 	test_unregistered();
 	test_listed();
+	test_ahead();
 	test_no_trust();
 	test_lockless();
 	test_prune_steps();
