@@ -69,6 +69,10 @@ poll_all() {
 	done
 }
 
+new_sessions() {
+	radius_coa_log "$dir" | grep -o 'session-[0-9]*' | sort -u | awk -F- '$2 > 20' | wc -l
+}
+
 kill_soon() { sleep "0.$((RANDOM % 7))"; redis_kill; }
 
 @test "three servers, three pollers, and Redis is killed: one CoA for each change, and equal stores" {
@@ -94,6 +98,9 @@ kill_soon() { sleep "0.$((RANDOM % 7))"; redis_kill; }
 		for n in 1 2 3; do poll $n 0s >/dev/null; done
 		same_stores 1 2 3
 		assert_eq "$(radius_coa_log "$dir" | grep -c "session-$i\b")" "$((seen[i] += 1, seen[i] + 1))"
+		# Nor does anybody else get one: none but the first of each, one a change,
+		# and at most one for each client that has come meanwhile (session 21 on).
+		assert_eq "$(coas)" "$((6 + round + $(new_sessions)))"
 		visit $((RANDOM % 3 + 1)) "$(device $i)" $i >/dev/null
 		same_stores 1 2 3
 	done
