@@ -38,6 +38,10 @@ store() {
 
 page() { dd if=good bs=4096 skip="$1" count=1 status=none; }
 
+# bytes HEX
+# shellcheck disable=SC2059 # the digits are a format then
+bytes() { printf "$(sed 's/../\\x&/g' <<<"$1")"; }
+
 # put_page N <PAGE: the good store with that page
 put_page() {
 	cp good state/data.mdb
@@ -57,8 +61,8 @@ every() {
 		due)	nac-cache due --older-than 0s ;;
 		put)	devices 100 104 2026-11-20T12:00:00Z | nac-cache put -q ;;
 		backup)	rm -rf copy; nac-cache backup copy ;;
-		# shellcheck disable=SC2086 # words
-		*)	nac-cache $cmd ;;
+		"list --clients") nac-cache list --clients ;;
+		*)	nac-cache "$cmd" ;;
 		esac >out 2>err || status=$?
 		lines=$(wc -l <err)
 		case $status in
@@ -104,18 +108,17 @@ nac-cache() { timeout -s KILL 60 "$(type -P nac-cache)" "$@"; }
 	local n off size bad='' told
 	store
 	for ((n = 2; n < pages; n++)); do
-		# The first offsets of the page lead to nodes: their flags and key sizes.
 		# The second offset leads to a node: its value's size or page, and its key's size.
 		off=$(page $n | od -An -tu2 -j 18 -N 2)
 		[ -n "$off" ] && [ "$off" -gt 16 ] && [ "$off" -lt 4088 ] || continue
 		for size in 0000 0003; do
 			page $n >one
-			printf "\\x${size:0:2}\\x${size:2}" | dd of=one bs=1 seek=$((off + 6)) conv=notrunc status=none
+			bytes "$size" | dd of=one bs=1 seek=$((off + 6)) conv=notrunc status=none
 			put_page $n <one
 			every "page $n, key size $size"
 		done
 		page $n >one
-		printf "\\x$(printf %02x $n)\\0\\0\\0" | dd of=one bs=1 seek=$((off)) conv=notrunc status=none
+		bytes "$(printf %02x $n)000000" | dd of=one bs=1 seek=$((off)) conv=notrunc status=none
 		put_page $n <one
 		every "page $n leads to itself"
 	done
@@ -149,14 +152,14 @@ nac-cache() { timeout -s KILL 60 "$(type -P nac-cache)" "$@"; }
 @test "the file turns bad while it is in use: one line and 74" {
 	store
 	mkfifo hold
-	devices 0 120 2026-11-20T13:00:00Z >more
+	devices 0 120 2026-11-20T13:00:00Z >later
 	nac-cache put <hold >out 2>err 3>&- & pid=$!
 	exec 8>hold
-	head -n 1 more >&8
+	head -n 1 later >&8
 	for ((n = 0; n < 100; n++)); do [ ! -s out ] || break; sleep 0.1; done
 	# Cut: what is behind the end of a file cannot be read.
 	truncate -s 8192 state/data.mdb
-	cat more >&8 || :
+	cat later >&8 || :
 	exec 8>&-
 	status=0
 	wait $pid || status=$?

@@ -156,8 +156,8 @@ often() {
 	client 1 60
 	nac-cache due >/dev/null
 	answer 1 0
-	nac-cache export >export
-	sed -E 's/"checked":"[^"]*"/"checked":"'"$(at 172800)"'"/' export | nac-cache import >/dev/null
+	nac-cache export >exported
+	sed -E 's/"checked":"[^"]*"/"checked":"'"$(at 172800)"'"/' exported | nac-cache import >/dev/null
 	run -0 nac-cache get D-1
 	assert_eq "$(jq -c '[.compliance.checked, .compliance.age]' <<<"$output")" "[\"$(at 172800)\",null]"
 	assert_eq "$(due)" c-1
