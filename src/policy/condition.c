@@ -97,8 +97,10 @@ add_value(struct parser *p, struct node *n, const struct token *t, struct value 
 	v = policy_alloc(p->pol, sizeof(*v));
 	switch (field_table[n->field].kind) {
 	case KIND_TEXT:
+		fault = n->field == FIELD_OWNER ? value_owner(p, t, v) : value_text(p, t, v);
+		break;
 	case KIND_VERSION:
-		fault = value_glob(p, t, v);
+		fault = value_versions(p, t, v);
 		break;
 	case KIND_NET:
 		fault = value_net(t, v);
@@ -119,6 +121,27 @@ add_value(struct parser *p, struct node *n, const struct token *t, struct value 
 	*tail = &v->next;
 }
 
+/* Whether what this field is can stand in a list of this type.  Names of many things
+ * are text; the users, groups and serial numbers are told apart by their lists. */
+static bool
+in_list_of(enum list_type type, enum field field)
+{
+	switch (type) {
+	case LIST_GROUPS:
+		return field == FIELD_GROUP;
+	case LIST_USERS:
+		return field == FIELD_USER || field == FIELD_DEVICE_USER || field == FIELD_SAN_UPN ||
+		    field == FIELD_REALM;
+	case LIST_SERIALS:
+		return field == FIELD_SERIAL || field == FIELD_CERT_SERIAL;
+	case LIST_NAMES:
+		return field != FIELD_GROUP && field != FIELD_USER && field != FIELD_SERIAL &&
+		    field != FIELD_CERT_SERIAL;
+	default:
+		return true;
+	}
+}
+
 /* `list Name`, unless `list` is itself a value here.  The current token is list. */
 static bool
 list_value(struct parser *p, struct node *n, struct value ***tail)
@@ -128,6 +151,7 @@ list_value(struct parser *p, struct node *n, struct value ***tail)
 	enum kind	 kind = field_table[n->field].kind;
 	struct value	*v;
 	struct list	*l;
+	char		 what[96];
 
 	parser_next(p);
 	if (p->t.kind != TOKEN_WORD || p->t.text[0] < 'A' || p->t.text[0] > 'Z') {
@@ -141,7 +165,11 @@ list_value(struct parser *p, struct node *n, struct value ***tail)
 		parser_fault(p, &p->t, l->type == LIST_MACS ? "is a list of MAC addresses:" :
 		    kind == KIND_MAC ? "is no list of MAC addresses:" :
 		    "what is asked for is never in a list:");
-	else {
+	else if (!in_list_of(l->type, n->field)) {
+		snprintf(what, sizeof(what), "is a list of %s, which %s is never in:",
+		    list_types[l->type], field_table[n->field].name);
+		parser_fault(p, &p->t, what);
+	} else {
 		v = policy_alloc(p->pol, sizeof(*v));
 		v->is_list = true;
 		v->list = l;

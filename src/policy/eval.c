@@ -497,6 +497,48 @@ eval_version(const char *seen, const char *wanted, int *order)
 	return true;
 }
 
+/* Whether a version is `of`, or begins with it: 17.2.1 is a 17 and a 17.2. */
+static bool
+version_is(const char *seen, const char *of)
+{
+	int	 order;
+
+	if (!eval_version(seen, of, &order))
+		return false;
+	if (order == 0)
+		return true;
+	for (; *of != '\0'; of++, seen++)
+		if (*of != *seen)
+			return false;
+	return *seen == '.';
+}
+
+/* A glob, a version, or FROM..TO, whose TO is a version with all that begin with it. */
+static bool
+version_in(const struct value *v, const char *seen)
+{
+	const char	*dots;
+	char		 from[POLICY_VALUE + 1];
+	int		 order;
+
+	for (v = *seen != '\0' ? v : NULL; v != NULL; v = v->next)
+		if (v->text[strspn(v->text, "0123456789.")] != '\0') {
+			if (eval_glob(v->text, seen))
+				return true;
+		} else if ((dots = strstr(v->text, "..")) == NULL) {
+			if (version_is(seen, v->text))
+				return true;
+		} else {
+			memcpy(from, v->text, (size_t)(dots - v->text));
+			from[dots - v->text] = '\0';
+			if (eval_version(seen, from, &order) && order >= 0 &&
+			    eval_version(seen, dots + 2, &order) &&
+			    (order <= 0 || version_is(seen, dots + 2)))
+				return true;
+		}
+	return false;
+}
+
 static bool
 compare(enum compare how, int order)
 {
@@ -543,9 +585,9 @@ eval_test(struct eval *e, const struct node *n)
 	case KIND_TEXT:
 		return text_in(e, n);
 	case KIND_VERSION:
-		if (n->compare == COMPARE_IN)
-			return text_in(e, n);
 		text = eval_text(e, n->field, 0);
+		if (n->compare == COMPARE_IN)
+			return version_in(n->values, text);
 		return eval_version(text, n->version, &order) && compare(n->compare, order);
 	case KIND_NET:
 		return nas_in(e, n->values);

@@ -168,6 +168,7 @@ good_parse(const char *name, const char *text, size_t len, const char *rules, in
 	struct policy	*p = NULL;
 	char		 path[PATH_MAX];
 
+	h.kept = 0;
 	if (!head(&r, &h))
 		failed(why, name, "is no copy of rules, or damaged");
 	else if (!whole_path(rules, path) || strcmp(path, h.rules) != 0)

@@ -32,6 +32,7 @@ struct parser {
 	struct rules_file	*source;
 	bool		 full;		/* POLICY_MEMORY is used up: nothing more is read */
 	bool		 in_word;	/* $role is the value of the word, no variable */
+	bool		 word_used[WORD_COUNT];	/* by a reply above */
 	bool		 files;		/* lists and further files may be read */
 	const struct policy_text *texts;	/* NULL: from the disk */
 	size_t		 ntexts;

@@ -39,7 +39,7 @@
 #define POLICY_TAG	64		/* bytes of each */
 #define POLICY_EVENTS	12
 #define POLICY_DEPTH	8		/* files that include files */
-#define POLICY_SOURCES	256		/* files in all, lists too */
+#define POLICY_SOURCES	256		/* files of rules in all */
 #define POLICY_ERRORS	10000		/* after so many errors the rest is not read */
 
 /* An answer that is so much newer than our clock has no age that could be

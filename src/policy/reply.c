@@ -241,6 +241,12 @@ give_usual(struct parser *p, struct gift *g, const struct token *t, enum word wo
 	}
 }
 
+static bool
+in_name(char c)
+{
+	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_';
+}
+
 /* a's value with each $NAME of the word replaced by v. */
 static struct reply_attr
 substitute(struct parser *p, const struct token *t, const struct reply_attr *a,
@@ -260,7 +266,8 @@ substitute(struct parser *p, const struct token *t, const struct reply_attr *a,
 		memcpy(d, s, (size_t)(hit - s));
 		d += hit - s;
 		s = hit + 1;
-		if (strncmp(s, words[word], name) == 0) {
+		/* $roles is not $role and an s; $role-x is $role and -x. */
+		if (strncmp(s, words[word], name) == 0 && !in_name(s[name])) {
 			memcpy(d, v, strlen(v));
 			d += strlen(v);
 			s += name;
@@ -345,6 +352,8 @@ give_meaning(struct parser *p, struct gift *g, const struct token *t, enum word 
 		g->role = v;
 	if (word == WORD_REDIRECT && g->redirect == NULL)
 		g->redirect = v;
+	if (!p->in_word)
+		p->word_used[word] = true;
 	if (p->pol->variants[word] != NULL && !p->in_word)
 		give_choice(p, g, t, word, v);
 	else
@@ -475,6 +484,24 @@ take_value(struct parser *p, struct token *value)
 	return false;
 }
 
+/* A number there is a VLAN's, however it is written. */
+static const char *
+raw_vlan_fault(const struct token *name, const struct token *value)
+{
+	static const char	 id[] = "Tunnel-Private-Group-Id";
+	const char		*why;
+	char			 text[POLICY_VALUE + 1];
+	int64_t			 n;
+
+	if (name->len < sizeof(id) - 1 || strncasecmp(name->text, id, sizeof(id) - 1) != 0 ||
+	    (name->len > sizeof(id) - 1 && name->text[sizeof(id) - 1] != ':'))
+		return NULL;
+	lexer_copy(text, value);
+	if (strspn(text, "-0123456789") != strlen(text) || num_parse(text, 1, 4094, &n, &why))
+		return NULL;
+	return "is no VLAN (1 to 4094):";
+}
+
 /* `Name value`, `Name op value`; the name is in t and the next token current. */
 static bool
 give_attribute(struct parser *p, struct gift *g, const struct token *t)
@@ -490,9 +517,13 @@ give_attribute(struct parser *p, struct gift *g, const struct token *t)
 	}
 	if (!at_value(p))
 		return parser_expected(p, "a value");
-	if (take_value(p, &value) && fault == NULL)
-		add_plain(p, g, t, parser_text(p, t), op, parser_text(p, &value),
-		    !is_bare(&value));
+	if (take_value(p, &value) && fault == NULL) {
+		if ((fault = raw_vlan_fault(t, &value)) != NULL)
+			parser_fault(p, &value, fault);
+		else
+			add_plain(p, g, t, parser_text(p, t), op, parser_text(p, &value),
+			    !is_bare(&value));
+	}
 	parser_next(p);
 	return true;
 }

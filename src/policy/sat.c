@@ -112,6 +112,9 @@ value_within(enum kind kind, const struct value *a, const struct value *b)
 		return (a->range.from == b->range.from && a->range.to == b->range.to) ||
 		    (a->range.from <= a->range.to && b->range.from <= b->range.to &&
 		    a->range.from >= b->range.from && a->range.to <= b->range.to);
+	case KIND_VERSION:
+		/* A version stands for all that begin with it: only the same is certain. */
+		return same_text(a->text, b->text);
 	default:
 		return glob_within(a->text, b->text);
 	}
@@ -128,6 +131,7 @@ value_apart(enum kind kind, const struct value *a, const struct value *b)
 	case KIND_MAC:
 		return !bits_within(a, b) && !bits_within(b, a);
 	case KIND_ZONE:
+	case KIND_VERSION:
 		return false;
 	case KIND_SPAN:
 	case KIND_NUMBER:
@@ -318,6 +322,7 @@ in_world(const struct policy *p, const struct node *n, int world)
 				    (enum compliance)(world - WORLD_FRESH) : COMPLIANCE_PENDING;
 	struct value		 room;
 	const struct value	*v;
+	int64_t			 limit;
 
 	if (world == WORLD_ANY || f->origin != ORIGIN_INTUNE)
 		return -1;
@@ -328,8 +333,9 @@ in_world(const struct policy *p, const struct node *n, int world)
 		if (n->field != FIELD_AGE)
 			return -1;
 		v = values_of(n, &room);
-		return v->next != NULL ? -1 : v->range.to < p->stale_after ? 0 :
-		    v->range.from <= p->stale_after && v->range.to == INT64_MAX ? 1 : -1;
+		limit = policy_stale_least(p);
+		return v->next != NULL ? -1 : v->range.to < limit ? 0 :
+		    v->range.from <= limit && v->range.to == INT64_MAX ? 1 : -1;
 	}
 	switch (n->field) {
 	case FIELD_COMPLIANCE:
@@ -362,9 +368,11 @@ add_test(struct solver *s, const struct node *n, bool opposite, int world,
 
 	if (known != -1)
 		return (known != 0) != opposite && solve(s, rest);
-	/* A new answer can change everything that Intune says; and two worlds' ages
-	 * and states are not the same fact. */
-	if (world >= WORLD_FRESH && field_table[n->field].origin == ORIGIN_INTUNE)
+	/* A new answer can change everything that Intune says, the device's name there
+	 * and the trust that rests on it too; and two worlds' ages and states are not the
+	 * same fact. */
+	if (world >= WORLD_FRESH && (field_table[n->field].origin == ORIGIN_INTUNE ||
+	    n->field == FIELD_TRUST || n->field == FIELD_NAME))
 		return solve(s, rest);
 	if (world != WORLD_ANY && (n->field == FIELD_AGE || n->field == FIELD_COMPLIANCE ||
 	    n->field == FIELD_MANAGED || n->field == FIELD_AMBIGUOUS ||

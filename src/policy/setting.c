@@ -121,6 +121,8 @@ setting_stale_after(struct parser *p, const struct token *t)
 	if (p->t.len >= sizeof(text) ||
 	    (lexer_copy(text, &p->t), !when_span(text, &limit)) || limit == 0)
 		parser_fault(p, &p->t, "is no span of time (try 24h):");
+	else if (value_lacks_unit(text))
+		parser_fault(p, &p->t, "is a span without its unit (s, m, h, d or w):");
 	parser_next(p);
 	if (parser_at(p, "for"))
 		return stale_states(p, limit);
@@ -569,6 +571,7 @@ setting_list(struct parser *p, const struct token *t)
 	    !read_file(p, &file, path, LIST_BYTES, &text, &len, &st))
 		return false;
 	l->source = new_source(p, path, &st);
+	p->nsources--;	/* lists are counted for themselves */
 	p->pol->hash = digest_file(p->pol->hash, text, len);
 	/* Lists have limits of their own. */
 	memory = p->pol->memory;
@@ -628,6 +631,9 @@ setting_word(struct parser *p, const struct token *t)
 	if (!one_of(p, words, WORD_COUNT, "role, filter, acl or redirect", &which))
 		return false;
 	v->at = parser_place(p, t);
+	if (p->word_used[which])
+		parser_fault(p, t, "stands below a reply that has this word already, and would not "
+		    "change it:");
 	if (!parser_at(p, "gives"))
 		return parser_expected(p, "gives");
 	parser_next(p);

@@ -7,6 +7,7 @@
 #include "base/mac.h"
 #include "base/num.h"
 #include "base/when.h"
+#include "policy/eval.h"
 #include "policy/values.h"
 
 /* A word that means something else: a value of this name needs quotes. */
@@ -143,7 +144,9 @@ value_number(enum field field, const struct token *t, int64_t *out)
 		lexer_copy(text, t);
 	switch (field_table[field].kind) {
 	case KIND_SPAN:
-		return when_span(text, out) ? NULL : "is no span of time (try 12h):";
+		if (!when_span(text, out))
+			return "is no span of time (try 12h):";
+		return value_lacks_unit(text) ? "is a span without its unit (s, m, h, d or w):" : NULL;
 	case KIND_CLOCK:
 		return clock_text(text, out) ? NULL : "is no time of day (try 08:30):";
 	default:
@@ -180,17 +183,63 @@ value_range(enum field field, const struct token *t, struct value *v)
 	if (!split(t, &a, &b)) {
 		fault = value_number(field, t, &v->range.from);
 		v->range.to = v->range.from;
-		return fault;
+		return fault == NULL && field_table[field].kind == KIND_CLOCK &&
+		    v->range.from == 24 * 60 ? "only ends a range, and no clock shows it:" : fault;
 	}
 	if ((fault = value_number(field, &a, &v->range.from)) != NULL ||
 	    (fault = value_number(field, &b, &v->range.to)) != NULL)
 		return fault;
+	if (field_table[field].kind == KIND_CLOCK && (v->range.from == v->range.to ||
+	    v->range.from == 24 * 60))
+		return "the range is empty:";
 	/* Until half past six is not at half past six. */
 	if (field_table[field].kind == KIND_CLOCK)
 		v->range.to = v->range.to > 0 ? v->range.to - 1 : 24 * 60;
 	else if (v->range.from > v->range.to && field != FIELD_HOUR)
 		return "the range runs backwards:";
 	return NULL;
+}
+
+bool
+value_lacks_unit(const char *span)
+{
+	return strspn(span, "0123456789") == strlen(span) && strspn(span, "0") != strlen(span);
+}
+
+const char *
+value_text(struct parser *p, const struct token *t, struct value *v)
+{
+	struct token	 a, b;
+
+	if (split(t, &a, &b) && a.len > 0 && b.len > 0)
+		return "text has no ranges (in quotes it is a name):";
+	return value_glob(p, t, v);
+}
+
+const char *
+value_owner(struct parser *p, const struct token *t, struct value *v)
+{
+	const char	*fault = value_glob(p, t, v);
+
+	if (fault == NULL && !eval_glob(v->text, "company") && !eval_glob(v->text, "personal") &&
+	    !eval_glob(v->text, "unknown"))
+		return "owner is company, personal or unknown, never";
+	return fault;
+}
+
+const char *
+value_versions(struct parser *p, const struct token *t, struct value *v)
+{
+	struct token	 a, b;
+	const char	*fault, *from, *to;
+	int		 order;
+
+	if (split(t, &a, &b) && ((fault = value_version(p, &a, &from)) != NULL ||
+	    (fault = value_version(p, &b, &to)) != NULL))
+		return fault;
+	if (split(t, &a, &b) && eval_version(from, to, &order) && order > 0)
+		return "the range runs backwards:";
+	return value_glob(p, t, v);
 }
 
 /* The place of a word in its list; -1 when it is none. */

@@ -15,6 +15,19 @@ const char *value_net(const struct token *t, struct value *v);
 /* A whole MAC in any usual form, or its first digits and `*`. */
 const char *value_mac(const struct token *t, struct value *v);
 
+/* Text is no range: one that has `..` in it, and something on both sides, is quoted. */
+const char *value_text(struct parser *p, const struct token *t, struct value *v);
+
+/* company, personal, unknown: Intune says nothing else.  A glob must match one. */
+const char *value_owner(struct parser *p, const struct token *t, struct value *v);
+
+/* What os-version is: a glob, a version, or two of them with `..` between. */
+const char *value_versions(struct parser *p, const struct token *t, struct value *v);
+
+/* Whether a span is a number alone.  That it is in seconds is not what somebody means
+ * who writes `age < 24`; 0 is the same in any unit. */
+bool	 value_lacks_unit(const char *span);
+
 /* Digits and dots, as 14.2. */
 const char *value_version(struct parser *p, const struct token *t, const char **out);
 

@@ -419,7 +419,7 @@ nac-decide: bad:4:10: unknown label "Nobody"'
 		deny with Reply-Message "no" if medium in wired, wireless, vpn and matched in guid, name, mac, none
 		allow if compliance in compliant, noncompliant, grace, unknown, conflict, error, configmanager, unregistered, pending, ambiguous
 		allow if nas is 192.0.2.1 or nas-id is a or ssid is b or user is c or realm is not d or name not in e, f
-		allow if issuer is g or os is h or os-version is i or owner is j or serial is k or mac is 00*
+		allow if issuer is g or os is h or os-version is i or owner is c* or serial is k or mac is 00*
 		allow if age < 1s or age <= 1m or age > 1h or age >= 1d
 		no-match allow with vlan guest
 		when-broken allow with vlan guest

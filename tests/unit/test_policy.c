@@ -206,6 +206,15 @@ test_more_known(void)
 		{ "os-version >= 15.1.2", 1 }, { "os-version > 15.1.2", 0 }, { "os-version < 15.1.10", 1 },
 		{ "os-version > 9", 1 }, { "os-version < 15.2", 1 }, { "os-version <= 15.1", 0 },
 		{ "os-version >= 15.1.2.0", 1 }, { "os-version in 14.*, 15.*", 1 },
+		/* 15.1.2 is a 15 and a 15.1; ranges are of versions. */
+		{ "os-version is 15", 1 }, { "os-version is 15.1", 1 }, { "os-version is 15.1.2.0", 1 },
+		{ "os-version is 1", 0 }, { "os-version is 15.1.20", 0 }, { "os-version is 15.1.2.1", 0 },
+		{ "os-version in 14..17", 1 }, { "os-version in 14..15", 1 }, { "os-version in 14..15.1", 1 },
+		{ "os-version in 15.1.2..15.1.2", 1 }, { "os-version in 9..14", 0 },
+		{ "os-version in 15.1.3..16", 0 }, { "os-version in 1..14, 15", 1 },
+		{ "os-version not in 14..17", 0 }, { "owner in comp*, personal", 1 }, { "age > 0", 1 },
+		{ "time in 00:00..24:00", 1 }, { "time in 22:00..00:00", 0 }, { "time < 24:00", 1 },
+		{ "ssid is \"a..b\"", 0 }, { "ssid is ..a", 0 },
 		{ "nas-port is 17", 1 }, { "nas-port in 1..16, 18..24", 0 }, { "nas-port > 16", 1 },
 		{ "nas-port-id is gi1/0/*", 1 }, { "group is staff", 1 }, { "group in x, \"vpn users\"", 1 },
 		{ "group is *admin*", 0 }, { "subject is \"*/cn=laptop-1\"", 1 }, { "cert-serial is 4F0A", 1 },
@@ -496,6 +505,8 @@ test_reply(void)
 		  "Cisco-AVPair += first | Class := 1 | Cisco-AVPair += \"ip:inacl=deny1\" | "
 		  "Cisco-AVPair += \"ip:inacl=permit2\" | Cisco-AVPair += \"ip:inacl=permit3\" | "
 		  "Cisco-AVPair += last | Cisco-AVPair += \"ip:inacl=end\"", NULL, NULL },
+		{ "word role gives X \"$roles $role $role-x $role_x $role.$role\"\nallow with role r",
+		  "X := \"$roles r r-x $role_x r.r\"", NULL, "r" },
 		{ "let $corp = 750\nlet $note = \"a b\"\nallow with vlan $corp, Reply-Message $note",
 		  "Tunnel-Type:0 := VLAN | Tunnel-Medium-Type:0 := IEEE-802 | "
 		  "Tunnel-Private-Group-Id:0 := \"750\" | Reply-Message := \"a b\"", "750", NULL },
@@ -999,6 +1010,27 @@ test_errors(void)
 		{ "shadow label\nallow", "t:1:8: expected allow, deny or all, not \"label\"\n" },
 		{ "shadow all\nshadow all\nallow", "t:2:1: this setting is given twice: \"shadow\"\n" },
 		{ "word rolle gives A b\nallow", "t:1:6: expected role, filter, acl or redirect, not \"rolle\" (did you mean \"role\"?)\n" },
+		{ "allow if os-version in 17..14", "t:1:24: the range runs backwards: \"17..14\"\n" },
+		{ "allow if os-version in 17..x", "t:1:24: is no version (digits and dots, as 14.2): \"17..x\"\n" },
+		{ "allow if ssid in a..b", "t:1:18: text has no ranges (in quotes it is a name): \"a..b\"\n" },
+		{ "allow if owner is corporate",
+		  "t:1:19: owner is company, personal or unknown, never \"corporate\"\n" },
+		{ "allow if age < 24", "t:1:16: is a span without its unit (s, m, h, d or w): \"24\"\n" },
+		{ "allow if mfa-age in 1..24h",
+		  "t:1:21: is a span without its unit (s, m, h, d or w): \"1..24h\"\n" },
+		{ "stale-after 24\nallow", "t:1:13: is a span without its unit (s, m, h, d or w): \"24\"\n" },
+		{ "allow if time in 08:00..08:00", "t:1:18: the range is empty: \"08:00..08:00\"\n" },
+		{ "allow if time in 24:00..08:00", "t:1:18: the range is empty: \"24:00..08:00\"\n" },
+		{ "allow if time is 24:00", "t:1:18: only ends a range, and no clock shows it: \"24:00\"\n" },
+		{ "allow with role r\nword role gives X $role if managed",
+		  "t:2:1: stands below a reply that has this word already, and would not change it: "
+		  "\"word\"\n" },
+		{ "allow with Tunnel-Private-Group-Id 5000",
+		  "t:1:36: is no VLAN (1 to 4094): \"5000\"\n" },
+		{ "allow with tunnel-private-group-id:1 := \"0\", Tunnel-Private-Group-Id:2 = Corp",
+		  "t:1:12: unknown word \"tunnel-private-group-id:1\"\n" },
+		{ "allow with Tunnel-Private-Group-ID:1 := \"0\", Tunnel-Private-Group-Id:2 = Corp",
+		  "t:1:41: is no VLAN (1 to 4094): \"0\"\n" },
 		{ "word role gives vlan 5\nallow", "t:1:1: a word gives attributes and nothing else: \"word\"\n" },
 		{ "include \"x\"\nallow", "t:1:9: no file can be read from here: \"x\"\n" },
 		{ "include x\nallow", "t:1:9: expected a path in quotes, not \"x\"\n" },
@@ -1122,6 +1154,13 @@ test_lint(void)
 		{ "allow if stale or fresh and ssid is x" DEFAULT, "" },
 		{ "allow if ssid is x and (stale or fresh)\nallow if managed" DEFAULT,
 		  "t:1:1: warning: a device that is stale can never leave this rule: no answer of "
+		  "Intune leads to another one\n" },
+		/* What an answer brings: the trust and the name that rest on it. */
+		{ "trusted by compliance\nallow \"T\" if trust is trusted\nallow \"P\"", "" },
+		{ "allow \"L\" if name is LAPTOP-*\nallow \"P\"", "" },
+		/* An answer of two hours and a half is stale in one state. */
+		{ "stale-after 2h for error\nallow if age < 3h or fresh\nallow if stale or ssid is x" DEFAULT,
+		  "t:2:1: warning: a device that is stale can never leave this rule: no answer of "
 		  "Intune leads to another one\n" },
 		{ "word role gives X $role\nword role gives Y $role\nallow with role r if managed" DEFAULT,
 		  "t:2:1: warning: this word is never reached: the one in line 1 is taken always\n" },
