@@ -289,6 +289,7 @@ record_session(const json_t *rec, struct session *s, char *why, size_t size)
 	get_text(&r, "audit_session_id", s->audit_session_id, sizeof(s->audit_session_id));
 	get_text(&r, "vendor", s->vendor, sizeof(s->vendor));
 	each_text(&r, "groups", one_group, s);
+	get_time(&r, "start", &s->start);
 	get_time(&r, "mfa", &s->mfa);
 	s->hint = (enum hint)get_word(&r, "hint", hint_word, HINT_BAD + 1);
 	get_text(&r, "app_hint", s->app_hint, sizeof(s->app_hint));

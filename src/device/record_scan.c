@@ -417,7 +417,7 @@ static const struct member	 session_table[] = {
 	TEXT(session, acct_multi_session_id), TEXT(session, calling), TEXT(session, called),
 	TEXT(session, ssid), TEXT(session, framed_ip), TEXT(session, cui),
 	TEXT(session, audit_session_id), TEXT(session, vendor), SPECIAL("groups", groups),
-	TIME(session, mfa), WORD(session, hint, hint_word, HINT_BAD + 1),
+	TIME(session, start), TIME(session, mfa), WORD(session, hint, hint_word, HINT_BAD + 1),
 	SPECIAL("app_hint", refuse), END
 };
 static const struct member	 answer_table[] = {

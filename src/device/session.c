@@ -79,6 +79,8 @@ session_write(struct jsonw *w, const struct session *s)
 			jw_str(w, NULL, s->group[i]);
 		jw_end_array(w);
 	}
+	if (s->start != 0)
+		jw_time(w, "start", s->start);
 	if (s->mfa != 0)
 		jw_time(w, "mfa", s->mfa);
 	jw_opt(w, "hint", hint_name(s->hint));

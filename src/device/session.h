@@ -24,6 +24,7 @@ enum hint { HINT_NONE, HINT_GOOD, HINT_BAD };
 
 struct session {
 	int64_t		 seen;		/* when it authenticated */
+	int64_t		 start;		/* when the session began that it does so in; 0 not known */
 	enum medium	 medium;	/* from NAS-Port-Type */
 	bool		 ended;		/* the NAS said that it is gone: nothing to change */
 	char		 user[SESSION_TEXT];		/* User-Name, as the NAS knows it */

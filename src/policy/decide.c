@@ -94,6 +94,10 @@ mfa_due(const struct eval *e, enum mfa how)
 
 	if (how == MFA_SIGN_ON)
 		return true;
+	/* Where nobody knows when the session began it begins now.  Accounting says that
+	 * it begins some time behind the sign-on with which the factor was asked for. */
+	if (how == MFA_SESSION && s->start > 0)
+		return s->mfa <= 0 || s->mfa < s->start - POLICY_SKEW;
 	if (how == MFA_SESSION)
 		return s->mfa <= 0 || s->seen <= 0 || s->mfa < s->seen;
 	return eval_number(e, FIELD_MFA_AGE) >= span[how];

@@ -179,17 +179,42 @@ take_group(struct env_reader *r, const char *value)
 		add_note(r, "NAC-Group", "is no text, too long or one too many and not used");
 }
 
+/* Seconds since 1970, or RFC 3339. */
 static void
-take_mfa(struct env_reader *r, const char *value)
+take_time(struct env_reader *r, const char *name, const char *value, int64_t *out)
 {
 	const char	*why;
 	int64_t		 t;
 
 	if ((num_parse(value, 1, INT64_C(253402300799), &t, &why) || when_parse(value, &t)) &&
 	    t > 0 && t != WHEN_ALWAYS)
-		r->s->mfa = t;
+		*out = t;
 	else
-		add_note(r, "NAC-MFA-Time", "is no time and not used");
+		add_note(r, name, "is no time and not used");
+}
+
+static void
+take_mfa(struct env_reader *r, const char *value)
+{
+	take_time(r, "NAC-MFA-Time", value, &r->s->mfa);
+}
+
+static void
+take_start(struct env_reader *r, const char *value)
+{
+	take_time(r, "NAC-Session-Start", value, &r->s->start);
+}
+
+/* How long the session has lasted, where a NAS says so when it authenticates again;
+ * what the server itself knows of the start goes before. */
+static void
+take_acct_time(struct env_reader *r, const char *value)
+{
+	const char	*why;
+	int64_t		 n;
+
+	if (r->s->start == 0 && num_parse(value, 0, UINT32_MAX, &n, &why) && n < r->s->seen)
+		r->s->start = r->s->seen - n;
 }
 
 static void
@@ -329,6 +354,8 @@ static const struct attribute attributes[] = {
 	TAKE("Acct-Status-Type", take_acct_status),
 	TAKE("NAC-Group", take_group),
 	TAKE("NAC-MFA-Time", take_mfa),
+	TAKE("NAC-Session-Start", take_start),
+	TAKE("Acct-Session-Time", take_acct_time),
 	COPY("NAC-App-Hint", app_hint),
 	COPY("NAC-Inner-User", inner_user),
 	COPY("NAS-Identifier", nas_id),

@@ -55,6 +55,28 @@ hook() {
 
 last() { tail -n 1 "$J" | jq -r "$1"; }
 
+@test "mfa session: a second factor holds through the authentications of one session" {
+	echo 'allow with mfa session' >"$T/mfa.rules"
+	chmod 600 "$T/mfa.rules"
+	# attributes, and whether a factor is due
+	while IFS='|' read -r attributes due; do
+		read -ra list <<<"$attributes"
+		run -0 hook User-Name=alice Calling-Station-Id=00-11-22-33-44-55 Acct-Session-Id=s1 \
+			"${list[@]}" -- --rules "$T/mfa.rules"
+		assert_eq "$attributes: $(last .decision.mfa.due)" "$attributes: $due"
+	done <<-END
+		NAC-MFA-Time=$(date -d '-1 hour' +%s)|true
+		NAC-MFA-Time=$(date -d '-1 hour' +%s) Acct-Session-Time=7200|false
+		NAC-MFA-Time=$(date -d '-3 hours' +%s) Acct-Session-Time=7200|true
+		NAC-MFA-Time=$(date -d '-1 hour' +%s) NAC-Session-Start=$(date -u -d '-2 hours' +%FT%TZ)|false
+		NAC-MFA-Time=$(date -d '-1 hour' +%s) NAC-Session-Start=$(date -d '-30 min' +%s) Acct-Session-Time=7200|true
+		NAC-MFA-Time=$(date -d '-1 hour' +%s) Acct-Session-Time=7200 NAC-Session-Start=$(date -d '-30 min' +%s)|true
+		NAC-MFA-Time=$(date -d '-1 hour' +%s) Acct-Session-Time=-1|true
+		Acct-Session-Time=7200|true
+	END
+	assert_eq "$(last .session.acct_session_id)" s1
+}
+
 @test "--accounting: what the NAS says goes into the journal, and nothing is decided" {
 	for word in Start:start 1:start Stop:stop Interim-Update:interim Accounting-On:on 8:off; do
 		run -0 hook Acct-Status-Type=${word%:*} User-Name=accepted Calling-Station-Id=00-11-22-33-44-55 \

@@ -761,6 +761,19 @@ test_mfa(void)
 		CHECK(d.mfa_due == cases[i].due);
 		policy_free(p);
 	}
+	/* A session that began before this authentication. */
+	p = good("allow with mfa session");
+	session.start = NOW - 5000;
+	for (i = 0; i < 4; i++) {
+		static const struct { int64_t age; bool due; } in[] = {
+			{ 4000, false }, { 5300, false }, { 5301, true }, { NOW, true },
+		};
+
+		session.mfa = NOW - in[i].age;
+		policy_decide(p, &facts, &d);
+		CHECK(d.mfa_due == in[i].due);
+	}
+	policy_free(p);
 }
 
 static void
