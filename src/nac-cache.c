@@ -46,6 +46,7 @@ static const char	 usage[] =
     "  import [--quiet]               the newest answer wins\n"
     "  diff A B                       two exports: what has changed, with what it was\n"
     "  backup DIR                     a copy, while others use the store\n"
+    "  settings                       what of nac.conf is in force for the poll\n"
     "options: -c, --config FILE   -d, --state-dir DIR   -j, --journal FILE\n"
     "         -m, --match-order WORDS   -h, --help   -V, --version\n"
     "KEY or line: a record, GUID, MAC, serial:NUMBER or name.  Exit: 0 done; 1 get:\n"
@@ -372,6 +373,19 @@ run_weigh(struct cache *c, int argc, char **argv)
 	return c->stream ? cache_weigh_stream(c) : cache_weigh(c, argv[0], argv[1]);
 }
 
+/* One parser of nac.conf, for nac-poll, too. */
+static int
+run_settings(struct cache *c, int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	printf("state_dir = %s\njournal = %s\npoll_interval = %llds\n", c->dir, c->journal,
+	    (long long)c->poll_interval);
+	if (c->coa_journal != NULL)
+		printf("coa_journal = %s\n", c->coa_journal);
+	return STATUS_OK;
+}
+
 static int
 run_backup(struct cache *c, int argc, char **argv)
 {
@@ -407,6 +421,7 @@ static const struct command {
 	{ "import", run_import, STORE_WRITE, 0, { 'q' } },
 	{ "diff", run_diff, STORE_READ, 2, { 0 } },
 	{ "backup", run_backup, STORE_READ, 1, { 0 } },
+	{ "settings", run_settings, STORE_READ, 0, { 0 } },
 };
 
 #define NCOMMANDS	(sizeof(commands) / sizeof(commands[0]))
@@ -574,6 +589,7 @@ configure(struct request *r)
 	}
 	r->c.journal = r->journal;
 	r->c.dir = r->state_dir;
+	r->c.coa_journal = conf_get(conf, "coa_journal", NULL);
 	return conf;
 }
 
@@ -624,9 +640,9 @@ main(int argc, char **argv)
 		r.c.seen_within = cmd->run == run_list ? INT64_MAX : SEEN_WITHIN;
 	if (r.c.clients_older_than == -1)
 		r.c.clients_older_than = r.c.older_than;
-	/* Two exports may come from another machine. */
-	if (cmd->run == run_diff)
-		status = run_diff(&r.c, argc - optind, argv + optind);
+	/* Two exports may come from another machine; the store may not be there yet. */
+	if (cmd->run == run_diff || cmd->run == run_settings)
+		status = cmd->run(&r.c, argc - optind, argv + optind);
 	else if ((r.c.store = open_store(cmd, r.state_dir, &status)) != NULL)
 		status = cmd->run(&r.c, argc - optind, argv + optind);
 	store_close(r.c.store);

@@ -23,6 +23,7 @@ struct cache {
 	struct store		*store;
 	const char		*journal;
 	const char		*dir;			/* of the store */
+	const char		*coa_journal;		/* of nac.conf; NULL: not there */
 	struct match_order	 order;
 	int64_t			 poll_interval;		/* seconds, as the rest */
 	int64_t			 older_than;

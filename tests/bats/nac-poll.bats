@@ -148,6 +148,22 @@ crowd() {
 	assert_has "$output" "failed:    $store/poll.work.poll: cannot be written"
 }
 
+@test "nac.conf is read as the other programs read it: blanks, carriage returns, an order of its own" {
+	fleet 1
+	sed -i 's/^state_dir = \(.*\)/\t  state_dir =\t\1  \r/' "$INTUNE_NAC_CONF"
+	printf '  coa_journal\t= %s \r\n # poll_interval = 1s\npoll_interval = 1h30m\r\n' "$dir/other.journal" >>"$INTUNE_NAC_CONF"
+	assert_eq "$(nac-cache settings)" "$(printf '%s\n' "state_dir = $store" "journal = $store/journal.ndjson" \
+		"poll_interval = 5400s" "coa_journal = $dir/other.journal")"
+	emulator_control "set $(device 1) complianceState=noncompliant"
+	run -0 --separate-stderr nac-poll --older-than 0s
+	assert_eq "$(coas)" 1
+	[ -s "$dir/other.journal" ] && [ -s "$store/poll.stamp" ]
+	echo 'poll_intervall = 2h' >>"$INTUNE_NAC_CONF"
+	run -78 --separate-stderr nac-poll
+	assert_one_line "$stderr"
+	assert_has "$stderr" "did you mean poll_interval?"
+}
+
 @test "two polls at once: the second leaves with 75" {
 	exec 7>"$store/poll.lock"
 	flock -n 7
