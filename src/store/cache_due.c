@@ -161,7 +161,7 @@ word(const json_t *rec, const char *object, const char *key)
 
 /* When to try again, as the last CoA of this session did not reach it. */
 static int64_t
-coa_again(const json_t *rec)
+coa_again(const struct due *d, const json_t *rec)
 {
 	const char	*result = word(rec, "coa", "result");
 	int64_t		 when;
@@ -170,7 +170,7 @@ coa_again(const json_t *rec)
 	    json_is_true(json_object_get(json_object_get(rec, "session"), "ended")) ||
 	    !when_parse(word(rec, "coa", "time"), &when))
 		return INT64_MAX;
-	return when + COA_AGAIN;
+	return when > d->now + ANSWER_AHEAD ? 0 : when + COA_AGAIN;
 }
 
 /* How often this client is asked about, in seconds. */
@@ -223,7 +223,7 @@ own_moment(const struct client *cl, int64_t checked, int64_t every)
 static int64_t
 due_at(const struct due *d, const json_t *rec, const struct client *cl, const struct answer *a)
 {
-	int64_t	 at = coa_again(rec), t;
+	int64_t	 at = coa_again(d, rec), t;
 
 	if (a->checked == 0 || answer_is_ahead(a, d->now))
 		return 0;

@@ -24,6 +24,7 @@ struct weigh {
 	uint64_t	 kept;		/* that go to what is held already */
 	int64_t		 now;
 	bool		 incomplete;	/* of a whole list, as its last record says */
+	bool		 written;	/* the file of what is held */
 	char		 why[GUARD_WHY];
 	int		 status;
 };
@@ -233,9 +234,11 @@ hold(struct weigh *w, enum guard_verdict verdict, const char *answers, const cha
 	if (w->c->pass != NULL && !(verdict == GUARD_HOLD_ALL ? empty(w, w->c->pass) :
 	    replace(w, w->c->pass, answers, false)))
 		return false;
-	return w->c->hold == NULL ||
-	    (verdict != GUARD_PASS && guard_count_changed(w->g.own) == 0) ||
-	    replace(w, w->c->hold, changes, true);
+	/* Who was ahead asks again at once, and by the right time. */
+	if (w->c->hold == NULL || guard_was_ahead(w->g.own) ||
+	    (verdict != GUARD_PASS && guard_count_changed(w->g.own) == 0))
+		return true;
+	return w->written = replace(w, w->c->hold, changes, true);
 }
 
 static void
@@ -246,7 +249,8 @@ report(const struct weigh *w)
 		    (json_int_t)guard_count_changed(w->g.own), "first", (json_int_t)w->first);
 
 	if (o == NULL || (w->why[0] != '\0' &&
-	    json_object_set_new(o, "held", json_string(w->why)) == -1))
+	    json_object_set_new(o, "held", json_string(w->why)) == -1) || (w->written &&
+	    json_object_set_new(o, "file", json_string(w->c->hold)) == -1))
 		err(EX_OSERR, NULL);
 	record_print(o, stdout);
 	json_decref(o);
@@ -267,6 +271,11 @@ judge(struct weigh *w, const char *answers, const char *changes)
 	if (w->c->window != NULL && verdict != GUARD_HOLD_ALL && !w->c->dry_run &&
 	    !guard_save(w->g.own, w->c->window)) {
 		warn("%s", w->c->window);
+		w->status = EX_IOERR;
+	}
+	if (verdict == GUARD_HOLD_ALL && w->c->stamp != NULL && !w->c->dry_run &&
+	    guard_was_ahead(w->g.own) && unlink(w->c->stamp) == -1) {
+		warn("%s", w->c->stamp);
 		w->status = EX_IOERR;
 	}
 	if (verdict == GUARD_PASS && w->kept == 0)

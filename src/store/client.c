@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/when.h"
+#include "device/answer.h"
 #include "store/client.h"
 #include "store/db.h"
 #include "store/pack.h"
@@ -74,7 +76,9 @@ fold_value(struct store *s, void *arg)
 
 	if ((rc = db_get(s, DB_CLIENT, k.p, k.n, &v)) == STORE_ERROR)
 		return rc;
-	if (rc == STORE_FOUND && parse_value(&k, &v, &old) && (old.seen > c->seen ||
+	/* One of a time when the clock was ahead must not keep the others out. */
+	if (rc == STORE_FOUND && parse_value(&k, &v, &old) &&
+	    old.seen <= when_now() + ANSWER_AHEAD && (old.seen > c->seen ||
 	    (old.seen == c->seen && old.ino == c->ino && old.offset >= c->offset)))
 		return STORE_NOTFOUND;
 	return put_value(s, arg);

@@ -330,6 +330,14 @@ guard_save(const struct guard *g, const char *path)
 
 /* ---- the verdict */
 
+bool
+guard_was_ahead(const struct guard *g)
+{
+	return g->last > g->now + GUARD_SKEW && g->syncs > 0 &&
+	    g->newest_sync <= g->now + GUARD_SKEW &&
+	    g->now - g->newest_sync <= g->limits.clock;
+}
+
 /* Is the clock of this machine to be believed? */
 static bool
 clock_fault(const struct guard *g, char why[GUARD_WHY])
@@ -338,12 +346,16 @@ clock_fault(const struct guard *g, char why[GUARD_WHY])
 	int64_t	 quiet = g->now - g->newest_sync;
 
 	when_format(now, g->now);
-	if (g->last > g->now + GUARD_SKEW)
-		snprintf(why, GUARD_WHY, "the clock says %s, but the last poll was at %s: it has "
-		    "jumped back", now, when_format(then, g->last));
-	else if (g->newest_sync > g->now + GUARD_SKEW)
+	if (g->newest_sync > g->now + GUARD_SKEW)
 		snprintf(why, GUARD_WHY, "the clock says %s, but a device was in touch with Intune "
 		    "at %s: it is behind", now, when_format(then, g->newest_sync));
+	else if (guard_was_ahead(g))
+		snprintf(why, GUARD_WHY, "the clock says %s, as the devices do, but the last poll "
+		    "was at %s: it was ahead then, and the next poll goes on", now,
+		    when_format(then, g->last));
+	else if (g->last > g->now + GUARD_SKEW)
+		snprintf(why, GUARD_WHY, "the clock says %s, but the last poll was at %s: it has "
+		    "jumped back", now, when_format(then, g->last));
 	else if (g->syncs > 0 && quiet > g->limits.clock &&
 	    (g->syncs >= (uint64_t)g->limits.least ||
 	    (g->last > 0 && g->now - g->last > g->limits.clock)))

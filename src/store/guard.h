@@ -48,6 +48,14 @@ void	 guard_synced(struct guard *g, int64_t last_sync);
 /* When the last poll was. */
 void	 guard_last(struct guard *g, int64_t when);
 
+/*
+ * Was the clock ahead when the last poll was, and is it right now?  So it is when
+ * the last poll lies in the future, and devices were in touch with Intune of late
+ * but not behind this machine's time.  Its word on the time is to be forgotten
+ * then, or nothing would go on until that time.
+ */
+bool	 guard_was_ahead(const struct guard *g);
+
 uint64_t guard_count_asked(const struct guard *g);
 uint64_t guard_count_changed(const struct guard *g);
 

@@ -170,9 +170,8 @@ untouched() {
 	date -u -d '+1 hour' +%FT%TZ >"$store/poll.stamp"
 	run -75 --separate-stderr nac-poll --older-than 0s
 	assert_one_line "$stderr"
-	assert_has "$stderr" "it has jumped back"
+	assert_has "$stderr" "it was ahead then, and the next poll goes on"
 	untouched
-	rm "$store/poll.stamp"
 	run -0 --separate-stderr nac-poll --older-than 0s
 	assert_eq "$(coas)" 1
 	# Microsoft's word on the time: when devices were last in touch.
@@ -182,6 +181,18 @@ untouched() {
 	run -0 nac-cache weigh --now 2026-01-02T01:00:00Z "$dir/answers" "$dir/none"
 	run -1 nac-cache weigh --now 2026-01-01T23:00:00Z "$dir/answers" "$dir/none"
 	assert_has "$output" "it is behind"
+	# Where no device says what time it is, or a later one, the last poll is believed.
+	echo 2026-01-02T12:00:00Z >"$dir/stamp"
+	run -1 nac-cache weigh --now 2026-01-02T01:00:00Z --stamp "$dir/stamp" "$dir/none" "$dir/none"
+	assert_has "$output" "it has jumped back"
+	run -1 nac-cache weigh --now 2026-01-01T23:00:00Z --stamp "$dir/stamp" "$dir/answers" "$dir/none"
+	assert_has "$output" "it is behind"
+	[ -s "$dir/stamp" ]
+	run -1 nac-cache weigh --now 2026-01-02T01:00:00Z --stamp "$dir/stamp" --dry-run "$dir/answers" "$dir/none"
+	assert_has "$output" "it was ahead then"
+	[ -s "$dir/stamp" ]
+	run -1 nac-cache weigh --now 2026-01-02T01:00:00Z --stamp "$dir/stamp" "$dir/answers" "$dir/none"
+	[ ! -e "$dir/stamp" ]
 	run -1 nac-cache weigh --now 2026-01-06T00:00:00Z "$dir/answers" "$dir/none"
 	assert_has "$output" "it may have jumped ahead"
 	# A short list is no reason to believe anything.
@@ -335,4 +346,37 @@ untouched() {
 	assert_eq "$(nac-cache list --clients | jq -r .compliance.state | sort | uniq -c | xargs)" "29 compliant"
 	run -0 --separate-stderr faketime -f +130m nac-poll --apply "$store/poll.held"
 	assert_eq "$(nac-cache list --clients | jq -r .compliance.state | sort | uniq -c | xargs)" "29 noncompliant"
+}
+
+@test "a poll while the clock was a day ahead: one hold, and everything goes on" {
+	fleet 3
+	emulator_control "set $(device 1) complianceState=noncompliant"
+	run -0 --separate-stderr faketime -f +1d nac-poll --older-than 0s
+	assert_eq "$(coas)" 1
+	assert_eq "$(visit "$(device 1)" 1)" 1
+	emulator_control "set $(device 1) complianceState=compliant"
+	run -1 nac-poll --status
+	assert_has "$output" "is in the future"
+	run -75 --separate-stderr nac-poll --older-than 0s
+	assert_has "$stderr" "it was ahead then, and the next poll goes on"
+	run -0 --separate-stderr nac-poll --verbose
+	assert_has "$output" "3 clients due, 3 answered, 1 change; CoA: 1 ack"
+	assert_eq "$(stored 1)" compliant
+	assert_eq "$(visit "$(device 1)" 1)" 750
+	run -0 nac-poll --status
+	refute_has "$output" "future"
+	run -0 --separate-stderr nac-poll --verbose
+	assert_has "$output" "0 clients due"
+}
+
+@test "a poll while the clock is a day behind: held, and the right time goes on" {
+	fleet 3
+	emulator_control "set $(device 1) complianceState=noncompliant"
+	emulator_control "set $(device 2) lastSyncDateTime=$(date -u -d '+1 day' +%FT%TZ)"
+	run -75 --separate-stderr nac-poll --older-than 0s
+	assert_has "$stderr" "it is behind"
+	untouched
+	[ ! -e "$store/poll.stamp" ]
+	run -0 --separate-stderr faketime -f +1d nac-poll --older-than 0s
+	assert_eq "$(coas)" 1
 }
