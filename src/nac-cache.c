@@ -409,7 +409,7 @@ static const struct command {
 	{ "get", run_get, STORE_READ, ANY_ARGS, { 0 } },
 	{ "list", run_list, STORE_READ, 0, { OPT_CLIENTS, OPT_ONLY, OPT_SEEN } },
 	{ "due", run_due, STORE_WRITE, 0, { OPT_OLDER, OPT_SEEN, OPT_EXCEPT, OPT_SPREAD,
-	    OPT_SUMMARY, OPT_STALE, OPT_NEXT, OPT_NOW } },
+	    OPT_SUMMARY, OPT_STALE, OPT_NEXT, OPT_NOW, OPT_DRY_RUN } },
 	{ "weigh", run_weigh, STORE_READ, ANY_ARGS, { OPT_SHARE, OPT_WINDOW, OPT_BESIDE, OPT_STAMP,
 	    OPT_HOLD, OPT_PASS, OPT_APPEND, OPT_DRY_RUN, OPT_NOW, OPT_STREAM } },
 	{ "follow", run_follow, STORE_WRITE, 0, { OPT_OLDER, OPT_FROM_START, OPT_UNLESS } },

@@ -377,7 +377,8 @@ cache_due(struct cache *c)
 		return cli_worst(d.status, status);
 	}
 	status = STATUS_OK;
-	if (!c->summary && (d.mode = work_open(c, &d.work, &status)) == WORK_NONE) {
+	/* Who only looks takes no work from others, and shows all that is due. */
+	if (!c->summary && !c->dry_run && (d.mode = work_open(c, &d.work, &status)) == WORK_NONE) {
 		clientset_free(&d.except);
 		return cli_worst(d.status, status);
 	}

@@ -61,6 +61,17 @@ fleet() {
 	for i in 1 2 3; do wait_until 10 has_clients $i "$1"; done
 }
 
+@test "nac-poll --dry-run shows all that is due and takes nothing from the other pollers" {
+	fleet 6
+	run -0 --separate-stderr nac-poll -c "$dir/c1" --dry-run --older-than 1h
+	assert_has "$output" "6 clients due"
+	redis_cli --raw keys '*' >"$dir/keys"
+	[ -s "$dir/keys" ]
+	run -1 grep -e ':work$' -e ':pollers$' "$dir/keys"
+	# Who comes next is alone, and gets everything.
+	assert_eq "$(due 2 1h | wc -l)" 6
+}
+
 @test "three pollers at once ask Intune about each client once, and each CoA is one" {
 	local n
 	fleet 24
