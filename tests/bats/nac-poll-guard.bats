@@ -289,8 +289,49 @@ untouched() {
 	run -75 --separate-stderr nac-poll --redecide
 	assert_has "$stderr" "25 of 25 clients would change"
 	assert_eq "$(coas)" "$coas"
-	run -0 --separate-stderr nac-poll --apply "$store/poll.held"
+	[ ! -e "$store/poll.held" ]
+	run -1 nac-poll --status
+	assert_has "$output" "redecide:  25 changes since"
+	# Polls go on, and neither drop what is held here nor are held for it.
+	emulator_control "set $(device 1) complianceState=noncompliant"
+	run -0 --separate-stderr nac-poll --older-than 0s
+	assert_eq "$(coas)" $((coas + 1))
+	[ -s "$store/poll.redecide" ]
+	visit "$(device 1)" 1 >/dev/null
+	# Once more, with what a poll has held beside it: neither replaces the other.
+	all_devices 25 complianceState=noncompliant
+	run -75 --separate-stderr nac-poll --older-than 0s
+	run -75 --separate-stderr nac-poll --redecide
+	assert_eq "$(wc -l <"$store/poll.held") $(wc -l <"$store/poll.redecide")" "25 25"
+	run -0 --separate-stderr nac-poll --apply "$store/poll.redecide"
 	assert_eq "$(coas)" $((coas + 25))
+	[ -s "$store/poll.held" ]
+}
+
+@test "killed with 25 CoA to send, and then the rules are edited: what was owed is sent, what they make of it is weighed" {
+	fleet 25
+	all_devices 25 complianceState=noncompliant
+	mkdir "$dir/bin"
+	printf '#!/bin/bash\ncase $1 in --owed) exit 0 ;; esac\nkill -9 $PPID\n' >"$dir/bin/coa-send"
+	chmod +x "$dir/bin/coa-send"
+	run -137 env PATH="$dir/bin:$PATH" nac-poll --older-than 0s --max-change 100
+	assert_eq "$(coas) $(wc -l <"$store/poll.sending")" "0 25"
+	cp "$store/poll.sending" "$dir/sending"
+	cp "$dir/site.rules" "$dir/right"
+	sed -i 's/vlan 1$/vlan 666/' "$dir/site.rules"
+	run -75 --separate-stderr nac-poll
+	assert_has "$stderr" "of those who are owed a CoA"
+	assert_has "$stderr" "clients would change, more than guard_share 30 %: held"
+	assert_eq "$(coas)" 0
+	run -1 nac-poll --status
+	assert_has "$output" "held:  "
+	cp "$dir/right" "$dir/site.rules"
+	# With the right rules they are what was owed, and the guard has seen them.
+	rm "$store/poll.held"
+	cp "$dir/sending" "$store/poll.sending"
+	run -0 --separate-stderr nac-poll --verbose
+	assert_eq "$(coas)" 25
+	assert_eq "$(radius_coa_log "$dir" | sort -u | wc -l)" 25
 }
 
 @test "--follow: a mass change at login is held like any other, and new clients get in" {
