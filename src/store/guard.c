@@ -277,7 +277,6 @@ guard_load(struct guard *g, const char *path)
 	good = !ferror(f);
 	free(line);
 	fclose(f);
-	add_up(g);
 	return good;
 }
 
@@ -412,9 +411,11 @@ groups_held(const struct guard *g, int kind, const char *what, int64_t share, co
 }
 
 enum guard_verdict
-guard_judge(const struct guard *g, char why[GUARD_WHY])
+guard_judge(struct guard *g, char why[GUARD_WHY])
 {
 	why[0] = '\0';
+	/* Now that it is known how many this run has asked. */
+	add_up(g);
 	if (clock_fault(g, why))
 		return GUARD_HOLD_ALL;
 	if (is_held(g, &g->run, &g->late, g->limits.share, "", "guard_share", why))

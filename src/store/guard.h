@@ -76,6 +76,6 @@ enum guard_verdict {
 };
 
 /* Says whether it may go on, and if not why, in one sentence fit to be shown. */
-enum guard_verdict guard_judge(const struct guard *g, char why[GUARD_WHY]);
+enum guard_verdict guard_judge(struct guard *g, char why[GUARD_WHY]);
 
 #endif
