@@ -108,6 +108,55 @@ untouched() {
 	run -1 nac-poll --status
 	assert_has "$output" "failed:    intune-query (75)"
 	assert_has "$output" "last good: never"
+	# The hour is over: what was noncompliant all the time is a mass change now.
+	emulator_control clear-faults
+	run -75 --separate-stderr faketime -f +61m nac-poll --older-than 0s
+	assert_has "$stderr" "25 of 25 clients would change"
+	untouched
+	all_devices 25 complianceState=compliant
+	emulator_control "set $(device 1) complianceState=noncompliant"
+	run -0 --separate-stderr faketime -f +4h nac-poll --verbose
+	assert_has "$output" "25 clients due, 25 answered, 1 change; CoA: 1 ack"
+	run -0 faketime -f +4h nac-poll --status
+}
+
+@test "answers of 200 with nothing in them are no answers: none of the clients was answered" {
+	fleet 25
+	for on in batch list get; do emulator_control "fault empty:on=$on"; done
+	run --separate-stderr nac-poll --older-than 0s
+	show
+	[ "$status" -ge 69 ]
+	run -1 nac-poll --status
+	assert_has "$output" "25 clients due, 0 answered, 0 change; CoA: none"
+	untouched
+	[ ! -e "$store/poll.held" ]
+	# An intune-query that answers nobody and finds nothing wrong with that.
+	mkdir "$dir/bin"
+	printf '#!/bin/sh\ncat >/dev/null\n' >"$dir/bin/intune-query"
+	chmod +x "$dir/bin/intune-query"
+	run -75 --separate-stderr env PATH="$dir/bin:$PATH" nac-poll --older-than 0s
+	assert_eq "$stderr" "nac-poll: none of 25 clients was answered"
+	untouched
+}
+
+@test "2,000 of 19,000 devices in the list of the whole tenant: said, and nobody loses his answer" {
+	sed -n '/^state_dir/,$p' "$INTUNE_NAC_CONF" >"$dir/rest"
+	emulator_stop
+	emulator_start --fleet 19000 --page-size 1000 --token-limit 0
+	cat "$EMU_CONF" "$dir/rest" >"$INTUNE_NAC_CONF"
+	run -0 --separate-stderr bash -c 'set -o pipefail; intune-query --all | nac-cache put --quiet'
+	states=$(nac-cache stats | jq -c .states)
+	assert_eq "$(nac-cache stats | jq .devices)" 19000
+	emulator_control "fault cut-list:items=17000"
+	intune-query --all >"$dir/short" 2>"$dir/err" || rc=$?
+	cat "$dir/err"
+	[ "${rc:-0}" -ge 69 ]
+	assert_one_line "$(cat "$dir/err")"
+	assert_has "$(cat "$dir/err")" "intune-query: --all: not the whole tenant"
+	assert_eq "$(tail -n 1 "$dir/short" | jq -c .list.complete)" false
+	nac-cache put --changed <"$dir/short" >"$dir/changed"
+	assert_eq "$(nac-cache stats | jq -c .states)" "$states"
+	assert_eq "$(nac-cache stats | jq .devices)" 19000
 }
 
 @test "one site alone, and a fleet that is asked in twelve parts" {
@@ -128,6 +177,15 @@ untouched() {
 	run -1 weigh
 	assert_has "$output" "24 of 24 clients would change"
 	assert_has "$output" "site site-1"
+	# The same of one NAS of a site that has others.
+	rm "$dir/window"
+	sed -i 's/"nas_id":"site-[12]"/"nas_id":"campus"/' "$dir/answers" "$dir/changes"
+	run -1 weigh
+	assert_has "$output" "NAS 10.0.0.1: 24 of 24 clients would change, more than guard_nas_share 50 %"
+	refute_has "$output" campus
+	sed -i 's/"nas_ip":"10.0.0.[12]"/"nas_ip":"10.0.0.9"/' "$dir/answers" "$dir/changes"
+	rm "$dir/window"
+	run -0 weigh
 	# 12 changes are less than guard_least, twice 12 are not.
 	rm "$dir/window"
 	make_answers 12 >"$dir/answers"
@@ -312,6 +370,7 @@ untouched() {
 	fleet 25
 	all_devices 25 complianceState=noncompliant
 	mkdir "$dir/bin"
+	# shellcheck disable=SC2016 # for the shell that reads it
 	printf '#!/bin/bash\ncase $1 in --owed) exit 0 ;; esac\nkill -9 $PPID\n' >"$dir/bin/coa-send"
 	chmod +x "$dir/bin/coa-send"
 	run -137 env PATH="$dir/bin:$PATH" nac-poll --older-than 0s --max-change 100

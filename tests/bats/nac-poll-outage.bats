@@ -26,6 +26,41 @@ poll_at() {
 	emulator_control count | awk -v t="$1" '/^(list|get|item)/ { n += $2 } END { print t, n }' >>"$dir/requests"
 }
 
+@test "no name service, then a proxy that is dead, with logins each hour and --follow at work" {
+	fleet 6
+	cp "$INTUNE_NAC_CONF" "$dir/good.conf"
+	sed -i 's/^graph *=.*/graph = graph.invalid/; s/^authority *=.*/authority = login.invalid/' "$INTUNE_NAC_CONF"
+	grep -q '^graph = graph.invalid' "$INTUNE_NAC_CONF"
+	for t in 180 240 300 360; do
+		[ "$t" -ne 300 ] || { cp "$dir/good.conf" "$INTUNE_NAC_CONF"; export https_proxy=http://127.0.0.1:9; }
+		at "$t" nac-poll --follow --older-than 0s 2>>"$dir/follow.log" 3>&- &
+		follow=$!
+		for i in 1 2 3 4 5 6 7; do visit "$(device "$i")" "$i" >/dev/null; done
+		poll_at "$t"
+		[ "$status" -eq 69 ] || [ "$status" -eq 75 ]
+		# Some by name, the others counted.
+		assert_has "$(cat "$dir/err")" "intune-query: "
+		[ "$(wc -l <"$dir/err")" -le 8 ]
+		kill -0 "$follow"
+		kill "$follow"
+		wait "$follow" || :
+		follow=''
+	done
+	unset https_proxy
+	assert_eq "$(coas)" 0
+	assert_eq "$(nac-cache list --clients | jq -r .compliance.state | sort | uniq -c | xargs)" "6 compliant 1 pending"
+	# No line for each try of each login, and nothing that grows beside the journal.
+	[ "$(wc -l <"$dir/follow.log")" -le 40 ]
+	[ "$(wc -c <"$store/journal.ndjson")" -le $((60 * 2048)) ]
+	[ "$(cat "$store"/coa.journal "$store"/poll.* 2>/dev/null | wc -c)" -le 20000 ]
+	# The new one gets in with the first poll that can ask.
+	emulator_control "set $(device 7) complianceState=compliant managementState=managed"
+	poll_at 420
+	assert_eq "$status" 0
+	assert_eq "$(coas)" 1
+	assert_eq "$(vlans 420)" "7 750"
+}
+
 @test "24 hours, 8 of them without Intune: nothing piles up, answers age as the rules say, all comes back" {
 	sed -i 's/^stale-after.*/stale-after 5h/; s/if compliance is compliant$/& and fresh/' "$dir/site.rules"
 	fleet 12

@@ -164,6 +164,42 @@ crowd() {
 	assert_has "$stderr" "did you mean poll_interval?"
 }
 
+@test "the disk is full when the answers are there: one line, nothing stored, and the next poll has it all" {
+	fleet 2
+	emulator_control "set $(device 1) complianceState=noncompliant"
+	# Full for this one file, as root writes everywhere else.
+	mkdir "$dir/bin"
+	cat >"$dir/bin/cat" <<-END
+		#!/bin/bash
+		[ "\$(readlink /proc/\$\$/fd/1)" != "$store/poll.sending.new" ] || exec $(command -v cat) >/dev/full
+		exec $(command -v cat) "\$@"
+	END
+	chmod +x "$dir/bin/cat"
+	run -74 --separate-stderr env PATH="$dir/bin:$PATH" nac-poll --older-than 0s
+	assert_eq "$stderr" "nac-poll: $store/poll.sending: No space left on device; nothing was stored or sent"
+	assert_eq "$(coas)" 0
+	assert_eq "$(nac-cache get "$(device 1)" | jq -r .compliance.state)" compliant
+	[ ! -e "$store/poll.sending" ] && [ ! -e "$store/poll.sending.new" ]
+	run -1 nac-poll --status
+	assert_has "$output" "No space left on device"
+	run -0 --separate-stderr nac-poll --older-than 0s --verbose
+	assert_has "$output" "CoA: 1 ack"
+	assert_eq "$(coas)" 1
+}
+
+@test "on a terminal a poll and a replay show how far they are; in a pipe they do not" {
+	crowd 400
+	run script -qec "nac-poll --dry-run --older-than 0s >/dev/null" /dev/null
+	[[ $output == *$'\r'*" records, "*"a second"* ]]
+	nac-poll --dry-run --older-than 0s >"$dir/out" 2>"$dir/err" || :
+	[ ! -s "$dir/err" ] || ! grep -q $'\r' "$dir/err"
+	for i in $(seq 60); do cat "$store/journal.ndjson"; done >"$dir/decisions"
+	run script -qec "(head -n 12000 '$dir/decisions'; sleep 1; tail -n +12001 '$dir/decisions') | nac-decide --replay --with '$dir/site.rules' >/dev/null" /dev/null
+	[[ $output == *$'\r'*lines* ]]
+	nac-decide --replay "$dir/decisions" --with "$dir/site.rules" >"$dir/out" 2>"$dir/err"
+	[ ! -s "$dir/err" ]
+}
+
 @test "two polls at once: the second leaves with 75" {
 	exec 7>"$store/poll.lock"
 	flock -n 7
