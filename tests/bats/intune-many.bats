@@ -60,6 +60,17 @@ setup() {
 	done
 }
 
+@test "batches are for what a whole list needs, and never for look-ups one by one" {
+	seq -f 'bbbbbbbb-0000-4000-8000-000000000%g' 100 139 >"$BATS_TEST_TMPDIR/in"
+	run -0 --separate-stderr intune-query --directory <"$BATS_TEST_TMPDIR/in"
+	assert_eq "$(jq -r .compliance.device.id <<<"$output")" "$(cat "$BATS_TEST_TMPDIR/in")"
+	assert_eq "$(count get) $(count directory) $(count batch)" "40 40 0"
+	emulator_control reset-counts
+	run -0 --separate-stderr intune-query 00:aa:00:00:01:00
+	# 106 devices: six batches of twenty or what is left.
+	assert_eq "$(count get) $(count batch) $(count item)" "1 6 106"
+}
+
 @test "several MACs at a time share one listing" {
 	for n in $(seq 101 120); do printf '00:aa:00:00:0%s:%s\n' "${n:0:1}" "${n:1}"; done >"$BATS_TEST_TMPDIR/in"
 	run -0 --separate-stderr intune-query --no-wired <"$BATS_TEST_TMPDIR/in"
