@@ -332,6 +332,23 @@ managed() {
 	done
 }
 
+@test "a managed identity that answers rubbish, late or not at all: no token, one line" {
+	managed vm 'timeout = 2s'
+	for fault in truncate html garbage empty drop slow:seconds=4 status:code=302,location=http://127.0.0.1:1/; do
+		emulator_control clear-faults
+		case $fault in
+		*:*) emulator_control "fault ${fault/:/:on=identity,}" ;;
+		*) emulator_control "fault $fault:on=identity" ;;
+		esac
+		case $fault in status*) want=69 ;; *) want=75 ;; esac
+		run -$want --separate-stderr intune-token -f
+		assert_eq "$output" ""
+		assert_one_line "$stderr"
+		assert_has "$stderr" "$EMU_IDENTITY"
+	done
+	assert_has "$stderr" "HTTP 302, a redirect to http://127.0.0.1:1/, which is not followed"
+}
+
 @test "the emulator speaks v1 too: resource, and numbers as strings" {
 	ask() { curl -sS --cacert "$EMU_CA" "$@" -d grant_type=client_credentials -d "client_id=$EMU_CLIENT_ID" \
 		--data-urlencode "client_secret@$EMU_SECRET_FILE.line"; }

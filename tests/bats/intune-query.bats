@@ -515,6 +515,14 @@ on_terminal() { TERM=${TERM:-vt100} script -qec "$1" /dev/null </dev/null; }
 	assert_eq "$(count token)" 2
 }
 
+@test "a 401 of Intune's own, not Graph's: one new token, then 77, and what it said" {
+	emulator_control fault status:on=get,code=401,error=UnknownError
+	run -77 --separate-stderr intune-query $A
+	assert_eq "$output" ""
+	assert_has "$stderr" "HTTP 401 UnknownError: {\"ErrorCode\":\"Forbidden\""
+	assert_eq "$(count get) $(count token)" "2 2"
+}
+
 @test "403 says which permission is missing" {
 	emulator_control fault status:code=403,on=get
 	run -77 --separate-stderr intune-query $A

@@ -10,7 +10,7 @@ COMMON = ("on", "times", "after", "device")
 
 # kind: (where it applies unless on= says otherwise, the keys it takes)
 KINDS = {
-    "status": ("any", ("code", "retry_after", "retry_after_date", "location")),
+    "status": ("any", ("code", "retry_after", "retry_after_date", "location", "error")),
     "aadsts": ("token", ("code", "retry_after", "retry_after_date")),
     "truncate": ("any", ("at",)),
     "cut": ("any", ("at",)),

@@ -69,6 +69,9 @@ def status_answer(status, fault):
         503: ("ServiceUnavailable", intune_text("An error has occurred")),
         504: ("GatewayTimeout", "The request timed out."),
     }.get(status, ("InternalServerError", intune_text("An internal server error has occurred")))
+    code = fault.args.get("error", code)
+    if code == "UnknownError":		# what Graph makes of a refusal of Intune's own
+        text = '{"ErrorCode":"Forbidden","Message":%s}' % json.dumps(intune_text("Forbidden"))
     return error(status, code, text, headers=retry_headers(fault))
 
 

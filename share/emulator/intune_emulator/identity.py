@@ -36,7 +36,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         else:
             status, body = self.answer(active)
         self.entry["status"] = status
-        data = json.dumps(body).encode()
+        data = self.spoil(json.dumps(body).encode(), active)
+        if "slow" in active:
+            emu.stopping.wait(float(active["slow"].args.get("seconds", 5)))
+        if "drop" in active:
+            self.close_connection = True
+            return
         self.send_response(status)
         for name, value in {"Content-Type": "application/json; charset=utf-8",
                             "Content-Length": str(len(data)), **self.extra}.items():
@@ -45,6 +50,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     do_POST = do_PUT = do_GET
+
+    @staticmethod
+    def spoil(data, active):
+        if "html" in active:
+            data = b"<html><body>Sign in</body></html>"
+        if "garbage" in active:
+            data = b'{"access_token":"\x00\xff\xfe' + os.urandom(200)
+        if "empty" in active:
+            data = b""
+        if "truncate" in active:
+            data = data[:len(data) // 2]
+        return data
 
     @staticmethod
     def bad(text):
