@@ -59,7 +59,7 @@ ALLPKGS	:= libcurl libssl libcrypto jansson lmdb hiredis radcli expat
 ASAN	:= B=build-asan BIN=build-asan/bin HARDEN= CFLAGS='-O1 -g -fno-omit-frame-pointer' \
 	   SAN='-fsanitize=address,undefined -fno-sanitize-recover=all'
 SHELLS	:= $(filter-out %.c,$(wildcard $(SCRIPTS:%=bin/%) tests/run-* tests/lib/*.bash tests/lib/npm tests/bats/*.bats \
-	   tests/bats/*.bash tests/quickstart tests/soak tests/soak-kill tests/soak-poll $(filter-out %.c,$(wildcard bench/*)) .ci/run share/deps share/hostapd/nac-*))
+	   tests/bats/*.bash tests/quickstart tests/soak tests/soak-kill tests/soak-poll tests/freeradius-next $(filter-out %.c,$(wildcard bench/*)) .ci/run share/deps share/hostapd/nac-*))
 
 # What is installed: "mode file destination" for each, under PREFIX.
 PUT	 = $(foreach f,$(2),$(1) $(f) $(3)/$(notdir $(f)))
@@ -77,7 +77,7 @@ INSTALL	 = $(call PUT,755,$(TOOLS:%=$(BIN)/%) $(SCRIPTS:%=bin/%) share/emulator/
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check unit bats asan lint fuzz bench property soak soak-logins soak-kill soak-poll soak-share quickstart \
+.PHONY: all check unit bats asan lint fuzz bench property soak soak-logins soak-kill soak-poll soak-share quickstart check-freeradius-next \
 	deps deps-quick install uninstall clean help werror objects \
 	asan-build asan-unit asan-bats
 
@@ -138,6 +138,8 @@ fuzz:		## each fuzz target for FUZZTIME seconds (clang)
 	@FUZZTIME=$(FUZZTIME) tests/run-fuzz $(FUZZ)
 check: deps	## install what is missing, build, and run every test
 	@MAKE="$(MAKE)" tests/run-check
+check-freeradius-next: all	## log in through FreeRADIUS 3.2.7, in a chroot of the next Debian (root, debootstrap)
+	@BIN="$(abspath $(BIN))" tests/freeradius-next $(NEXT)
 property: all	## CASES random cases (100000) of the rules against a slow reference
 	@PATH="$(abspath $(BIN)):$$PATH" tests/property-policy --cases $(or $(CASES),100000)
 quickstart: deps-quick all	## the main job, for real, on loopback, in under a minute
@@ -170,6 +172,6 @@ uninstall:	## remove what install put there
 clean:		## remove everything built
 	rm -rf build build-* $(TOOLS:%=bin/%)
 help:		## this list
-	@sed -n 's/^\([a-z]*\):[^#]*##/\1	/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):[^#]*##/\1	/p' Makefile | expand -t 14
 
 -include $(wildcard $(B)/src/*.d $(B)/src/*/*.d $(B)/tests/*/*.d $(B)/musl/src/*.d $(B)/musl/src/*/*.d $(B)/musl/src/*/*/*.d)
