@@ -245,8 +245,11 @@ cert() {
 		assert_eq "${lines[-1]}" 401
 	done
 	for a in 'Bearer correct-horse-battery' "Basic $(printf 'nac:correct-horse-battery' | base64)"; do
-		run -0 serve_ask "$D" /freeradius/authorize -H "Authorization: $a" -d "$q"
-		assert_eq "$(vlan_of "$output")" 750
+		for p in authorize post-auth; do
+			run -0 serve_ask "$D" /freeradius/$p -H "Authorization: $a" -d "$q"
+			assert_eq "${lines[-1]}" 200
+			assert_eq "$(vlan_of "$output")" 750
+		done
 	done
 	refute_has "$(cat "$D/serve.log" "$D/state/journal.ndjson")" correct-horse
 	# Readable for others, or too short.

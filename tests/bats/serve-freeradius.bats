@@ -255,6 +255,97 @@ back() {
 	refused "$output"
 }
 
+# over_tls NAME SED...: a FreeRADIUS in $T/NAME that asks nac-serve by the shipped
+# module, changed by sed; its accounting goes there, too.
+over_tls() {
+	local dir=$T/$1
+
+	shift
+	mkdir -p "$dir"
+	cp -R "$D/certs" "$dir/"
+	printf '%s\n' "s|http://127.0.0.1:8043|https${TLS_URL#http}|" "$@" >"$dir/sed"
+	sed -f "$dir/sed" "$NAC_ROOT/share/freeradius/mods-available/nacrest" >"$dir/module"
+	freeradius_start "$dir" '' --module "$dir/module" --sites 's/^\t\tlog_acct$/&\nnac/'
+}
+
+# login DIR MAC [LINE ...]
+login() {
+	local dir=$1 mac=$2
+
+	shift 2
+	printf '%s\n' 'User-Name = "bench"' 'User-Password = "bench"' "Calling-Station-Id = \"$mac\"" "$@" |
+	    radclient -x -r 1 -t 15 "127.0.0.1:$(radius_get "$dir" AUTH_PORT)" auth "$RADIUS_SECRET" 2>&1 |
+	    sed -n '/^Received/,$p'
+}
+
+@test "https with a token, on an address that is not loopback: set in one place; a wrong token or CA lets nobody in" {
+	T=$BATS_TEST_TMPDIR
+	mkdir -p "$T/serve" "$T/other/certs"
+	cp "$D/nac.conf" "$T/serve/"
+	sed 's/DNS:radius.example.test/IP:127.0.0.1/' "$D/certs/pki.cnf" >"$D/certs/serve.cnf"
+	RADIUS_PKI=$D/certs _pki_issue serve server /CN=127.0.0.1 serve.cnf
+	pki_make "$T/other"
+	printf correct-horse-battery >"$T/secret"
+	chmod 600 "$T/secret" "$D/certs/serve.key"
+	serve_start "$T/serve" --listen 0.0.0.0:0 --token-file "$T/secret" --tls-cert "$D/certs/serve.pem" \
+	    --tls-key "$D/certs/serve.key"
+	TLS_URL=http://127.0.0.1:$(sed -n 's/.*listening on 0[.]0[.]0[.]0:\([0-9]*\).*/\1/p' "$T/serve/serve.log")
+	ca="s|#ca_info_file = .*|ca_info_file = \"$D/certs/ca.pem\"|"
+	basic="s|auth = 'none'|auth = 'basic'|"
+	token="s|password = ''|password = 'correct-horse-battery'|"
+	over_tls good "$ca" "$basic" "$token"
+	run login "$T/good" 00-1B-2C-3D-4E-01
+	pap=$output
+	# Longer than the first of the two modules can send.
+	long=()
+	for _ in {1..12}; do long+=("Cisco-AVPair += \"a=$(printf '/%.0s' {1..200})\""); done
+	run login "$T/good" 00-1B-2C-3D-4E-01 "${long[@]}"
+	longer=$output
+	run eap_tls_run "$T/good" good
+	tls=$output
+	run eap_tls_run "$T/good" leaving
+	wiped=$output
+	rm -f "$D/state/journal.ndjson"
+	run radclient -x -r 1 -t 15 "127.0.0.1:$(radius_get "$T/good" ACCT_PORT)" acct "$RADIUS_SECRET" \
+	    <<<'Acct-Status-Type = Start, Acct-Session-Id = "1", Calling-Station-Id = "00-1B-2C-3D-4E-01"'
+	acct=$output
+	freeradius_stop "$T/good"
+	assert_has "$pap" 'Tunnel-Private-Group-Id:0 = "750"'
+	assert_has "$longer" 'Tunnel-Private-Group-Id:0 = "750"'
+	assert_eq "$(vlan "$tls")" 750
+	refused "$wiped"
+	assert_has "$acct" Accounting-Response
+	assert_eq "$(last .accounting)" start
+	rm -f "$D/state/journal.ndjson"
+	for wrong in token none ca name; do
+		case $wrong in
+		token)	over_tls $wrong "$ca" "$basic" "s|password = ''|password = 'wrong-horse-battery'|" ;;
+		none)	over_tls $wrong "$ca" ;;
+		ca)	over_tls $wrong "s|#ca_info_file = .*|ca_info_file = \"$T/other/certs/ca.pem\"|" "$basic" "$token" ;;
+		name)	over_tls $wrong "$ca" "$basic" "$token" 's|https://127.0.0.1|https://localhost|' ;;
+		esac
+		run login "$T/$wrong" 00-1B-2C-3D-4E-01
+		pap=$output
+		run eap_tls_run "$T/$wrong" good
+		freeradius_stop "$T/$wrong"
+		case $wrong in
+		token|none)
+			assert_has "$pap" Access-Reject
+			refused "$output"
+			;;
+		*)	# As where nac-serve is away: the fallback of the policy.
+			assert_has "$pap" 'Tunnel-Private-Group-Id:0 = "1"'
+			assert_eq "$(vlan "$output")" 1
+			;;
+		esac
+		refute_has "$pap$output" 750
+	done
+	# It was never asked.
+	[ ! -e "$D/state/journal.ndjson" ]
+	refute_has "$(cat "$T/serve/serve.log")" horse
+	serve_stop "$T/serve"
+}
+
 @test "bench/serve: no authentication is wrongly answered or lost, on any of its ways" {
 	run -0 "$NAC_ROOT/bench/serve" --count 100 --rounds 1
 	for v in plain nginx nac-serve python3 python3-log; do

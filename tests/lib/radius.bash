@@ -177,7 +177,7 @@ _radius_raddb() {
 	# The server refuses a configuration that others may write.
 	chmod -R u+w,go-w "$raddb"
 	if [ -n "$rest" ]; then
-		sed "s|^\([[:space:]]*connect_uri = \).*|\1\"$rest\"|" \
+		sed "0,/connect_uri = /s|^\([[:space:]]*connect_uri = \).*|\1\"$rest\"|" \
 		    "$raddb/mods-available/nacrest" >"$raddb/mods-available/nac"
 		sed -i 's|^\([[:space:]]*\)log_acct$|&\n\1nac|' "$raddb/sites"
 		return
