@@ -133,3 +133,23 @@ libraries() {
 		assert_has "$stderr" "may be written by others"
 	done
 }
+
+@test "the units of systemd hold nothing that systemd does not know" {
+	command -v systemd-analyze >/dev/null || skip "needs systemd-analyze"
+	mkdir "$BATS_TEST_TMPDIR/units"
+	for f in "$NAC_ROOT"/share/systemd/*; do
+		# A command that is not there is one of its complaints.
+		sed "s|/usr/local/bin/|/bin/true /usr/local/bin/|" "$f" >"$BATS_TEST_TMPDIR/units/${f##*/}"
+	done
+	# Of Debian's own units, which ours name, it may say what it likes.
+	verify() { systemd-analyze verify --man=no "$BATS_TEST_TMPDIR"/units/* 2>&1 | grep -v '^/lib/systemd/' || :; }
+	run -0 verify
+	assert_eq "$output" ""
+	sed -i 's/^ProtectSystem=/ProtectSytem=/' "$BATS_TEST_TMPDIR/units/nac-serve.service"
+	run -0 verify
+	assert_has "$output" "ProtectSytem"
+	# Each of their programs is one that is installed.
+	while read -r p; do
+		command -v "$p" >/dev/null || { echo "$p"; return 1; }
+	done < <(sed -n 's|^Exec[A-Za-z]*=/usr/local/bin/\([^ ]*\).*|\1|p' "$NAC_ROOT"/share/systemd/*.service | sort -u)
+}
