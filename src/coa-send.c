@@ -5,6 +5,7 @@
 #include <err.h>
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 #include "base/when.h"
 #include "device/record.h"
 #include "radius/lint.h"
+#include "radius/nas_watch.h"
 #include "radius/sender.h"
 
 #define RATE_MAX	100000
@@ -64,6 +66,8 @@ struct arguments {
 };
 
 static bool	 on_terminal;
+static struct nas_watch	*watch;
+static volatile sig_atomic_t		 hangup;
 
 /* Empties the line of progress, so that a message can stand there. */
 static void
@@ -117,6 +121,31 @@ run(struct sender *s)
 	progress(s);
 }
 
+static void
+on_hangup(int sig)
+{
+	(void)sig;
+	hangup = 1;
+}
+
+/* As conf_warn(), beside the line of progress. */
+static void
+report(void *arg, const char *message)
+{
+	(void)arg;
+	say("%s", message);
+}
+
+/* The NAS file and the profiles may be others by now. */
+static void
+look(struct sender *s)
+{
+	bool	 force = hangup != 0;
+
+	hangup = 0;
+	s->nas = nas_watch_look(watch, force);
+}
+
 /* Standard input for record_each(): the exchanges go on while it waits. */
 static ssize_t
 read_input(void *cookie, char *buf, size_t size)
@@ -124,10 +153,15 @@ read_input(void *cookie, char *buf, size_t size)
 	struct sender	*s = cookie;
 	ssize_t		 n;
 
-	while (!fleet_run(s->fleet, STDIN_FILENO, on_terminal ? PROGRESS_MS : -1))
+	while (!fleet_run(s->fleet, STDIN_FILENO, on_terminal ? PROGRESS_MS : -1)) {
 		progress(s);
+		if (hangup)
+			look(s);
+	}
 	while ((n = read(STDIN_FILENO, buf, size)) == -1 && errno == EINTR)
 		;
+	if (n > 0)
+		look(s);
 	return n;
 }
 
@@ -249,8 +283,10 @@ set_up(struct sender *s, const struct arguments *a, const struct conf *conf)
 		return false;
 	if (a->lint)
 		return lint_all(nas, profiles, s->dict, conf_warn, NULL);
-	return (s->nas = nas_load(nas, conf_warn, NULL)) != NULL &&
-	    nas_profiles(s->nas, profiles, s->dict, conf_warn, NULL);
+	if ((watch = nas_watch_new(nas, profiles, s->dict, report, NULL)) == NULL)
+		return false;
+	s->nas = nas_watch_look(watch, false);
+	return true;
 }
 
 /* Opens the journal, if there is to be one.  Returns whether all is well. */
@@ -279,6 +315,9 @@ send_all(struct sender *s, int argc, char **argv)
 	FILE					*in;
 	int					 status;
 
+	/* Whoever reads a stream is told to look at its files again so. */
+	if (argc == 0)
+		signal(SIGHUP, on_hangup);
 	sender_start(s);
 	if ((in = fopencookie(s, "r", input)) == NULL)
 		err(EX_OSERR, NULL);
@@ -326,7 +365,7 @@ main(int argc, char **argv)
 		status = send_all(&s, argc - optind, argv + optind);
 out:
 	owed_close(s.owed);
-	nas_free(s.nas);
+	nas_watch_free(watch);
 	dict_free(s.dict);
 	conf_free(conf);
 	return cli_finish(status);

@@ -317,13 +317,20 @@ nas_secret(struct nas *nas, char why[FILE_WHY])
 	return nas->secret;
 }
 
+struct nas_file *
+nas_hold(struct nas_file *file)
+{
+	file->held++;
+	return file;
+}
+
 void
 nas_free(struct nas_file *file)
 {
 	struct nas	*nas;
 	size_t		 i;
 
-	if (file == NULL)
+	if (file == NULL || file->held-- > 0)
 		return;
 	for (i = 0; i < file->n; i++) {
 		nas = &file->nas[i];

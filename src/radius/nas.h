@@ -43,6 +43,7 @@ struct nas_file {
 	size_t		  n;
 	struct profile	**profile;
 	size_t		  nprofile;
+	unsigned	  held;			/* private: nas_hold() */
 };
 
 /*
@@ -81,7 +82,10 @@ bool	 nas_address(const struct nas *nas, const struct session *s,
  */
 const char *nas_secret(struct nas *nas, char why[FILE_WHY]);
 
-/* Wipes the secrets and frees everything; NULL is fine. */
+/* Keeps the file for one more nas_free(); returns it. */
+struct nas_file *nas_hold(struct nas_file *file);
+
+/* Wipes the secrets and frees everything once nobody else holds it; NULL is fine. */
 void	 nas_free(struct nas_file *file);
 
 #endif

@@ -20,6 +20,7 @@ job_free(struct job *job)
 		return;
 	json_decref(job->rec);
 	json_decref(job->left_out);
+	nas_free(job->file);
 	free(job->ask.key);
 	free(job->where);
 	free(job->want);
@@ -422,6 +423,7 @@ act(struct sender *s, json_t *rec, const char *where, const struct session *sess
 
 	if (job == NULL)
 		err(EX_OSERR, NULL);
+	job->file = nas_hold(s->nas);
 	job->profile = nas->profile;
 	job->action = action;
 	job->instead_of = -1;

@@ -33,7 +33,7 @@ struct sender {
 	int			 pause;		/* seconds, see SENDER_PAUSE */
 	struct fleet_options	 options;	/* all but the functions */
 	struct dict		*dict;
-	struct nas_file		*nas;
+	struct nas_file		*nas;		/* may change between two records */
 	struct owed		*owed;		/* the journal; NULL for none */
 	/* Prints one message to stderr; warnx() with something around it. */
 	void			 (*say)(const char *fmt, ...)

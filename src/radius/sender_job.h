@@ -13,6 +13,7 @@ struct job {
 	char			*where;
 	char			*want;		/* for the journal */
 	char			 nas[NAS_ADDRESS];
+	struct nas_file		*file;		/* held: the profile and the secret are its */
 	const struct profile	*profile;
 	enum action		 action;
 	uint8_t			*bytes;		/* the request, without Id, time and digests */

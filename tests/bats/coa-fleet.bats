@@ -25,6 +25,67 @@ load lib_coa
 	wait "$CS_PID" || [ $? -eq 1 ]
 }
 
+@test "a stream: NAS file, profiles and secrets are read anew on a change; broken ones change nothing" {
+	mkdir "$T/profiles"
+	cp "$NAC_ROOT/share/profiles/rfc5176.profile" "$T/profiles/"
+	peer ack
+	first=$P
+	peer ack
+	second=$P
+	line() { echo "nas 127.0.0.0/8 profile ${2-rfc5176} secret-file $T/secret port $(<"$1/port")"; }
+	nas "$(line "$first")"
+	coproc CS { exec coa-send --profiles "$T/profiles" 2>>"$T/err" 3>&-; }
+	# shellcheck disable=SC2153
+	out=${CS[0]} in=${CS[1]} pid=$CS_PID
+	# ask WANT: one more client, and where the request for it went
+	ask() {
+		client "$((++n))" >&"$in"
+		read -t 60 -r output <&"$out"
+		assert_eq "$(wc -l <"$first/log") $(wc -l <"$second/log") $(field profile) $(field result)" "$1"
+	}
+	n=0
+	ask "1 0 rfc5176 ack"
+	nas "$(line "$second")"
+	ask "1 1 rfc5176 ack"
+	assert_eq "$(<"$T/err")" "coa-send: $T/nas: read anew, with its profiles"
+	# A profile: no User-Name or session id, so that only the MAC is in the request.
+	sed -i '/^session \(User\|Acct\)/d' "$T/profiles/rfc5176.profile"
+	ask "1 2 rfc5176 ack"
+	assert_eq "$(tail -n 1 "$second/log" | grep -c 2c0453)" 0
+	assert_eq "$(wc -l <"$T/err")" 2
+	# Faulty: told once, and what was read before goes on.
+	: >"$T/err"
+	echo 'session Nonsense' >>"$T/profiles/rfc5176.profile"
+	ask "1 3 rfc5176 ack"
+	ask "1 4 rfc5176 ack"
+	assert_eq "$(grep -c 'the dictionary has no attribute "Nonsense"' "$T/err")" 1
+	assert_has "$(<"$T/err")" "what was read before stays in force"
+	sed -i '$d' "$T/profiles/rfc5176.profile"
+	nas "$(line "$first")" "nonsense"
+	ask "1 5 rfc5176 ack"
+	assert_has "$(<"$T/err")" "$T/nas:2:1:"
+	rm "$T/nas"
+	ask "1 6 rfc5176 ack"
+	nas "$(line "$first")"
+	ask "2 6 rfc5176 ack"
+	# The secret: the right one is read again when it is back.
+	echo other >"$T/secret.new"
+	chmod 600 "$T/secret.new"
+	cp -p "$T/secret" "$T/secret.old"
+	mv "$T/secret.new" "$T/secret"
+	client "$((++n))" >&"$in"
+	wait_until 60 grep -q BAD "$first/log"
+	mv "$T/secret.old" "$T/secret"
+	: >"$T/err"
+	kill -HUP "$pid"
+	wait_until 60 grep -q "read anew" "$T/err"
+	client "$((++n))" >&"$in"
+	wait_until 60 bash -c "[ \$(grep -vc BAD '$first/log') -ge 3 ]"
+	eval "exec $in>&-"
+	kill "$pid"
+	wait "$pid" || :
+}
+
 @test "a silent NAS does not hold up the others; --jobs 1 keeps the order" {
 	nas "nas 127.0.0.2 profile rfc5176 secret-file $T/secret port 1" "$(<"$T/nas")"
 	run -75 --separate-stderr quick --timeout 2 < <(record "${SESSION/0.0.1/0.0.2}"; record; record "${SESSION/00-01/00-02}")
