@@ -75,6 +75,29 @@ ask() {
 	assert_eq "$(grep -c MACACL "$f")" 1
 }
 
+@test "several runs of --merge at once: no change is lost" {
+	f=$BATS_TEST_TMPDIR/users
+	decided 00:1b:2c:00:00:99 allow 5 | "$USERS" "$f"
+	for i in {10..29}; do
+		decided "00:1b:2c:00:00:$i" allow "$i" | "$USERS" --merge "$f" 3>&- &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do wait "$pid"; done
+	assert_eq "$(grep -c MACACL "$f")" 21
+	assert_eq "$(grep -c '^radius_accept_attr=81:s:' "$f")" 21
+	assert_eq "$(ls "$BATS_TEST_TMPDIR")" users
+	# One that hangs: the others give up, and leave the file as it is.
+	(exec 9<"$BATS_TEST_TMPDIR" && flock 9 && exec sleep 300) 3>&- &
+	held=$!
+	wait_until 20 bash -c "! flock -n '$BATS_TEST_TMPDIR' true"
+	# faketime has no say in the kernel's timers: a shorter patience instead.
+	sed 's/flock -w 60/flock -w 1/' "$USERS" >"$BATS_TEST_TMPDIR/impatient"
+	run -75 --separate-stderr bash "$BATS_TEST_TMPDIR/impatient" --merge "$f" < <(decided 00:1b:2c:00:00:98 allow 5)
+	kill "$held"
+	assert_has "$stderr" "$f: another run is writing it"
+	assert_eq "$(grep -c MACACL "$f")" 21
+}
+
 # hostapd's RADIUS server has its port
 server_up() {
 	[ -n "$(in_netns "$NETNS" ss -Hlnu sport = :1812)" ]
