@@ -243,6 +243,13 @@ wipe_secrets(struct secrets *s)
 	free(s->cert);
 }
 
+static void
+close_listeners(struct listener *l, size_t n)
+{
+	while (n > 0)
+		listen_close(&l[--n]);
+}
+
 /* Opens what is to be listened on, and refuses what would let the network in
  * without TLS and a token.  Returns how many there are. */
 static size_t
@@ -256,14 +263,16 @@ open_listeners(const struct settings *set, struct listener *l)
 		errx(EX_CONFIG, "%s", why);
 	n = (size_t)given;
 	for (i = 0; given == 0 && i < set->nwhere; i++, n++)
-		if ((rc = listen_open(set->where[i], &l[i], why)) != 0)
-			errx(rc, "--listen: %s", why);
+		if ((rc = listen_open(set->where[i], &l[i], why)) != 0) {
+			warnx("--listen: %s", why);
+			close_listeners(l, n);
+			exit(rc);
+		}
 	for (i = 0; i < n; i++)
 		if (!l[i].local && (set->cert_file == NULL || set->token_file == NULL)) {
 			warnx("%s: is beyond loopback: needs --tls-cert, --tls-key and "
 			    "--token-file", l[i].name);
-			while (n > 0)
-				listen_close(&l[--n]);
+			close_listeners(l, n);
 			exit(EX_CONFIG);
 		}
 	return n;
@@ -343,8 +352,7 @@ main(int argc, char **argv)
 		http_stop(http);
 		warnx("stopped");
 	}
-	for (i = 0; i < n; i++)
-		listen_close(&listeners[i]);
+	close_listeners(listeners, n);
 	metrics_free(routes.metrics);
 out:
 	live_free(routes.live);

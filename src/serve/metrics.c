@@ -8,6 +8,7 @@
 #include <sysexits.h>
 
 #include "base/cli.h"
+#include "base/text.h"
 #include "serve/metrics.h"
 
 typedef _Atomic uint64_t	counter;
@@ -242,16 +243,26 @@ print_requests(FILE *f, struct metrics *m)
 	}
 }
 
-/* A label's value: backslash, quote and newline escaped; cut rather than fail. */
+/* A label's value: backslash, quote and newline escaped; cut, between characters,
+ * rather than fail.  Prometheus refuses all of a page with one byte that is no
+ * UTF-8, and the name of a file may have any: such a byte becomes `?'. */
 static const char *
 label(char *out, size_t size, const char *s)
 {
-	size_t	 o = 0;
+	size_t	 o = 0, n, left = strlen(s);
 
-	for (; *s != '\0' && o + 3 < size; s++) {
+	for (; left > 0; s += n, left -= n) {
+		n = text_utf8_len((const unsigned char *)s, left);
+		if (o + (n > 2 ? n : 2) >= size)
+			break;
 		if (*s == '\\' || *s == '"' || *s == '\n')
 			out[o++] = '\\';
-		out[o++] = *s == '\n' ? 'n' : *s;
+		if (n > 1)
+			memcpy(out + o, s, n);
+		else
+			out[o] = n == 0 ? '?' : *s == '\n' ? 'n' : *s;
+		n += n == 0;
+		o += n;
 	}
 	out[o] = '\0';
 	return out;

@@ -261,6 +261,24 @@ out:
 }
 
 /*
+ * Whether a decision is a yes where nothing else can be said: a VLAN of any number
+ * may be one to mend devices in, so only a device that is fit gets it, or one
+ * whose rule says so by the role; and neither in the quarantine.
+ */
+static bool
+smallstep_yes(const struct hook *h)
+{
+	const struct decision	*d = &h->decision;
+	char			 vlan[8];
+
+	snprintf(vlan, sizeof(vlan), "%d", h->quarantine_vlan);
+	if (!h->accept || h->error[0] != '\0' || (d->vlan != NULL && strcmp(d->vlan, vlan) == 0))
+		return false;
+	return d->state == COMPLIANCE_COMPLIANT || d->state == COMPLIANCE_GRACE ||
+	    (d->role != NULL && strcmp(d->role, SMALLSTEP_ROLE) == 0);
+}
+
+/*
  * Yes or no is all that can be said there.  A quarantine VLAN cannot be, so what
  * would go into it, and the fallback, is a no.
  */
@@ -270,7 +288,7 @@ answer_smallstep(const struct routes *r, struct work *w, const struct ask *a, in
 {
 	struct hook	*h = &w->hook;
 	struct jsonw	 jw;
-	char		 why[SMALLSTEP_WHY], vlan[8];
+	char		 why[SMALLSTEP_WHY];
 	bool		 yes;
 
 	if (r->smallstep == NULL) {
@@ -288,16 +306,15 @@ answer_smallstep(const struct routes *r, struct work *w, const struct ask *a, in
 		return;
 	}
 	decide(r, w, now);
-	snprintf(vlan, sizeof(vlan), "%d", h->quarantine_vlan);
-	yes = h->accept && h->error[0] == '\0' &&
-	    (h->decision.vlan == NULL || strcmp(h->decision.vlan, vlan) != 0);
+	yes = smallstep_yes(h);
 	jw_init(&jw, w->answer, sizeof(w->answer));
 	jw_object(&jw, NULL);
 	jw_bool(&jw, "allow", yes);
 	if (!yes) {
 		jw_object(&jw, "error");
 		jw_str(&jw, "code", compliance_name(h->decision.state));
-		jw_str(&jw, "message", h->decision.reason);
+		jw_str(&jw, "message", h->accept && h->error[0] == '\0' ?
+		    "what the rules give cannot be said here" : h->decision.reason);
 		jw_end_object(&jw);
 	}
 	jw_end_object(&jw);

@@ -19,6 +19,9 @@
  * recorded one. */
 #define SMALLSTEP_SKEW	300
 
+/* The role by which a rule lets in a device that is not compliant. */
+#define SMALLSTEP_ROLE	"smallstep"
+
 struct smallstep_key {
 	unsigned char	 key[SMALLSTEP_KEY];
 	size_t		 len;

@@ -216,6 +216,30 @@ cert() {
 	webhook "$D/good.pem" | jq -c '.x509Certificate.raw |= .[0:80]' >"$D/q"
 	run -0 smallstep "$D/q"
 	assert_eq "${lines[-1]}" 400
+	# A VLAN of any number may be one to mend devices in: a yes is for the compliant,
+	# for those in grace, and for those whose rule says so; none in the quarantine.
+	device $BAD LAPTOP-B 00:1b:2c:3d:4e:02 grace managed | nac-cache put >/dev/null
+	device $LEAVING PHONE-C 00:1b:2c:3d:4e:03 noncompliant managed | nac-cache put >/dev/null
+	while read -r want rules; do
+		serve_stop "$D"
+		printf '%s\n' "$rules" >"$D/site.rules"
+		serve_start "$D" --smallstep-secret "$D/secret"
+		got=
+		for c in good bad leaving stranger; do
+			webhook "$D/$c.pem" >"$D/q"
+			run -0 smallstep "$D/q"
+			got+=$(jq -r '.allow | tostring[0:1]' <<<"${lines[0]}")
+		done
+		assert_eq "$rules: $got" "$rules: $want"
+	done <<-'END'
+	ttff allow with vlan 20
+	ttff allow with role corp
+	tttt allow with vlan 20, role smallstep
+	ttff allow with role Smallstep
+	ffff allow with vlan 1, role smallstep
+	ffff deny
+	END
+	assert_eq "$(jq -r .error.code <<<"${lines[0]}")" pending
 	# Broken rules: the fallback would be a quarantine, so it is a no.
 	serve_stop "$D"
 	echo 'allow wth' >"$D/site.rules"
@@ -295,6 +319,9 @@ cert() {
 	[ -S "$D/sock" ]
 	serve_start "$D" --listen "unix:$D/sock"
 	serve_stop "$D"
+	[ ! -e "$D/sock" ]
+	# A later address that cannot be had: nothing of the first is left.
+	run -64 --separate-stderr nac-serve --listen "unix:$D/sock" --listen nowhere
 	[ ! -e "$D/sock" ]
 	# What systemd does: descriptor 3, LISTEN_FDS and the pid.
 	cat >"$D/activate" <<-'END'
@@ -642,6 +669,19 @@ session() {
 	assert_has "$output" 'nac_journal_lines_total{result="written"} 4'
 	assert_has "$output" 'nac_requests_total{path="/freeradius/authorize",status="200"} 3'
 	assert_has "$output" 'nac_requests_total{path="/freeradius/authorize",status="401"} 1'
+	# A path that is cut, in the middle of a character or not; no byte that is none.
+	for pad in a aa aaa; do
+		serve_stop "$D"
+		rules=$D/$pad$(printf 'ä%.0s' {1..116})$(printf '\xff.rules')
+		cp "$D/site.rules" "$rules"
+		LC_ALL=C sed -i "s|^rules = .*|rules = $rules|" "$INTUNE_NAC_CONF"
+		serve_start "$D"
+		serve_ask "$D" /freeradius/authorize -d "$(radius Calling-Station-Id=00-1B-2C-3D-4E-01)" >/dev/null
+		serve_ask "$D" /metrics >"$D/page"
+		run -0 iconv -f UTF-8 -t UTF-8 -o /dev/null "$D/page"
+		assert_has "$(<"$D/page")" 'name="Corp compliant",action="allow"} 1'
+		output=$(<"$D/page")
+	done
 	# Prometheus' own grammar, line by line.
 	run -1 grep -vE '^(# (HELP|TYPE) [a-z_]+ .*|[a-z_]+(\{[a-z_]+="([^"\\]|\\.)*"(,[a-z_]+="([^"\\]|\\.)*")*\})? -?[0-9.e+-]+)?$' <<<"$(head -n -1 <<<"$output")"
 }
