@@ -42,6 +42,7 @@ static const char usage[] =
 "  -h, --help             this text\n"
 "      --version          print the version\n";
 
+#define OLDER_MAX	4	/* certificates whose connections are kept, beside the newest */
 #define LISTEN_DEFAULT	"127.0.0.1:8043"
 #define TOKEN_MIN	16	/* characters; shorter ones are guessed */
 #define PEM_MAX		(1024 * 1024)
@@ -193,27 +194,58 @@ parse(struct settings *set, int argc, char **argv)
 		add_listen(set, LISTEN_DEFAULT);
 }
 
-/* A PEM file, whole. */
+/* A PEM file, whole.  Returns NULL after a message, with a status in *rc. */
 static char *
-read_pem(const char *path, int private, size_t *len)
+read_pem(const char *path, int private, size_t *len, int *rc)
 {
 	char	*text, why[FILE_WHY];
-	int	 fd, rc;
+	int	 fd, got;
 
-	if ((fd = file_open_checked(path, private, why)) == -1)
-		errx(errno == EPERM || errno == EACCES ? EX_NOPERM : EX_CONFIG, "%s", why);
-	rc = file_read_all(fd, PEM_MAX, &text, len);
+	*rc = EX_CONFIG;
+	if ((fd = file_open_checked(path, private, why)) == -1) {
+		if (errno == EPERM || errno == EACCES)
+			*rc = EX_NOPERM;
+		warnx("%s", why);
+		return NULL;
+	}
+	got = file_read_all(fd, PEM_MAX, &text, len);
+	if (got == -1)
+		warn("%s", path);
 	close(fd);
-	if (rc == -1)
-		err(EX_CONFIG, "%s", path);
-	return text;
+	return got == -1 ? NULL : text;
+}
+
+static void
+wipe_tls(struct secrets *s)
+{
+	if (s->key != NULL)
+		explicit_bzero(s->key, s->key_len);
+	free(s->key);
+	free(s->cert);
+	s->key = s->cert = NULL;
+}
+
+/* Certificate and key, if there are to be any.  Returns 0 or a status. */
+static int
+read_tls(const struct settings *set, struct secrets *s)
+{
+	size_t	 len;
+	int	 rc = 0;
+
+	if (set->cert_file != NULL &&
+	    ((s->cert = read_pem(set->cert_file, 0, &len, &rc)) == NULL ||
+	    (s->key = read_pem(set->key_file, 1, &s->key_len, &rc)) == NULL)) {
+		wipe_tls(s);
+		return rc;
+	}
+	return 0;
 }
 
 static void
 read_secrets(const struct settings *set, struct secrets *s)
 {
 	char	 why[FILE_WHY];
-	size_t	 len;
+	int	 rc;
 
 	if (set->token_file != NULL) {
 		if (file_secret(set->token_file, &s->token, why) == -1)
@@ -224,10 +256,8 @@ read_secrets(const struct settings *set, struct secrets *s)
 	}
 	if (set->smallstep_file != NULL && !smallstep_load(set->smallstep_file, &s->smallstep))
 		exit(EX_CONFIG);
-	if (set->cert_file != NULL) {
-		s->cert = read_pem(set->cert_file, 0, &len);
-		s->key = read_pem(set->key_file, 1, &s->key_len);
-	}
+	if ((rc = read_tls(set, s)) != 0)
+		exit(rc);
 }
 
 static void
@@ -235,12 +265,9 @@ wipe_secrets(struct secrets *s)
 {
 	if (s->token != NULL)
 		explicit_bzero(s->token, strlen(s->token));
-	if (s->key != NULL)
-		explicit_bzero(s->key, s->key_len);
 	explicit_bzero(&s->smallstep, sizeof(s->smallstep));
 	free(s->token);
-	free(s->key);
-	free(s->cert);
+	wipe_tls(s);
 }
 
 static void
@@ -296,12 +323,82 @@ catch_signals(void)
 	return fd;
 }
 
+/* What answers: one http, and those with an older certificate that still have
+ * connections. */
+struct serving {
+	const struct settings	*set;
+	struct secrets		*secrets;
+	const struct routes	*routes;
+	const struct listener	*listeners;
+	size_t			 n;
+	struct http		*http;
+	struct http		*older[OLDER_MAX];
+	size_t			 nolder;
+};
+
+/* Starts answering by the secrets there are.  NULL after a message. */
+static struct http *
+start(const struct serving *s, const struct secrets *secrets)
+{
+	struct http_options	 o = s->set->http;
+
+	o.cert = secrets->cert;
+	o.key = secrets->key;
+	return http_start(s->listeners, s->n, &o, s->routes);
+}
+
+/* Ends what has no more connections, or the oldest when there are too many. */
+static void
+end_older(struct serving *s, bool one)
+{
+	size_t	 i, o = 0;
+
+	for (i = 0; i < s->nolder; i++)
+		if (http_retired(s->older[i]) || (one && i == 0))
+			http_stop(s->older[i]);
+		else
+			s->older[o++] = s->older[i];
+	s->nolder = o;
+}
+
+/* Another certificate: new connections get it, those that are open keep theirs until
+ * their next answer.  Nobody is turned away meanwhile. */
+static void
+reload_tls(struct serving *s)
+{
+	struct secrets	 new = { NULL, NULL, NULL, 0, { { 0 }, 0 } };
+	struct http	*http = NULL;
+
+	if (s->set->cert_file == NULL)
+		return;
+	if (read_tls(s->set, &new) == 0 && strcmp(new.cert, s->secrets->cert) == 0 &&
+	    strcmp(new.key, s->secrets->key) == 0) {
+		wipe_tls(&new);
+		return;
+	}
+	if (new.cert == NULL || (http = start(s, &new)) == NULL) {
+		warnx("the certificate read before stays in force");
+		wipe_tls(&new);
+		return;
+	}
+	http_retire(s->http);
+	end_older(s, s->nolder == OLDER_MAX);
+	s->older[s->nolder++] = s->http;
+	s->http = http;
+	wipe_tls(s->secrets);
+	s->secrets->cert = new.cert;
+	s->secrets->key = new.key;
+	s->secrets->key_len = new.key_len;
+	warnx("%s: the new certificate is in force", s->set->cert_file);
+}
+
 /* Until SIGTERM or SIGINT. */
 static void
-run(struct http *http, struct live *live, int signals)
+run(struct serving *s, struct live *live, int signals)
 {
 	struct signalfd_siginfo	 info;
 	struct pollfd		 p = { signals, POLLIN, 0 };
+	size_t			 i;
 
 	for (;;) {
 		poll(&p, 1, LOOK_MS);
@@ -309,10 +406,22 @@ run(struct http *http, struct live *live, int signals)
 			if (info.ssi_signo != SIGHUP)
 				return;
 			live_reload(live, true);
+			reload_tls(s);
 		}
 		live_reload(live, false);
-		http_sweep(http);
+		http_sweep(s->http);
+		for (i = 0; i < s->nolder; i++)
+			http_sweep(s->older[i]);
+		end_older(s, false);
 	}
+}
+
+static void
+stop(struct serving *s)
+{
+	http_stop(s->http);
+	while (s->nolder > 0)
+		http_stop(s->older[--s->nolder]);
 }
 
 int
@@ -322,7 +431,7 @@ main(int argc, char **argv)
 	struct secrets	 secrets = { NULL, NULL, NULL, 0, { { 0 }, 0 } };
 	struct listener	 listeners[LISTEN_MAX];
 	struct routes	 routes = { .say = say };
-	struct http	*http = NULL;
+	struct serving	 serving = { &set, &secrets, &routes, listeners, 0, NULL, { NULL }, 0 };
 	size_t		 n = 0, i;
 	int		 status = STATUS_OK, signals;
 
@@ -341,15 +450,14 @@ main(int argc, char **argv)
 	routes.metrics = metrics_new();
 	routes.token = secrets.token;
 	routes.smallstep = set.smallstep_file != NULL ? &secrets.smallstep : NULL;
-	set.http.cert = secrets.cert;
-	set.http.key = secrets.key;
-	if ((http = http_start(listeners, n, &set.http, &routes)) == NULL)
+	serving.n = n;
+	if ((serving.http = start(&serving, &secrets)) == NULL)
 		status = EX_UNAVAILABLE;
 	else {
 		for (i = 0; i < n; i++)
 			warnx("listening on %s", listeners[i].name);
-		run(http, routes.live, signals);
-		http_stop(http);
+		run(&serving, routes.live, signals);
+		stop(&serving);
 		warnx("stopped");
 	}
 	close_listeners(listeners, n);

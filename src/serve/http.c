@@ -3,6 +3,7 @@
 
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -35,6 +36,9 @@ struct request {
 	size_t		 len, room;
 };
 
+/* A connection that was accepted as its daemon was retired is counted by then. */
+#define RETIRING_US	2000000
+
 /* One connection.  busy: since when it owes us the rest of a request, or we owe
  * it an answer (milliseconds of the monotonic clock); 0: neither. */
 struct conn {
@@ -49,10 +53,12 @@ struct http {
 	const struct routes	*routes;
 	struct http_options	 options;
 	struct MHD_Daemon	*daemon[LISTEN_MAX];
+	int			 fd[LISTEN_MAX];	/* a copy of the listener's */
 	size_t			 ndaemon;
 	atomic_uint		 under_way;
 	atomic_bool		 stopping;
 	atomic_uint		 nconns;
+	int64_t			 retired;	/* when that was, by now_us() */
 
 	pthread_mutex_t		 lock;		/* of what follows */
 	struct conn		*conns;
@@ -325,7 +331,7 @@ on_log(void *cls, const char *fmt, va_list ap)
 }
 
 static struct MHD_Daemon *
-start_one(struct http *h, const struct listener *l, unsigned int share)
+start_one(struct http *h, int fd, unsigned int share)
 {
 	const struct http_options	*o = &h->options;
 	unsigned int			 flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TURBO |
@@ -347,7 +353,7 @@ start_one(struct http *h, const struct listener *l, unsigned int share)
 	}
 	return MHD_start_daemon(flags, 0, NULL, NULL, on_request, h,
 	    MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-	    MHD_OPTION_LISTEN_SOCKET, l->fd,
+	    MHD_OPTION_LISTEN_SOCKET, fd,
 	    MHD_OPTION_THREAD_POOL_SIZE, o->threads,
 	    MHD_OPTION_CONNECTION_LIMIT, share,
 	    MHD_OPTION_CONNECTION_TIMEOUT, o->timeout,
@@ -378,7 +384,9 @@ http_start(const struct listener *l, size_t n, const struct http_options *o,
 	if (h->options.threads == 1)
 		h->options.threads = 0;
 	for (i = 0; i < n; i++) {
-		if ((h->daemon[i] = start_one(h, &l[i], share)) == NULL) {
+		/* libmicrohttpd closes the one it has when it does not start. */
+		if ((h->fd[i] = fcntl(l[i].fd, F_DUPFD_CLOEXEC, 0)) == -1 ||
+		    (h->daemon[i] = start_one(h, h->fd[i], share)) == NULL) {
 			warnx("%s: libmicrohttpd does not start (%s)", l[i].name,
 			    o->cert != NULL ? "certificate or key?" : "out of threads?");
 			http_stop(h);
@@ -405,6 +413,23 @@ http_sweep(struct http *h)
 }
 
 void
+http_retire(struct http *h)
+{
+	size_t	 i;
+
+	h->stopping = true;
+	h->retired = now_us();
+	for (i = 0; i < h->ndaemon; i++)
+		MHD_quiesce_daemon(h->daemon[i]);
+}
+
+bool
+http_retired(const struct http *h)
+{
+	return h->nconns == 0 && now_us() - h->retired > RETIRING_US;
+}
+
+void
 http_stop(struct http *h)
 {
 	const struct timespec	 pause = { 0, 10000000 };
@@ -416,8 +441,10 @@ http_stop(struct http *h)
 		MHD_quiesce_daemon(h->daemon[i]);
 	while (h->under_way > 0 && now_us() < end)
 		nanosleep(&pause, NULL);
-	for (i = 0; i < h->ndaemon; i++)
+	for (i = 0; i < h->ndaemon; i++) {
 		MHD_stop_daemon(h->daemon[i]);
+		close(h->fd[i]);
+	}
 	while (h->nwork > 0)
 		work_free(h->work[--h->nwork]);
 	pthread_mutex_destroy(&h->lock);

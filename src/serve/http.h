@@ -33,6 +33,13 @@ struct http *http_start(const struct listener *l, size_t n, const struct http_op
  * so. */
 void	 http_sweep(struct http *h);
 
+/* Takes no more connections, and closes each after its next answer; another http may
+ * have the listeners from now on. */
+void	 http_retire(struct http *h);
+
+/* Whether http_stop() of what was retired would cut nobody off. */
+bool	 http_retired(const struct http *h);
+
 /* Takes no more connections, lets requests under way be answered for as long as
  * one may take, and ends. */
 void	 http_stop(struct http *h);

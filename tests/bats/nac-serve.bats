@@ -308,6 +308,82 @@ cert() {
 	done
 }
 
+# tls_pair NAME: a self-signed certificate for localhost and its key
+tls_pair() {
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
+	    -addext subjectAltName=DNS:localhost -keyout "$D/$1.key" -out "$D/$1.crt" 2>/dev/null
+	chmod 600 "$D/$1.key"
+}
+
+@test "SIGHUP: a new certificate for new connections, and no connection is lost; a faulty one changes nothing" {
+	for n in one two; do tls_pair $n; done
+	cp "$D/one.crt" "$D/tls.crt"
+	cp -p "$D/one.key" "$D/tls.key"
+	serve_start "$D" --tls-cert "$D/tls.crt" --tls-key "$D/tls.key"
+	port=$(serve_url "$D" | sed 's/.*://')
+	pid=$(cat "$D/serve.pid")
+	by() { curl -s -m 20 --cacert "$D/$1.crt" "https://localhost:$port/healthz"; }
+	pair() {
+		cp -p "$D/$1.key" "$D/tls.key"
+		cp "$D/$2.crt" "$D/tls.crt"
+		: >"$D/serve.log"
+		kill -HUP "$pid"
+		wait_for 30 grep -q "$3" "$D/serve.log"
+	}
+	assert_eq "$(by one)" ok
+	run ! by two
+	# One that stays open over the change.
+	cat >"$D/kept" <<-'END'
+	import http.client, ssl, sys
+	c = http.client.HTTPSConnection("localhost", int(sys.argv[1]), timeout=60,
+	    context=ssl.create_default_context(cafile=sys.argv[2]))
+	for line in sys.stdin:
+	    try:
+	        c.request("GET", "/healthz")
+	        r = c.getresponse()
+	        print(r.read().decode().strip(), r.getheader("Connection"), flush=True)
+	    except ssl.SSLCertVerificationError:
+	        print("another certificate", flush=True)
+	END
+	coproc KEPT { exec python3 "$D/kept" "$port" "$D/one.crt" 3>&-; }
+	kept_out=${KEPT[0]} kept_in=${KEPT[1]}
+	kept() {
+		echo >&"$kept_in"
+		read -t 60 -r line <&"$kept_out"
+		assert_eq "$line" "$1"
+	}
+	kept "ok None"
+	pair two two "the new certificate is in force"
+	assert_eq "$(by two)" ok
+	run ! by one
+	kept "ok close"
+	kept "another certificate"
+	eval "exec $kept_in>&-"
+	# A key of another pair, no certificate at all: a line, and the last good ones.
+	pair one two "the certificate read before stays in force"
+	assert_has "$(<"$D/serve.log")" "certificate or key?"
+	: >"$D/empty.crt"
+	pair two empty "the certificate read before stays in force"
+	chmod 644 "$D/two.key"
+	pair two two "stays in force"
+	assert_has "$(<"$D/serve.log")" "$D/tls.key: "
+	chmod 600 "$D/two.key"
+	assert_eq "$(by two)" ok
+	# Changed again and again under load.
+	for _ in {1..300}; do printf 'url = "https://localhost:%s/healthz"\noutput = "/dev/null"\nwrite-out = "%%{http_code}\\n"\n' "$port"; done >"$D/load"
+	for i in 1 2 3; do
+		curl -sk -Z --parallel-max 8 -m 100 -K "$D/load" >"$D/codes.$i" 3>&- &
+		pids+=($!)
+	done
+	for i in one two one two one two one two; do
+		pair $i $i "is in force"
+	done
+	for p in "${pids[@]}"; do wait "$p"; done
+	assert_eq "$(sort "$D"/codes.? | uniq -c | tr -s ' ')" " 900 200"
+	assert_eq "$(by two)" ok
+	serve_stop "$D"
+}
+
 @test "a Unix socket, over one that a killed server left; and the sockets of systemd" {
 	serve_start "$D" --listen "unix:$D/sock"
 	assert_eq "$(stat -c %a "$D/sock")" 660
