@@ -119,6 +119,41 @@ load lib_coa
 	assert_has "$(jq -r 'select(.coa.tries == 0).coa.why' <<<"$output")" "not tried: this NAS did not answer"
 }
 
+@test "a NAS that has never answered gets four at a time" {
+	peer silent
+	for i in {1..20}; do client "$i"; done >"$T/in"
+	run -75 --separate-stderr quick <"$T/in"
+	assert_eq "$(wc -l <"$P/log")" 4
+}
+
+@test "a silent NAS is left alone for as long as --silent says, and then one request tries it" {
+	peer silent,silent,ack
+	coproc CS { exec coa-send --timeout 1 --tries 1 --silent 1 2>>"$T/err" 3>&-; }
+	out=${CS[0]} in=${CS[1]} pid=$CS_PID n=0 spared=0
+	ask() {
+		client "$((++n))" >&"$in"
+		read -t 60 -r output <&"$out"
+	}
+	ask
+	assert_eq "$(field result) $(field tries)" "silent 1"
+	# Each that comes too early is not sent; the one that tries is silence again.
+	until ask && [ "$(field tries)" = 1 ]; do ((++spared)); sleep 0.1; done
+	assert_eq "$(field result)" silent
+	until ask && [ "$(field tries)" = 1 ]; do ((++spared)); sleep 0.1; done
+	assert_eq "$(field result)" ack
+	assert_eq "$(wc -l <"$P/log")" 3
+	# From then on it is as any other.
+	ask
+	assert_eq "$(field result)" ack
+	eval "exec $in>&-"
+	wait "$pid" || [ $? -eq 75 ]
+	assert_eq "$(grep -c 'did not answer a moment ago' "$T/err")" "$spared"
+	# A longer time: nothing more is tried.
+	peer silent
+	run -75 --separate-stderr quick --silent 86400 --nas-jobs 1 < <(client 1; client 2; client 3)
+	assert_eq "$(wc -l <"$P/log")" 1
+}
+
 @test "more dead NASes than places in flight do not hold up the others" {
 	peer ack 127.0.0.1
 	echo "nas 127.0.0.0/8 profile rfc5176 secret-file $T/secret port 1" >>"$T/nas"
@@ -446,6 +481,19 @@ sent_ids() {
 	run -0 --separate-stderr coa-send --journal "$j" --owed
 	assert_eq "$(jq -r .session.acct_session_id <<<"$output")" S2
 	assert_eq "$(wc -l <"$P/log")" 2
+	# What nobody has answered is kept for a week.
+	cp "$j" "$T/kept"
+	for days in 6 8; do
+		when=$(date -u -d "$days days ago" +%Y-%m-%dT%H:%M:%SZ)
+		sed -E "s/\"time\":\"[^\"]*\"/\"time\":\"$when\"/" "$T/kept" >"$j"
+		for i in {1..1000}; do
+			printf '{"coa_journal":1,"time":"%s","event":"ack","key":"old%s","want":"%s"}\n' "$when" "$i" "$pad"
+		done >>"$j"
+		run -0 --separate-stderr send --journal "$j" </dev/null
+		[ "$(stat -c %s "$j")" -lt 10000 ]
+		run -0 --separate-stderr coa-send --journal "$j" --owed
+		assert_eq "$days $(jq -r .session.acct_session_id <<<"$output")" "$days $([ $days = 8 ] || echo S2)"
+	done
 }
 
 @test "--rate, --nas-rate and --jitter slow it down and lose nothing" {

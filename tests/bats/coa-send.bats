@@ -191,6 +191,24 @@ Cisco-AVPair = subscriber:reauthenticate-type=last"
 	[ ! -s "$P/log" ]
 }
 
+@test "redirect: the decision's page, or Microsoft's" {
+	nas "nas * profile alcatel secret-file $T/secret"
+	run -0 --separate-stderr coa-send -n -a redirect "$(record)"
+	assert_eq "$(jq -r '.coa.attributes[-1]' <<<"$output")" \
+	    "Xylan-Redirect-Url = https://portal.manage.microsoft.com/networkaccesscontrol/index"
+	run -0 --separate-stderr coa-send -n '{"session":{'"$SESSION"'},"decision":{"coa":"redirect","redirect":"https://help.example/x"}}'
+	assert_eq "$(jq -r '.coa | .action, .attributes[-1]' <<<"$output")" $'redirect\nXylan-Redirect-Url = https://help.example/x'
+}
+
+@test "the exit status is the largest that applies" {
+	bad='{"a":1}' nak=$(record "${SESSION/00-01/00-06}") foreign=$(record "${SESSION/127.0.0.1/198.51.100.7}")
+	run -1 --separate-stderr send --jobs 1 < <(record; echo "$nak")
+	run -65 --separate-stderr send --jobs 1 < <(echo "$bad"; echo "$nak"; record)
+	run -78 --separate-stderr send --jobs 1 < <(echo "$foreign"; echo "$bad"; echo "$nak"; record)
+	nas "$(<"$T/nas")" "nas 198.51.100.7 profile rfc5176 secret-file $T/secret address 127.0.0.1 port 1"
+	run -75 --separate-stderr quick --jobs 1 --timeout 3 < <(echo "$foreign"; echo "$bad"; echo "$nak"; record)
+}
+
 @test "a session that has ended is skipped, and nothing to do is success" {
 	run -0 --separate-stderr coa-send "$(record "$SESSION"',"ended":true')"
 	assert_eq "$(field result)" skipped
