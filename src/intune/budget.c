@@ -12,6 +12,7 @@
 
 #include "base/digest.h"
 #include "intune/budget.h"
+#include "intune/tenantid.h"
 
 #define WINDOW_US	(BUDGET_WINDOW * INT64_C(1000000))
 
@@ -23,10 +24,12 @@ static char *
 file_name(const struct settings *set)
 {
 	char		 text[DIGEST_TEXT], *name = NULL;
+	char		 key[TENANT_NAME];
 	uint64_t	 h = DIGEST_START;
 
+	tenant_key(set, key);
 	h = digest_add(h, set->graph, strlen(set->graph) + 1);
-	h = digest_add(h, set->tenant, strlen(set->tenant) + 1);
+	h = digest_add(h, key, strlen(key) + 1);
 	if (asprintf(&name, "%s/%s.budget", set->token_dir, digest_format(text, h)) == -1)
 		err(EX_OSERR, NULL);
 	return name;
@@ -38,12 +41,13 @@ budget_open(struct budget *b, const struct settings *set, int64_t limit)
 	struct stat	 st;
 	char		*name = file_name(set);
 	void		*map = MAP_FAILED;
-	int		 fd;
+	int		 fd, i;
 
 	b->limit = limit;
 	b->file = &b->own;
 	atomic_init(&b->own.spent, 0);
-	atomic_init(&b->own.quiet, 0);
+	for (i = 0; i < BUDGET_WHO; i++)
+		atomic_init(&b->own.quiet[i], 0);
 	/* The token cache says so when the directory is of no use. */
 	(void)mkdir(set->token_dir, 0700);
 	fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -103,20 +107,20 @@ budget_take(struct budget *b, unsigned n)
 }
 
 void
-budget_set_quiet(struct budget *b, int64_t ms)
+budget_set_quiet(struct budget *b, enum budget_who who, int64_t ms)
 {
 	int64_t	 until = clock_us() + 1000 * (ms < BUDGET_QUIET ? ms : BUDGET_QUIET);
-	int64_t	 before = atomic_load(&b->file->quiet);
+	int64_t	 before = atomic_load(&b->file->quiet[who]);
 
 	while (before < until || before > until + 2000 * (int64_t)BUDGET_QUIET)
-		if (atomic_compare_exchange_weak(&b->file->quiet, &before, until))
+		if (atomic_compare_exchange_weak(&b->file->quiet[who], &before, until))
 			break;
 }
 
 int64_t
-budget_quiet(struct budget *b)
+budget_quiet(struct budget *b, enum budget_who who)
 {
-	int64_t	 left = atomic_load(&b->file->quiet) - clock_us();
+	int64_t	 left = atomic_load(&b->file->quiet[who]) - clock_us();
 
 	return left <= 0 || left > 1000 * (int64_t)BUDGET_QUIET ? 0 : (left + 999) / 1000;
 }

@@ -2,7 +2,8 @@
  * How many requests all processes of a tenant together may send to Graph.  Intune
  * takes 2,000 in 20 seconds from one application (Microsoft Learn, "Microsoft Graph
  * service-specific throttling limits"); what is sent above is refused and still
- * counts.  One number in a file that all of them map says how far they are.
+ * counts.  One number in a file that all of them map says how far they are.  The file
+ * is the tenant's, by whatever name a configuration calls it.
  */
 #ifndef INTUNE_BUDGET_H
 #define INTUNE_BUDGET_H
@@ -19,10 +20,13 @@
 /* Longest time for which what one process was told keeps the others quiet, ms. */
 #define BUDGET_QUIET	600000
 
+/* Who can ask to be left alone. */
+enum budget_who { BUDGET_GRAPH, BUDGET_NAC2, BUDGET_WHO };
+
 /* What the file holds, in us of CLOCK_MONOTONIC. */
 struct budget_file {
 	_Atomic int64_t	 spent;		/* when all is paid for */
-	_Atomic int64_t	 quiet;		/* until when Graph wants to be left alone */
+	_Atomic int64_t	 quiet[BUDGET_WHO];	/* until when they want to be */
 };
 
 struct budget {
@@ -45,7 +49,7 @@ int64_t	 budget_take(struct budget *b, unsigned n);
 
 /* A Retry-After that one process has been given holds for all: notes that of ms
  * milliseconds, and tells how many are left. */
-void	 budget_set_quiet(struct budget *b, int64_t ms);
-int64_t	 budget_quiet(struct budget *b);
+void	 budget_set_quiet(struct budget *b, enum budget_who who, int64_t ms);
+int64_t	 budget_quiet(struct budget *b, enum budget_who who);
 
 #endif

@@ -11,6 +11,7 @@
 #include "intune/crew.h"
 #include "intune/graph.h"
 #include "intune/keeper.h"
+#include "intune/tenantid.h"
 #include "intune/wire.h"
 
 #define ANSWER_MAX	(16 * 1024 * 1024)	/* bytes; a page of 1000 devices has 1.2 MB */
@@ -27,6 +28,7 @@ struct graph {
 	struct http		*http;
 	struct keeper		 keeper;
 	struct budget		 budget;
+	bool			 learned;	/* whose budget it is */
 	unsigned		 taken;		/* generation of the last token that Graph took */
 	unsigned		 jobs;		/* most requests in flight */
 	unsigned		 window;	/* and as many as go well: 1 to jobs */
@@ -172,7 +174,7 @@ next_try(struct graph *g, const struct http_answer *a, int attempt)
 	if (wait <= 0)
 		return wire_clock() + wire_backoff(attempt);
 	g->not_before = wire_clock() + wait * 1000 + arc4random_uniform(WIRE_JITTER + 1);
-	budget_set_quiet(&g->budget, wait * 1000);
+	budget_set_quiet(&g->budget, BUDGET_GRAPH, wait * 1000);
 	return g->not_before;
 }
 
@@ -270,7 +272,7 @@ may_ask(struct graph *g, unsigned cost, bool probe, bool first, int64_t *end)
 	for (;;) {
 		if (!probe && is_away(g))
 			return false;
-		if ((wait = budget_quiet(&g->budget)) > 0 &&
+		if ((wait = budget_quiet(&g->budget, BUDGET_GRAPH)) > 0 &&
 		    wire_clock() + wait > g->not_before)
 			g->not_before = wire_clock() + wait + arc4random_uniform(WIRE_JITTER + 1);
 		if (!wire_sleep_until(g->not_before, *end)) {
@@ -281,6 +283,9 @@ may_ask(struct graph *g, unsigned cost, bool probe, bool first, int64_t *end)
 		}
 		if (!have_token(g, 0, *end))
 			return false;
+		/* In the file of the tenant's own there may be another word of silence. */
+		if (graph_learn(g, g->keeper.token.text))
+			continue;
 		if (g->flying < g->window && g->not_before <= wire_clock()) {
 			if (paid || (wait = budget_take(&g->budget, cost)) == 0)
 				return true;
@@ -408,6 +413,29 @@ request(struct graph *g, const char *url, const char *post, unsigned cost, json_
 		g->away_until = wire_clock() + AWAY_FIRST;
 	}
 	return ge;
+}
+
+struct budget *
+graph_shared(struct graph *g)
+{
+	return &g->budget;
+}
+
+bool
+graph_learn(struct graph *g, const char *token)
+{
+	char	 before[TENANT_NAME], now[TENANT_NAME];
+
+	if (g->learned)
+		return false;
+	g->learned = true;
+	tenant_key(g->set, before);
+	tenant_learn(g->set, token);
+	tenant_key(g->set, now);
+	if (strcmp(before, now) == 0)
+		return false;
+	graph_budget(g, g->budget.limit);
+	return true;
 }
 
 void

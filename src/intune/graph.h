@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/guid.h"
+#include "intune/budget.h"
 #include "intune/http.h"
 #include "intune/managed.h"
 #include "intune/page.h"
@@ -46,6 +47,12 @@ void	 graph_jobs(struct graph *graph, unsigned jobs);
 /* How many requests in 20 seconds all processes of the tenant may send; 0 = as many
  * as they like.  BUDGET_DEFAULT unless told. */
 void	 graph_budget(struct graph *graph, int64_t limit);
+
+/* That budget, which also has NAC 2.0's word for silence. */
+struct budget *graph_shared(struct graph *graph);
+
+/* Learns from a token, once, whose budget it is.  True: it is another than before. */
+bool	 graph_learn(struct graph *graph, const char *token);
 
 /* One line, and the exit status, of the last failure that this thread has met. */
 const char *graph_why(const struct graph *graph);

@@ -129,8 +129,10 @@ have_token(struct nac2 *n, unsigned refused, int64_t end)
 {
 	struct token_error	 e;
 
-	if (keeper_have(&n->keeper, refused, end, &e))
+	if (keeper_have(&n->keeper, refused, end, &e)) {
+		graph_learn(n->graph, n->keeper.token.text);
 		return true;
+	}
 	fail(n, e.status, "%s", e.text);
 	return false;
 }
@@ -160,6 +162,14 @@ refuse(struct nac2 *n, long status)
 	    "%s: HTTP %ld", n->where.uri, status);
 }
 
+/* The service wants to be left alone, by all of us. */
+static void
+keep_quiet(struct nac2 *n, int64_t seconds)
+{
+	n->not_before = wire_clock() + seconds * 1000 + arc4random_uniform(WIRE_JITTER + 1);
+	budget_set_quiet(graph_shared(n->graph), BUDGET_NAC2, seconds * 1000);
+}
+
 /* Reads an answer of status 200.  GRAPH_ABSENT: it only asks to wait. */
 static enum graph_end
 read_answer(struct nac2 *n, const struct http_answer *a, struct nac2_document *out)
@@ -171,8 +181,7 @@ read_answer(struct nac2 *n, const struct http_answer *a, struct nac2_document *o
 		    text_safe(text, sizeof(text), why, strlen(why)));
 	if (out->busy_wait == 0)
 		return GRAPH_OK;
-	n->not_before = wire_clock() + out->busy_wait * 1000 +
-	    arc4random_uniform(WIRE_JITTER + 1);
+	keep_quiet(n, out->busy_wait);
 	if (out->ndevice > 0)
 		return GRAPH_OK;
 	fail(n, EX_TEMPFAIL, "%s: is busy and wants to be asked again in %lld s",
@@ -262,11 +271,27 @@ try_again(struct nac2 *n, struct call *c)
 		return false;
 	again = wire_clock() + wire_backoff(c->attempt);
 	if (c->http != 200 && c->wait > 0) {
-		again = wire_clock() + c->wait * 1000 + arc4random_uniform(WIRE_JITTER + 1);
-		n->not_before = again;
+		keep_quiet(n, c->wait);
+		again = n->not_before;
 	} else if (c->http == 200)
 		again = n->not_before;
 	return ++c->attempt <= TRIES_MAX && wire_sleep_until(again, c->end);
+}
+
+/* Waits for as long as any of our processes was told to; fails if the end is before. */
+static bool
+wait_quiet(struct nac2 *n, int64_t end)
+{
+	int64_t	 left = budget_quiet(graph_shared(n->graph), BUDGET_NAC2);
+
+	if (left > 0 && wire_clock() + left > n->not_before)
+		n->not_before = wire_clock() + left + arc4random_uniform(WIRE_JITTER + 1);
+	if (wire_sleep_until(n->not_before, end))
+		return true;
+	fail(n, EX_TEMPFAIL, "%s: has asked to be left alone for %lld s more",
+	    n->where.uri[0] != '\0' ? n->where.uri : "NAC 2.0",
+	    (long long)(n->not_before - wire_clock()) / 1000 + 1);
+	return false;
 }
 
 /* Asks for path.  c is for who has to know how it ended. */
@@ -277,13 +302,14 @@ ask(struct nac2 *n, const char *path, bool list, struct call *c, struct nac2_doc
 
 	*c = (struct call){ .path = path, .list = list, .attempt = 1, .wait = -1,
 	    .end = wire_clock() + n->deadline, .last = HTTP_UNREACHABLE };
-	if (!wire_sleep_until(n->not_before, c->end))
-		return fail(n, EX_TEMPFAIL, "%s: has asked to be left alone for %lld s more",
-		    n->where.uri, (long long)(n->not_before - wire_clock()) / 1000 + 1);
+	if (!wait_quiet(n, c->end))
+		return GRAPH_FAILED;
 	if (n->failures >= AWAY_AFTER && wire_clock() < n->away_until)
 		return fail(n, EX_TEMPFAIL, "%s: not asked: the last %u requests failed",
 		    n->where.uri, n->failures);
-	if (!find_service(n, NULL, c->end) || !have_token(n, 0, c->end))
+	/* The token tells whose word of silence it is that counts. */
+	if (!find_service(n, NULL, c->end) || !have_token(n, 0, c->end) ||
+	    !wait_quiet(n, c->end))
 		return GRAPH_FAILED;
 	while ((end = try_once(n, c, out)) == GRAPH_ABSENT)
 		if (!try_again(n, c)) {

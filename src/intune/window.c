@@ -8,15 +8,13 @@
 
 #include "base/text.h"
 #include "base/when.h"
-#include "device/answer.h"
-#include "intune/jwt.h"
 #include "intune/shared.h"
+#include "intune/tenantid.h"
 #include "intune/window.h"
 #include "intune/wire.h"
 
 #define CLOSED		(WINDOW_WHOLE - WINDOW_FREE)
 #define CLOCK_SLACK	60	/* seconds by which the clock may be set back */
-#define TENANT_NAME	256	/* bytes of a tenant's name */
 #define LOCK_WAIT	10000	/* ms: it is held for a few file operations */
 
 enum window
@@ -57,38 +55,6 @@ possible(const struct window_state *w, int64_t now)
 	    w->until <= now + CLOCK_SLACK + WIRE_WAIT_MAX;
 }
 
-/* The file that says which id the tenant of this name has. */
-static void
-id_file(struct shared *s, const struct settings *set, const char *folded)
-{
-	const char	*part[] = { set->authority, folded };
-
-	shared_open(s, set, part, sizeof(part) / sizeof(part[0]), "tenant");
-}
-
-/* By what the tenant is filed: its id if that is known, else its name. */
-static void
-tenant_key(const struct settings *set, char key[TENANT_NAME])
-{
-	struct guid	 g;
-	struct shared	 s;
-	json_t		*o = NULL;
-	const char	*id;
-	int64_t		 changed;
-
-	device_fold_name(key, TENANT_NAME, set->tenant);
-	if (guid_parse(key, &g)) {
-		guid_format(key, &g);
-		return;
-	}
-	id_file(&s, set, key);
-	if (s.usable && shared_read(&s, &o, &changed) == SHARED_GOOD &&
-	    (id = json_string_value(json_object_get(o, "id"))) != NULL && guid_parse(id, &g))
-		guid_format(key, &g);
-	json_decref(o);
-	shared_close(&s);
-}
-
 static void
 name(struct shared *s, const struct settings *set)
 {
@@ -100,39 +66,13 @@ name(struct shared *s, const struct settings *set)
 	shared_open(s, set, part, sizeof(part) / sizeof(part[0]), "window");
 }
 
-/* The claim tid of a token; false when it is opaque. */
-static bool
-tenant_of(const char *token, struct guid *out)
-{
-	size_t		 len;
-	char		*text = jwt_claims(token, &len);
-	json_t		*o = text != NULL ? json_loadb(text, len, 0, NULL) : NULL;
-	const char	*tid = json_string_value(json_object_get(o, "tid"));
-	bool		 good = tid != NULL && guid_parse(tid, out) && !guid_is_zero(out);
-
-	json_decref(o);
-	free(text);
-	return good;
-}
-
 void
 window_learn(const struct settings *set, const char *token)
 {
 	const char	*written[] = { set->authority, set->tenant };
 	struct shared	 s, before;
-	struct guid	 g, is;
-	json_t		*o;
-	char		 key[TENANT_NAME], text[GUID_TEXT];
 
-	tenant_key(set, key);
-	if (!guid_parse(key, &is) && tenant_of(token, &g)) {
-		id_file(&s, set, key);
-		o = json_pack("{s:s, s:s}", "tenant", set->tenant, "id", guid_format(text, &g));
-		if (!shared_write(&s, o))
-			warnx("%s", s.why);
-		json_decref(o);
-		shared_close(&s);
-	}
+	tenant_learn(set, token);
 	/* What was filed under the name as it is written, before that was known. */
 	shared_open(&before, set, written, sizeof(written) / sizeof(written[0]), "window");
 	name(&s, set);

@@ -170,6 +170,24 @@ setup() {
 	run -64 --separate-stderr intune-query --budget -1 $A
 }
 
+@test "one tenant has one budget, by whatever name it is called" {
+	rm -rf "$TOKENS"
+	for tenant in example.onmicrosoft.com "$EMU_TENANT" "${EMU_TENANT^^}" Example.OnMicrosoft.com; do
+		conf_set tenant "$tenant"
+		run -0 --separate-stderr intune-query $A
+	done
+	# What Graph tells one of them holds for all.
+	emulator_control fault status:code=429,retry_after=60,times=1,on=get
+	run -75 --separate-stderr intune-query --deadline 1 $A
+	emulator_control reset-counts
+	for tenant in "$EMU_TENANT" example.onmicrosoft.com "${EMU_TENANT^^}"; do
+		conf_set tenant "$tenant"
+		run -75 --separate-stderr intune-query --deadline 1 $A
+		assert_has "$stderr" "left alone"
+	done
+	assert_eq "$(count get)" 0
+}
+
 @test "on a full disk the budget is each process's own, also where a file with a hole is left" {
 	unshare -m true 2>/dev/null || skip "needs mount namespaces"
 	mkdir "$BATS_TEST_TMPDIR/full"

@@ -144,6 +144,14 @@ age() {
 	assert_eq "$output $(count nac2)" " 3"
 	assert_has "$stderr" "asked again in 3600 s"
 	emulator_control clear-faults
+	# the next process, by whatever name it calls the tenant, keeps to that, too
+	for tenant in "$EMU_TENANT" example.onmicrosoft.com Example.OnMicrosoft.com; do
+		conf_set tenant "$tenant"
+		run -75 --separate-stderr intune-query -s nac2 "$(id_of 1)"
+		assert_has "$stderr" "left alone for"
+	done
+	assert_eq "$(count nac2)" 3
+	rm "$TOKENS"/*.budget
 	emulator_control fault status:code=429,retry_after=1,times=1,on=nac2
 	run -0 --separate-stderr intune-query -s nac2 "$(id_of 2)"
 	assert_eq "$(count early)" 0
