@@ -9,6 +9,7 @@
 
 #include "base/cli.h"
 #include "base/text.h"
+#include "base/when.h"
 #include "intune/crew.h"
 #include "intune/http.h"
 #include "intune/wire.h"
@@ -47,6 +48,7 @@ struct incoming {
 	CURL			*easy;
 	size_t			 room, max, headers;
 	bool			 too_large;	/* the body, or the headers */
+	char			 date[64];	/* the server's clock, "" when not given */
 };
 
 static void
@@ -133,8 +135,9 @@ on_header(char *line, size_t size, size_t n, void *arg)
 	}
 	/* A status line starts a new answer, behind "100 Continue" or a proxy's. */
 	if (n > 5 && memcmp(line, "HTTP/", 5) == 0)
-		a->retry_after[0] = a->request_id[0] = a->challenge[0] = '\0';
+		a->retry_after[0] = a->request_id[0] = a->challenge[0] = in->date[0] = '\0';
 	pick(line, n, "www-authenticate", a->challenge, sizeof(a->challenge));
+	pick(line, n, "date", in->date, sizeof(in->date));
 	pick(line, n, "retry-after", a->retry_after, sizeof(a->retry_after));
 	pick(line, n, "request-id", a->request_id, sizeof(a->request_id));
 	return n;
@@ -436,6 +439,21 @@ redirects(const struct transfer *t, long status, const char *url, char why[HTTP_
 	return true;
 }
 
+/* Retry-After in seconds, whichever way it is said: a date is one of the server's
+ * clock, and ours may be off by hours. */
+static void
+count_wait(const struct incoming *in, struct http_answer *a)
+{
+	int64_t	 now, wait;
+
+	if (a->retry_after[0] == '\0')
+		return;
+	if (!wire_date(in->date, &now))
+		now = when_now();
+	if ((wait = wire_retry_after(a->retry_after, now)) != -1)
+		snprintf(a->retry_after, sizeof(a->retry_after), "%lld", (long long)wait);
+}
+
 /* What will not mend by itself in a moment, what may, and what took too long. */
 static enum http_end
 classify(CURLcode code)
@@ -483,7 +501,7 @@ enum http_end
 http_do(struct http *http, const struct http_request *request, struct http_answer *answer,
     char why[HTTP_WHY])
 {
-	struct incoming		 in = { answer, NULL, 0, request->max, 0, false };
+	struct incoming		 in = { answer, NULL, 0, request->max, 0, false, "" };
 	struct transfer		*t = take_transfer(http);
 	struct curl_slist	*headers = NULL;
 	char			 shown[TEXT_SHOWN];
@@ -508,6 +526,7 @@ http_do(struct http *http, const struct http_request *request, struct http_answe
 	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &answer->status);
 	elsewhere = code == CURLE_OK && redirects(t, answer->status, request->url, why);
 	curl_easy_reset(t->easy);
+	count_wait(&in, answer);
 	free_headers(headers);
 	if (http->set->verbose > 0)
 		warnx("%s %s: %ld, %zu bytes, %lld ms", request->post != NULL ? "POST" : "GET",
@@ -587,7 +606,7 @@ http_probe(struct http *http, const char *host, int (*tls)(void *ctx, void *arg)
     struct http_probe *out)
 {
 	struct http_answer	 answer = { 0 };
-	struct incoming		 in = { &answer, NULL, 0, 0, 0, false };
+	struct incoming		 in = { &answer, NULL, 0, 0, 0, false, "" };
 	struct transfer		*t = take_transfer(http);
 	CURLcode		 code;
 	char			*url = NULL, *ip = NULL;

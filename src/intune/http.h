@@ -33,7 +33,7 @@ struct http_answer {
 	char		*body;		/* NUL-terminated beyond len; NULL when empty */
 	size_t		 len;
 	char		 challenge[512];	/* WWW-Authenticate; "" when not given */
-	char		 retry_after[64];	/* "" when not given */
+	char		 retry_after[64];	/* in seconds if it can be read; "" when not given */
 	char		 request_id[64];	/* Microsoft's request-id, for support cases */
 };
 

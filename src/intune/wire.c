@@ -70,19 +70,38 @@ wire_guid(char out[GUID_TEXT])
 	return guid_format(out, &g);
 }
 
+/* What is sent today, and the two that a server of old may send. */
+bool
+wire_date(const char *value, int64_t *out)
+{
+	static const char *const	 formats[] = { "%a, %d %b %Y %H:%M:%S GMT",
+	    "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y" };
+	const char			*end;
+	struct tm			 tm;
+	size_t				 i;
+
+	for (i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		memset(&tm, 0, sizeof(tm));
+		end = strptime(value, formats[i], &tm);
+		if (end != NULL && *end == '\0') {
+			*out = (int64_t)timegm(&tm);
+			return true;
+		}
+	}
+	return false;
+}
+
 int64_t
 wire_retry_after(const char *value, int64_t now)
 {
-	const char	*why, *end;
-	struct tm	 tm = { 0 };
+	const char	*why;
 	int64_t		 n;
 
 	if (*value != '\0' && value[strspn(value, "0123456789")] == '\0')
 		return num_parse(value, 0, WIRE_WAIT_MAX, &n, &why) ? n : WIRE_WAIT_MAX;
-	end = strptime(value, "%a, %d %b %Y %H:%M:%S GMT", &tm);
-	if (end == NULL || *end != '\0')
+	if (!wire_date(value, &n))
 		return -1;
-	n = (int64_t)timegm(&tm) - now;
+	n -= now;
 	return n < 0 ? 0 : n > WIRE_WAIT_MAX ? WIRE_WAIT_MAX : n;
 }
 

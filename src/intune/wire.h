@@ -31,6 +31,10 @@ char	*wire_escape(const char *text);
 /* Writes a random GUID (RFC 9562, version 4) and returns out. */
 char	*wire_guid(char out[GUID_TEXT]);
 
+/* Reads a date of HTTP (RFC 9110 section 5.6.7), all three forms of it, into seconds
+ * since 1970.  False for anything else. */
+bool	 wire_date(const char *value, int64_t *out);
+
 /* Reads Retry-After (RFC 9110 section 10.2.3): seconds, or a date seen from
  * now.  Returns seconds, 0 to WIRE_WAIT_MAX; -1 when it is neither. */
 int64_t	 wire_retry_after(const char *value, int64_t now);

@@ -37,6 +37,11 @@ test_wire(void)
 	CHECK(wire_retry_after("Wed, 18 Nov 2026 11:07:10 GMT", NOW) == 30);
 	CHECK(wire_retry_after("Wed, 18 Nov 2026 11:06:00 GMT", NOW) == 0);
 	CHECK(wire_retry_after("Wed, 18 Nov 2099 11:06:00 GMT", NOW) == WIRE_WAIT_MAX);
+	CHECK(wire_retry_after("Wednesday, 18-Nov-26 11:07:10 GMT", NOW) == 30);
+	CHECK(wire_retry_after("Wed Nov 18 11:07:10 2026", NOW) == 30);
+	CHECK(wire_retry_after("Mon Nov  2 11:07:10 2026", NOW) == 0);
+	CHECK(wire_retry_after("Wed Nov 18 11:07:10 2026 GMT", NOW) == -1);
+	CHECK(wire_retry_after("Wednesday, 18-Nov-26 11:07:10", NOW) == -1);
 	CHECK(wire_retry_after("", NOW) == -1);
 	CHECK(wire_retry_after("-5", NOW) == -1);
 	CHECK(wire_retry_after("5 seconds", NOW) == -1);
