@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "base/when.h"
 #include "intune/msi.h"
+#include "intune/tenantid.h"
 #include "intune/wire.h"
 
 #define ANSWER_MAX	65536	/* bytes; a token answer has 4 KB */
@@ -152,6 +153,25 @@ answer_challenge(const struct settings *set, struct http *http, const char *url,
 	return good;
 }
 
+/* A managed identity has one tenant, and does not hear which one is wanted: answers of
+ * another would be filed as those of the one that is configured. */
+static bool
+same_tenant(const struct settings *set, const struct token *token, struct token_error *e)
+{
+	struct guid	 want, is;
+	char		 text[GUID_TEXT];
+
+	if (!guid_parse(set->tenant, &want) || !tenant_of_token(token->text, &is) ||
+	    guid_equal(&want, &is))
+		return true;
+	memset(e, 0, sizeof(*e));
+	e->status = EX_CONFIG;
+	e->wait = -1;
+	snprintf(e->text, sizeof(e->text), "the managed identity belongs to tenant %s, and the "
+	    "configuration names tenant %s", guid_format(text, &is), set->tenant);
+	return false;
+}
+
 bool
 msi_request(const struct settings *set, struct http *http, struct token *out,
     struct token_error *e)
@@ -174,6 +194,10 @@ msi_request(const struct settings *set, struct http *http, struct token *out,
 			e->status = EX_TEMPFAIL;
 		text_copy(said, sizeof(said), e->text);
 		snprintf(e->text, sizeof(e->text), "%s: %.900s", set->identity_host, said);
+	}
+	if (good && !same_tenant(set, out, e)) {
+		token_wipe(out);
+		good = false;
 	}
 out:
 	http_clear(&answer);

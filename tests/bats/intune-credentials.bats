@@ -278,6 +278,20 @@ managed() {
 	run -0 intune-query LAPTOP-1
 }
 
+@test "a managed identity of another tenant than the configured one is not used" {
+	managed vm "tenant = $EMU_TENANT"
+	run -0 --separate-stderr intune-token --info
+	managed vm "tenant = example.onmicrosoft.com"
+	run -0 --separate-stderr intune-token --info
+	managed vm "tenant = 99999999-0000-4000-8000-000000000000"
+	run -78 --separate-stderr intune-token
+	assert_eq "$output" ""
+	assert_one_line "$stderr"
+	assert_has "$stderr" "belongs to tenant $EMU_TENANT"
+	run -78 --separate-stderr intune-query LAPTOP-0001
+	assert_eq "$output" ""
+}
+
 @test "the managed identity of Arc: the challenge is answered with its key file" {
 	managed arc
 	run -0 --separate-stderr intune-token -vv
