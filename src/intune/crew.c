@@ -1,13 +1,17 @@
 #include <err.h>
+#include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <sysexits.h>
+#include <time.h>
 
 #include "intune/crew.h"
 
 static pthread_mutex_t	 lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t	 news = PTHREAD_COND_INITIALIZER;
 static bool		 started;
+
+static _Thread_local const bool	*stop;	/* what this thread heeds */
 
 void
 crew_start(void)
@@ -58,6 +62,37 @@ void
 crew_wake(void)
 {
 	pthread_cond_broadcast(&news);
+}
+
+void
+crew_heed(const bool *flag)
+{
+	stop = flag;
+}
+
+bool
+crew_stopped(void)
+{
+	return stop != NULL && *stop;
+}
+
+void
+crew_sleep(int64_t ms)
+{
+	struct timespec	 ts = { ms / 1000, (ms % 1000) * 1000000 }, end;
+
+	if (!started || stop == NULL) {
+		crew_leave();
+		while (nanosleep(&ts, &ts) == -1 && errno == EINTR)
+			;
+		crew_enter();
+		return;
+	}
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += ts.tv_sec + (end.tv_nsec + ts.tv_nsec) / 1000000000;
+	end.tv_nsec = (end.tv_nsec + ts.tv_nsec) % 1000000000;
+	while (!*stop && pthread_cond_clockwait(&news, &lock, CLOCK_MONOTONIC, &end) == 0)
+		;
 }
 
 /* What a new thread is told. */

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define CREW_MAX	256	/* threads in a crew: more in flight gains nothing */
 
@@ -30,6 +31,14 @@ void	 crew_enter(void);
  * be looked at again: the wake is everybody's. */
 void	 crew_wait(void);
 void	 crew_wake(void);
+
+/*
+ * Sleeps while others work.  A thread that heeds a flag is woken, and told so by
+ * crew_stopped() from then on, when somebody sets that and calls crew_wake().
+ */
+void	 crew_sleep(int64_t ms);
+void	 crew_heed(const bool *stop);
+bool	 crew_stopped(void);
 
 /* One more thread for fn(arg), which runs with the lock held.  False when there
  * is none to be had: then those there are must do. */

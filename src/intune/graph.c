@@ -272,6 +272,11 @@ may_ask(struct graph *g, unsigned cost, bool probe, bool first, int64_t *end)
 	for (;;) {
 		if (!probe && is_away(g))
 			return false;
+		if (crew_stopped()) {
+			graph_fail(g, EX_TEMPFAIL, "%s: not asked: nobody wants the answer",
+			    g->set->graph);
+			return false;
+		}
 		if ((wait = budget_quiet(&g->budget, BUDGET_GRAPH)) > 0 &&
 		    wire_clock() + wait > g->not_before)
 			g->not_before = wire_clock() + wait + arc4random_uniform(WIRE_JITTER + 1);

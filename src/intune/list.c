@@ -150,6 +150,8 @@ run_ahead(void *arg)
 	struct walk	*w = arg;
 	struct fetch	*f;
 
+	/* Who has read enough does not wait until Graph may be asked again. */
+	crew_heed(&w->stop);
 	while (w->url != NULL && !w->stop) {
 		f = fetch(w);
 		while (w->ready != NULL && !w->stop)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/digest.h"
+#include "intune/crew.h"
 #include "intune/shared.h"
 #include "intune/wire.h"
 
@@ -83,7 +84,8 @@ shared_lock(struct shared *s, int64_t wait_ms)
 	}
 	/* Not a blocking flock: its holder may be stopped and never let go. */
 	while (flock(s->fd, LOCK_EX | LOCK_NB) == -1) {
-		if ((errno != EWOULDBLOCK && errno != EINTR) || wire_clock() >= end) {
+		if ((errno != EWOULDBLOCK && errno != EINTR) || wire_clock() >= end ||
+		    crew_stopped()) {
 			snprintf(s->why, sizeof(s->why), "%s: another process keeps the lock",
 			    s->lock);
 			shared_unlock(s);

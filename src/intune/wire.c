@@ -1,5 +1,4 @@
 #include <err.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -150,12 +149,7 @@ wire_clock(void)
 void
 wire_sleep(int64_t ms)
 {
-	struct timespec	 ts = { ms / 1000, (ms % 1000) * 1000000 };
-
-	crew_leave();
-	while (nanosleep(&ts, &ts) == -1 && errno == EINTR)
-		;
-	crew_enter();
+	crew_sleep(ms);
 }
 
 bool
@@ -165,5 +159,7 @@ wire_sleep_until(int64_t when, int64_t end)
 
 	if (when > now && when <= end)
 		wire_sleep(when - now);
+	if (crew_stopped())
+		return false;
 	return when <= end || when <= now;
 }

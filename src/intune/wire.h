@@ -52,7 +52,8 @@ bool	 wire_same_host(const char *url, const char *host);
 int64_t	 wire_clock(void);
 void	 wire_sleep(int64_t ms);
 
-/* Sleeps until when if that is not behind the end; false if it is. */
+/* Sleeps until when if that is not behind the end; false if it is, or if this thread is
+ * to stop. */
 bool	 wire_sleep_until(int64_t when, int64_t end);
 
 #endif

@@ -182,6 +182,12 @@ setup() {
 	done
 }
 
+@test "who has read enough of a list does not wait until Graph may be asked again" {
+	emulator_control fault status:code=429,retry_after=50,on=list,after=1
+	run -74 timeout 30 bash -c 'intune-query --all --deadline 60 >/dev/full'
+	assert_eq "$(count early)" 0
+}
+
 @test "one tenant has one budget, by whatever name it is called" {
 	rm -rf "$TOKENS"
 	for tenant in example.onmicrosoft.com "$EMU_TENANT" "${EMU_TENANT^^}" Example.OnMicrosoft.com; do
