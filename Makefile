@@ -59,7 +59,7 @@ ALLPKGS	:= libcurl libssl libcrypto jansson lmdb hiredis radcli expat
 ASAN	:= B=build-asan BIN=build-asan/bin HARDEN= CFLAGS='-O1 -g -fno-omit-frame-pointer' \
 	   SAN='-fsanitize=address,undefined -fno-sanitize-recover=all'
 SHELLS	:= $(filter-out %.c,$(wildcard $(SCRIPTS:%=bin/%) tests/run-* tests/lib/*.bash tests/lib/npm tests/bats/*.bats \
-	   tests/bats/*.bash tests/quickstart tests/soak tests/soak-kill tests/soak-poll tests/freeradius-next $(filter-out %.c,$(wildcard bench/*)) .ci/run share/deps share/hostapd/nac-*))
+	   tests/bats/*.bash tests/quickstart tests/soak tests/soak-kill tests/soak-poll tests/freeradius-next tests/hostapd-sqlite $(filter-out %.c,$(wildcard bench/*)) .ci/run share/deps share/hostapd/nac-*))
 
 # What is installed: "mode file destination" for each, under PREFIX.
 PUT	 = $(foreach f,$(2),$(1) $(f) $(3)/$(notdir $(f)))
@@ -78,7 +78,7 @@ INSTALL	 = $(call PUT,755,$(TOOLS:%=$(BIN)/%) $(SCRIPTS:%=bin/%) share/emulator/
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all check unit bats asan lint fuzz bench property soak soak-logins soak-kill soak-poll soak-share quickstart check-freeradius-next \
-	deps deps-quick install uninstall clean help werror objects \
+	check-hostapd-sqlite deps deps-quick install uninstall clean help werror objects \
 	asan-build asan-unit asan-bats
 
 all: $(TOOLS:%=$(BIN)/%)	## build every program into bin/
@@ -155,6 +155,8 @@ bench: all	## the benchmarks; each prints a ratio against a named peer
 	@for b in bench/*; do [ -x $$b ] || continue; BIN="$(abspath $(BIN))" $$b || exit 1; done
 soak: all	## RATE (50) logins a second for SPAN (7200) seconds, with changes, faults and restarts
 	@BIN="$(abspath $(BIN))" tests/soak
+check-hostapd-sqlite: all	## hostapd from Debian's source with CONFIG_SQLITE, and its tests
+	@BIN="$(abspath $(BIN))" tests/hostapd-sqlite
 soak-logins: all	## 10,000 logins, 32 at a time, through FreeRADIUS and radius-hook: none may be wrong
 	@BIN="$(abspath $(BIN))" bench/radius --count 10000 --nothing 0 --rest 0
 deps:		## install missing Debian packages (apt-get, sudo when not root)

@@ -9,9 +9,11 @@ load ../lib/hostapd
 
 USERS=$NAC_ROOT/share/hostapd/nac-hostapd-users
 ACTION=$NAC_ROOT/share/hostapd/nac-hostapd-action
+# Another build than Debian's: tests/hostapd-sqlite.
+HOSTAPD=${HOSTAPD:-/usr/sbin/hostapd}
 
 teardown() {
-	[ -z "${HOSTAPD-}" ] || pid_stop "$HOSTAPD"
+	[ -z "${SERVER-}" ] || pid_stop "$SERVER"
 	[ -z "${CLI-}" ] || pid_stop "$CLI"
 	[ -z "${D-}" ] || hostapd_stop "$D"
 	[ -z "${D-}" ] || freeradius_stop "$D"
@@ -46,11 +48,11 @@ ask() {
 	printf '%s\n' interface=lo driver=none ieee8021x=1 eap_server=1 "eap_user_file=$f" \
 	    "radius_server_clients=$BATS_TEST_TMPDIR/clients" radius_server_auth_port=1812 >"$BATS_TEST_TMPDIR/h.conf"
 	_netns "$NETNS"
-	"${NETNS_RUN[@]}" /usr/sbin/hostapd -t "$BATS_TEST_TMPDIR/h.conf" \
+	"${NETNS_RUN[@]}" "$HOSTAPD" -t "$BATS_TEST_TMPDIR/h.conf" \
 	    </dev/null >"$BATS_TEST_TMPDIR/log" 2>&1 3>&- &
-	HOSTAPD=$!
+	SERVER=$!
 	wait_until 10 server_up
-	echo "$HOSTAPD" >"$BATS_TEST_TMPDIR/pid"
+	echo "$SERVER" >"$BATS_TEST_TMPDIR/pid"
 
 	assert_has "$(ask 001b2c000001)" 'Tunnel-Private-Group-Id:0 = "750"'
 	assert_has "$(ask 001b2c000003)" 'Tunnel-Private-Group-Id:0 = "1"'
@@ -173,7 +175,7 @@ alice|secret"
 }
 
 @test "a real hostapd and the SQLite database, where its build has CONFIG_SQLITE" {
-	! grep -aq 'CONFIG_SQLITE was not enabled' /usr/sbin/hostapd ||
+	! grep -aq 'CONFIG_SQLITE was not enabled' "$HOSTAPD" ||
 		skip "this hostapd was built without CONFIG_SQLITE"
 	netns_start || skip "$NETNS_SKIP"
 	f=$BATS_TEST_TMPDIR/users.db
@@ -182,9 +184,9 @@ alice|secret"
 	printf '%s\n' interface=lo driver=none ieee8021x=1 eap_server=1 "eap_user_file=sqlite:$f" \
 	    "radius_server_clients=$BATS_TEST_TMPDIR/clients" radius_server_auth_port=1812 >"$BATS_TEST_TMPDIR/h.conf"
 	_netns "$NETNS"
-	"${NETNS_RUN[@]}" /usr/sbin/hostapd -t "$BATS_TEST_TMPDIR/h.conf" \
+	"${NETNS_RUN[@]}" "$HOSTAPD" -t "$BATS_TEST_TMPDIR/h.conf" \
 	    </dev/null >"$BATS_TEST_TMPDIR/log" 2>&1 3>&- &
-	HOSTAPD=$!
+	SERVER=$!
 	wait_until 10 server_up
 	mab() {
 		printf '%s\n' ap_scan=0 'network={' key_mgmt=IEEE8021X eap=MD5 "identity=\"$1\"" "password=\"$1\"" '}' >"$BATS_TEST_TMPDIR/mab"
