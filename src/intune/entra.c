@@ -117,7 +117,7 @@ refusal(long http, const json_t *answer, const char *retry_after, int64_t now,
 		e->status = EX_TEMPFAIL;
 		if (e->wait == -1)
 			e->wait = QUIET;
-	} else if (http >= 500 || strcmp(error, "temporarily_unavailable") == 0)
+	} else if (http == 408 || http >= 500 || strcmp(error, "temporarily_unavailable") == 0)
 		e->status = EX_TEMPFAIL;
 	else if ((http == 400 || http == 401 || http == 403) && *error != '\0')
 		e->status = EX_NOPERM;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sysexits.h>
 
 #include "base/text.h"
@@ -127,6 +128,30 @@ string_of(const json_t *o, const char *key)
 	return s != NULL ? s : "";
 }
 
+/* Whether the same request may go better in a while. */
+static bool
+passing(long status)
+{
+	return status == 408 || status == 429 || status == 500 || status == 502 ||
+	    status == 503 || status == 504 || status == 509;
+}
+
+/*
+ * Whether a 404 is Graph's word that there is no such thing.  For a managed device
+ * that is ResourceNotFound, for the directory Request_ResourceNotFound; what a gateway
+ * on the way or a service that has lost its way says with a 404 is no answer.
+ */
+static bool
+is_absent(long status, const json_t *o)
+{
+	static const char	 word[] = "NotFound";
+	const char		*code = string_of(error_of(o), "code");
+	size_t			 n = strlen(code);
+
+	return status == 404 && n >= sizeof(word) - 1 &&
+	    strcasecmp(code + n - (sizeof(word) - 1), word) == 0;
+}
+
 /* Puts a refusal into words and a status: an answer that is not Graph's own (a
  * proxy's page, a cut one) says nothing for good and can be tried again. */
 static enum graph_end
@@ -141,7 +166,7 @@ refuse(struct graph *g, const struct http_answer *a, const json_t *o)
 		status = EX_NOPERM;
 		hint = "; has the application DeviceManagementManagedDevices.Read.All, with "
 		    "an administrator's consent (intune-token --info)?";
-	} else if (a->status == 429 || a->status >= 500 || e == NULL)
+	} else if (passing(a->status) || a->status >= 500 || a->status == 404 || e == NULL)
 		status = EX_TEMPFAIL;
 	if (e == NULL)
 		return graph_fail(g, status, "%s: HTTP %ld, and no answer of Graph's",
@@ -155,14 +180,6 @@ refuse(struct graph *g, const struct http_answer *a, const json_t *o)
 	    a->status, text_safe(shown, sizeof(shown), code, strlen(code)),
 	    text_safe(text, sizeof(text), message, strlen(message)),
 	    a->request_id[0] != '\0' ? a->request_id : "none", hint);
-}
-
-/* Whether the same request may go better in a while. */
-static bool
-passing(long status)
-{
-	return status == 429 || status == 500 || status == 502 || status == 503 ||
-	    status == 504;
 }
 
 /* Remembers what Retry-After asks for, or plans the backoff; when to try again. */
@@ -207,7 +224,7 @@ conclude(struct graph *g, const struct http_answer *a, json_t **out)
 		end = graph_fail(g, EX_TEMPFAIL, "%s: the answer is no JSON object: %s",
 		    g->set->graph, o == NULL ?
 		    text_safe(text, sizeof(text), je.text, strlen(je.text)) : "it is an error");
-	else if (a->status == 404 && error_of(o) != NULL)
+	else if (is_absent(a->status, o))
 		end = GRAPH_ABSENT;
 	else
 		end = refuse(g, a, o);
@@ -528,7 +545,7 @@ graph_judge(struct graph *g, long status, const json_t *body, const char *retry_
 		*again = next_try(g, &a, attempt);
 		return GRAPH_FAILED;
 	}
-	if (status == 404 && error_of(body) != NULL)
+	if (is_absent(status, body))
 		return GRAPH_ABSENT;
 	return status == 200 ? GRAPH_OK : refuse(g, &a, body);
 }

@@ -158,7 +158,7 @@ refuse(struct nac2 *n, long status)
 		return fail(n, EX_NOPERM, "%s: HTTP %ld; has the application Intune's "
 		    "permission get_device_compliance, with an administrator's consent?",
 		    n->where.uri, status);
-	return fail(n, status == 429 || status >= 500 ? EX_TEMPFAIL : EX_UNAVAILABLE,
+	return fail(n, status == 408 || status == 429 || status >= 500 ? EX_TEMPFAIL : EX_UNAVAILABLE,
 	    "%s: HTTP %ld", n->where.uri, status);
 }
 
@@ -195,8 +195,8 @@ passing(const struct call *c)
 {
 	if (c->last != HTTP_DONE)
 		return c->last != HTTP_UNREACHABLE;
-	return c->http == 429 || c->http == 500 || c->http == 502 || c->http == 503 ||
-	    c->http == 504;
+	return c->http == 408 || c->http == 429 || c->http == 500 || c->http == 502 ||
+	    c->http == 503 || c->http == 504 || c->http == 509;
 }
 
 /* What says that the tenant may have been moved to another scale unit. */

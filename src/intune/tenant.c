@@ -400,7 +400,8 @@ judge(struct run *r)
 	if (r->announced > count + (int64_t)(r->foreign + r->twice))
 		not_whole(r, EX_TEMPFAIL, "Graph speaks of %lld devices and has sent %lld",
 		    (long long)r->announced, (long long)count);
-	if (r->since == 0 && lost > TENANT_FEW && lost > r->last.count / TENANT_SHRINK)
+	if (r->since == 0 && ((lost > TENANT_FEW && lost > r->last.count / TENANT_SHRINK) ||
+	    (count == 0 && lost > 0)))
 		not_whole(r, EX_TEMPFAIL, "the list has shrunk from %lld devices to %lld; if it "
 		    "is as short the next time, that is believed",
 		    (long long)r->last.count, (long long)count);

@@ -11,7 +11,7 @@
 #include "intune/query.h"
 
 /* How many devices fewer than the last time are noticed: more than one in this
- * many, and more than TENANT_FEW. */
+ * many, and more than TENANT_FEW; also when none is left. */
 #define TENANT_SHRINK	20
 #define TENANT_FEW	5
 

@@ -1,3 +1,4 @@
+#include <dirent.h>
 #include <err.h>
 #include <errno.h>
 #include <jansson.h>
@@ -148,6 +149,26 @@ tokencache_read(const struct tokencache *cache, struct token *out)
 	return fault == NULL;
 }
 
+/*
+ * Who was killed while he replaced the token has left a copy beside it.  With the lock
+ * held nobody else is at it: what there is of that name is of no use to anybody.
+ */
+static void
+remove_copies(const struct tokencache *cache)
+{
+	const char	*path = cache->token.path, *name = strrchr(path, '/') + 1;
+	size_t		 n = strlen(name);
+	struct dirent	*e;
+	DIR		*dir = opendir(cache->set->token_dir);
+
+	while (dir != NULL && (e = readdir(dir)) != NULL)
+		if (strncmp(e->d_name, name, n) == 0 && e->d_name[n] == '.' &&
+		    strlen(e->d_name) == n + sizeof(".XXXXXX") - 1)
+			(void)unlinkat(dirfd(dir), e->d_name, 0);
+	if (dir != NULL)
+		closedir(dir);
+}
+
 void
 tokencache_write(struct tokencache *cache, const struct token *token)
 {
@@ -158,6 +179,7 @@ tokencache_write(struct tokencache *cache, const struct token *token)
 
 	if (!cache->token.usable)
 		return;
+	remove_copies(cache);
 	if ((buf = malloc(CACHE_MAX)) == NULL)
 		err(EX_OSERR, NULL);
 	jw_init(&w, buf, CACHE_MAX);

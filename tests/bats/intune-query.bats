@@ -310,6 +310,35 @@ state_of() { json_get "$1" .compliance.state; }
 	emulator_control page-size 25
 }
 
+@test "--all: of a small tenant nothing is left: that is noticed, once" {
+	local EMU_DIR=$BATS_TEST_TMPDIR/small EMU_HOST EMU_CA EMU_SECRET_FILE
+	emulator_start --token-limit 0 --fleet 3
+	conf
+	run -0 intune-query --all
+	for id in $(jq -r '.compliance.device.id // empty' <<<"$output"); do emulator_control "remove $id"; done
+	run -75 --separate-stderr intune-query --all
+	assert_has "$output" '"why":"the list has shrunk from 3 devices to 0;'
+	run -0 --separate-stderr intune-query --all
+	assert_has "$output" '"complete":true,"count":0'
+	emulator_stop
+}
+
+@test "a 404 that does not say that the thing is not found is no answer" {
+	for code in UnknownError ServiceUnavailable NotFoundAnything BadGateway; do
+		emulator_control clear-faults
+		emulator_control fault status:on=get,code=404,error=$code
+		run -75 --separate-stderr intune-query $A
+		assert_eq "$output" ""
+		assert_has "$stderr" "HTTP 404 $code"
+	done
+	for code in ResourceNotFound NotFound; do
+		emulator_control clear-faults
+		emulator_control fault status:on=get,code=404,error=$code
+		run -0 --separate-stderr intune-query $A
+		assert_eq "$(state_of "$output")" unregistered
+	done
+}
+
 @test "--all: a device that is listed twice is printed once; empty pages do not go on for ever" {
 	emulator_control fault repeat-page:times=1,after=1
 	run -0 --separate-stderr intune-query --all
@@ -463,14 +492,15 @@ on_terminal() { TERM=${TERM:-vt100} script -qec "$1" /dev/null </dev/null; }
 }
 
 @test "429, 503 and 504 with Retry-After in seconds or as a date are not repeated early" {
-	for fault in code=429,retry_after=1 code=503,retry_after=1 code=504,retry_after_date=1; do
+	for fault in code=429,retry_after=1 code=503,retry_after=1 code=504,retry_after_date=1 \
+		code=408,retry_after=1 code=509,retry_after=1; do
 		emulator_control clear-faults
 		emulator_control fault "status:on=get,times=1,$fault"
 		run -0 --separate-stderr intune-query $A
 		assert_eq "$(state_of "$output")" compliant
 	done
 	assert_eq "$(count early)" 0
-	assert_eq "$(count get)" 6
+	assert_eq "$(count get)" 10
 }
 
 @test "without Retry-After it backs off, and gives up at the deadline" {

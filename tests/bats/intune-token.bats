@@ -75,6 +75,17 @@ setup() { intune_setup; }
 	assert_eq "$(count token)" 2
 }
 
+@test "the copy that a killed process has left of a token is removed with the next token" {
+	run -0 intune-token
+	cp "$(token_file token)" "$(token_file token).aB3xYz"
+	cp "$(token_file token)" "$TOKENS/other.token.aB3xYz"
+	run -0 intune-token
+	run -0 --separate-stderr intune-token --force
+	assert_eq "$stderr" ""
+	[ ! -e "$(token_file token).aB3xYz" ]
+	[ -e "$TOKENS/other.token.aB3xYz" ]
+}
+
 @test "a certificate: PS256 with x5t#S256, RS256 with x5t, key in a file of its own or not" {
 	conf_set client_secret_file ""
 	run -0 --separate-stderr intune-token -f --certificate "$BATS_FILE_TMPDIR/app.pem" \
