@@ -26,6 +26,9 @@
 
 #define DEADLINE_MAX	3600	/* seconds; who waits longer asks again later */
 
+/* Seconds after which --since last lists all: compliance may change without a sync. */
+#define FULL_EVERY	86400
+
 /* With 200 ms for an answer this is 80 a second, of the 100 that Intune allows. */
 #define JOBS		16
 
@@ -34,7 +37,7 @@ static const char	 usage[] =
     "Adds `compliance` to each record; ID or line: record, GUID, MAC, serial:NO or name.\n"
     "  -a, --all                  the whole tenant, a record for each device\n"
     "      --wired                with --all: ask for Ethernet addresses, too\n"
-    "      --since TIME|last      only what synced since; all the same --full-every SPAN\n"
+    "      --since TIME|last      only what synced since; --full-every SPAN all (last: 1d)\n"
     "  -m, --match-order WORDS    which identifiers, in this order (guid name serial mac)\n"
     "  -n, --newest               of several matches the last to sync, not ambiguous\n"
     "  -s, --source WORD          who is asked: graph, nac2 (GUID and MAC), or auto\n"
@@ -179,6 +182,7 @@ list_noncompliant(const struct query *q)
 	struct nac2_device	*device;
 	struct answer		 answer;
 	json_t			*rec;
+	char			 began[WHEN_TEXT], ended[WHEN_TEXT];
 	size_t			 n, i;
 	int64_t			 now = when_now();
 	int			 status = STATUS_OK;
@@ -196,6 +200,11 @@ list_noncompliant(const struct query *q)
 		json_decref(rec);
 	}
 	free(device);
+	/* As that of --all: without it the list was cut off. */
+	if (status == STATUS_OK)
+		print_json(json_pack("{s:{s:b, s:s, s:I, s:s, s:s}}", "list", "complete", 1,
+		    "of", "noncompliant", "count", (json_int_t)n, "began",
+		    when_format(began, now), "ended", when_format(ended, when_now())));
 	return status;
 }
 
@@ -339,6 +348,8 @@ main(int argc, char **argv)
 		if (!take_option(&r, c, optarg))
 			cli_usage();
 	check_request(&r, argc - optind);
+	if (r.tenant.since_last && r.tenant.full_every == 0)
+		r.tenant.full_every = FULL_EVERY;
 	if ((status = choose_tenants(&r)) != 0) {
 		settings_free(&r.set);
 		return status;

@@ -323,6 +323,18 @@ state_of() { json_get "$1" .compliance.state; }
 	emulator_stop
 }
 
+@test "--since last lists all once a day unless told otherwise" {
+	run -0 intune-query --all
+	run -0 --separate-stderr intune-query --all --since last
+	jq -e 'select(.list) | .list.full | not' <<<"$output"
+	jq -c '.full -= 86400' "$(token_file list)" >"$BATS_TEST_TMPDIR/aged"
+	cat "$BATS_TEST_TMPDIR/aged" >"$(token_file list)"
+	run -0 --separate-stderr intune-query --all --since last --full-every 2d
+	jq -e 'select(.list) | .list.full | not' <<<"$output"
+	run -0 --separate-stderr intune-query --all --since last
+	jq -e 'select(.list) | .list.full' <<<"$output"
+}
+
 @test "a 404 that does not say that the thing is not found is no answer" {
 	for code in UnknownError ServiceUnavailable NotFoundAnything BadGateway; do
 		emulator_control clear-faults

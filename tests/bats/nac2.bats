@@ -415,12 +415,23 @@ age() {
 	assert_eq "$output" ""
 }
 
+@test "the list: its last record says that it is whole, and passes through" {
+	run -0 --separate-stderr intune-query --noncompliant
+	jq -e --argjson n "$(($(wc -l <<<"$output") - 1))" '.list | .complete and .of == "noncompliant" and
+		.count == $n and .began <= .ended' < <(tail -1 <<<"$output")
+	run -0 --separate-stderr nac-cache -d "$BATS_TEST_TMPDIR/store" put <<<"$output"
+	assert_has "$output" '{"list":'
+	emulator_control fault loop-paging
+	run -75 --separate-stderr intune-query --noncompliant
+	refute_has "$output" '"complete"'
+}
+
 @test "the list: page by page, whole or not at all" {
 	want=$(emulator_control list | awk -F '\t' '$6 != "compliant" && $6 != "inGracePeriod" { print $1 }' | sort)
 	emulator_control nac2-page-size 2
 	run -0 --separate-stderr intune-query --noncompliant
 	assert_eq "$stderr" ""
-	assert_eq "$(jq -r .compliance.device.id <<<"$output")" "$want"
+	assert_eq "$(jq -r ".compliance.device.id // empty" <<<"$output")" "$want"
 	[ "$(count nac2-list)" -eq $((($(wc -l <<<"$want") + 1) / 2)) ]
 	jq -se 'all(.[].compliance; .state == "noncompliant" and .managed and .source == "nac2" and
 		.matched_by == "guid" and .asked[0].value == .device.id)' <<<"$output"
