@@ -627,6 +627,16 @@ Try 'nac-cache --help'."; }
 	run -64 nac-cache due --frob
 }
 
+@test "a login of a time when the clock was ahead keeps no later one out" {
+	nac-cache put </dev/null
+	line 1 compliant -86400 '.session.acct_session_id = "ahead"' >"$J"
+	nac-cache due --summary >/dev/null
+	assert_eq "$(nac-cache list --clients | jq -r .session.acct_session_id)" ahead
+	line 1 compliant 0 '.session.acct_session_id = "now"' >>"$J"
+	nac-cache due --summary >/dev/null
+	assert_eq "$(nac-cache list --clients | jq -r .session.acct_session_id)" now
+}
+
 @test "another program's file, another format, a truncated or an empty store: one line each" {
 	answer 1 compliant | nac-cache put -q
 	cp -r state good
