@@ -38,6 +38,7 @@ static const char	 usage[] =
     "  follow [--older-than SPAN] [--from-start]\n"
     "                                 stay, and print clients to look up as they come\n"
     "  share [--once]                 stay, and share the store with other servers\n"
+    "  renew                          keep the work taken until standard input ends\n"
     "  prune [--older-than SPAN] [--clients-older-than SPAN]\n"
     "                                 remove what was not refreshed for long\n"
     "  stats                          the store in numbers, as JSON\n"
@@ -225,6 +226,14 @@ run_share(struct cache *c, int argc, char **argv)
 }
 
 static int
+run_renew(struct cache *c, int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	return cache_renew(c);
+}
+
+static int
 run_prune(struct cache *c, int argc, char **argv)
 {
 	size_t	 devices = 0, others = 0, clients = 0;
@@ -383,6 +392,8 @@ run_settings(struct cache *c, int argc, char **argv)
 	    (long long)c->poll_interval);
 	if (c->coa_journal != NULL)
 		printf("coa_journal = %s\n", c->coa_journal);
+	if (c->share != NULL)
+		printf("share_lease = %llds\n", (long long)c->share->lease);
 	return STATUS_OK;
 }
 
@@ -414,6 +425,7 @@ static const struct command {
 	    OPT_HOLD, OPT_PASS, OPT_APPEND, OPT_DRY_RUN, OPT_NOW, OPT_STREAM } },
 	{ "follow", run_follow, STORE_WRITE, 0, { OPT_OLDER, OPT_FROM_START, OPT_UNLESS } },
 	{ "share", run_share, STORE_WRITE, 0, { OPT_ONCE } },
+	{ "renew", run_renew, STORE_READ, 0, { 0 } },
 	{ "prune", run_prune, STORE_WRITE, 0, { OPT_OLDER, OPT_CLIENTS_OLDER, 'q' } },
 	{ "stats", run_stats, STORE_READ, 0, { 0 } },
 	{ "check", run_check, STORE_READ, 0, { 0 } },
@@ -602,7 +614,7 @@ open_store(const struct command *cmd, const char *dir, int *status)
 	struct store	*s = store_open(dir, cmd->mode, why);
 	int		 err = errno;
 
-	if (s != NULL && cmd->run != run_get && cmd->run != run_weigh &&
+	if (s != NULL && cmd->run != run_get && cmd->run != run_weigh && cmd->run != run_renew &&
 	    store_verify(s) == STORE_ERROR) {
 		snprintf(why, sizeof(why), "%s", store_why(s));
 		err = store_errno(s);

@@ -52,6 +52,7 @@ int	 cache_due(struct cache *c);
 int	 cache_list(struct cache *c);
 int	 cache_follow(struct cache *c);
 int	 cache_share(struct cache *c);
+int	 cache_renew(struct cache *c);
 /* For how many seconds Redis has been away, as far as the store knows. */
 int64_t	 share_away(const struct cache *c, int64_t now);
 int	 cache_check(struct cache *c);

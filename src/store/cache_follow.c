@@ -89,7 +89,7 @@ who_is(const struct client *cl, const struct identity *id)
  * that at the time: an old journal is not stale as a whole.  Who was not seen for
  * long has gone.  The line is readable, fold_read() has made sure. */
 static bool
-is_wanted(const struct follow *f, const json_t *rec, int64_t seen, struct identity *id)
+is_wanted(struct follow *f, const json_t *rec, int64_t seen, struct identity *id)
 {
 	struct answer	 a;
 	char		 why[256];
@@ -104,7 +104,8 @@ is_wanted(const struct follow *f, const json_t *rec, int64_t seen, struct identi
 		return true;
 	/* While a poll holds its changes back none of them is to come in here, one
 	 * login at a time. */
-	if (f->c->unless != NULL && access(f->c->unless, F_OK) == 0)
+	if (f->c->unless != NULL &&
+	    (access(f->c->unless, F_OK) == 0 || work_held(f->c, &f->work)))
 		return false;
 	return a.state == COMPLIANCE_UNREGISTERED || answer_is_ahead(&a, seen) || seen - a.checked >= f->c->older_than;
 }
@@ -127,6 +128,16 @@ print(struct follow *f, const json_t *rec)
 	return false;
 }
 
+/* Has the look-up of another server, which may take minutes, brought an answer since? */
+static bool
+is_answered(const struct follow *f, const struct identity *id, int64_t seen)
+{
+	struct answer	 a;
+
+	return store_find(f->c->store, id, &f->c->order, &a) == STORE_FOUND &&
+	    a.checked >= seen && !answer_is_ahead(&a, when_now());
+}
+
 /* Passes a client on that came back too soon before, as it is now. */
 static bool
 pay(struct follow *f, struct recent *r)
@@ -141,7 +152,7 @@ pay(struct follow *f, struct recent *r)
 	r->at = clock_ms();
 	if (client_get(f->c->store, r->client, &cl, &text) == STORE_FOUND &&
 	    (rec = cache_client_record(&cl)) != NULL && is_wanted(f, rec, cl.seen, &id)) {
-		if (work_claim(f->c, &f->work, r->client))
+		if (work_claim(f->c, &f->work, r->client) || is_answered(f, &id, cl.seen))
 			good = print(f, rec);
 		else
 			r->owed = true;

@@ -172,7 +172,8 @@ exchange(struct share *sh)
 {
 	enum share_step	 step = SHARE_IDLE;
 
-	if (clock_ms() - sh->looked >= LOOK_MS && (step = share_look(sh)) < SHARE_IDLE)
+	if ((clock_ms() - sh->looked >= LOOK_MS || share_held(sh) != sh->held) &&
+	    (step = share_look(sh)) < SHARE_IDLE)
 		return step;
 	/* An answer still under way is about the place that counts no more. */
 	if (sh->pos[0] == '\0' && sh->asked == 0)
@@ -235,7 +236,8 @@ watch(const struct share *sh)
 	if (copy == NULL)
 		err(EX_OSERR, NULL);
 	/* LMDB writes its file, as the hook does the journal: a look is due. */
-	if (fd == -1 || inotify_add_watch(fd, sh->c->dir, IN_MODIFY | IN_ONLYDIR) == -1 ||
+	if (fd == -1 || inotify_add_watch(fd, sh->c->dir, IN_MODIFY | IN_MOVED_TO | IN_DELETE |
+	    IN_ONLYDIR) == -1 ||
 	    inotify_add_watch(fd, dirname(copy), IN_CREATE | IN_MODIFY | IN_MOVED_TO |
 	    IN_ONLYDIR | IN_MASK_ADD) == -1) {
 		warn("%s: cannot be watched", sh->c->dir);

@@ -9,6 +9,8 @@
  *	:client	hash: client -> the newest bytes
  *	:sent	hash: server -> number of the last batch it has told
  *	:alive:NAME	which store uses this name now
+ *	:held	hash: server -> ms, until when its poll holds changes back, unless said
+ *		again: there is poll.held in its state folder
  *
  * In the store's meta: share.name, share.id (of this store), share.epoch,
  * share.pos (the last entry that was read; none: the whole state is read
@@ -34,6 +36,7 @@ struct share {
 	int64_t			 asked;		/* ms, since when the reader waits; 0: it does not */
 	int64_t			 looked, saved;	/* ms */
 	bool			 unsaved;	/* pos is ahead of what the store has */
+	bool			 held;		/* there was poll.held when looked at */
 	int			 status;	/* != 0: the end */
 	int			 lost;		/* the status of the last loss of Redis */
 };
@@ -65,6 +68,9 @@ bool	 share_scripts(struct share *sh);
 /* Looks whether Redis is as we know it, and says that we are there.  Notes what is to
  * be told or read once more. */
 enum share_step	 share_look(struct share *sh);
+
+/* Does the poll of this server hold changes back? */
+bool		 share_held(const struct share *sh);
 
 /* Is it time to end? */
 bool	 share_stopping(const struct share *sh);

@@ -181,6 +181,8 @@ share_configure(const struct conf *conf, struct share_conf *out, char why[LINK_W
 		return -1;
 	}
 	out->lease = conf_int(conf, "share_lease", 600);
+	/* intune-query tries for a minute, and waits for the last request. */
+	out->look_up = 90 + conf_int(conf, "timeout", 30);
 	out->patience = conf_int(conf, "share_patience", 300);
 	return take_names(conf, out, why) ? 1 : -1;
 }

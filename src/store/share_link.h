@@ -44,6 +44,7 @@ struct share_conf {
 	char			 name[LINK_NAME];	/* of this server */
 	int64_t			 stream_max;	/* entries */
 	int64_t			 lease, patience;	/* seconds */
+	int64_t			 look_up;	/* the longest that one may take */
 };
 
 /* Reads share_url and the rest.  1: done; 0: there is no share_url; -1 with a

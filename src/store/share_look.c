@@ -2,11 +2,13 @@
 #include <sys/random.h>
 
 #include <err.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "store/db.h"
@@ -44,8 +46,8 @@ static const char	 tell_script[] =
     "return 1";
 
 /*
- * Is all as it was?  KEYS: epoch, log, sent, alive.  ARGV: a new epoch, server, id
- * of the store, seconds.  Answers with epoch, the stream's last entry, the number
+ * Is all as it was?  KEYS: epoch, log, sent, alive, held.  ARGV: a new epoch, server,
+ * id of the store, seconds, 1 when the poll holds changes back.  Answers with epoch, the stream's last entry, the number
  * of our last batch, and who has our name.
  */
 static const char	 look_script[] =
@@ -55,7 +57,10 @@ static const char	 look_script[] =
     "if #l==0 then redis.call('XADD',KEYS[2],'*','o','') "
     " l=redis.call('XREVRANGE',KEYS[2],'+','-','COUNT',1) end "
     "local a=redis.call('GET',KEYS[4]) "
-    "if not a or a==ARGV[3] then a=ARGV[3] redis.call('SET',KEYS[4],a,'EX',ARGV[4]) end "
+    "if not a or a==ARGV[3] then a=ARGV[3] redis.call('SET',KEYS[4],a,'EX',ARGV[4]) "
+    " if ARGV[5]=='1' then "
+    "  redis.call('HSET',KEYS[5],ARGV[2],(redis.call('TIME')[1]+ARGV[4])*1000) "
+    " else redis.call('HDEL',KEYS[5],ARGV[2]) end end "
     "return {e,l[1][1],redis.call('HGET',KEYS[3],ARGV[2]) or '0',a}";
 
 static int64_t
@@ -238,19 +243,30 @@ compare(struct share *sh, const char *epoch, int64_t sent)
 	return SHARE_MORE;
 }
 
+bool
+share_held(const struct share *sh)
+{
+	char	 path[PATH_MAX];
+
+	return (size_t)snprintf(path, sizeof(path), "%s/poll.held", sh->c->dir) < sizeof(path) &&
+	    access(path, F_OK) == 0;
+}
+
 enum share_step
 share_look(struct share *sh)
 {
 	struct redisReply	*r;
-	char			 key[4][SHARE_KEY], alive[LINK_NAME + 16], fresh[SHARE_WORD];
+	char			 key[5][SHARE_KEY], alive[LINK_NAME + 16], fresh[SHARE_WORD];
 	const char		*who;
 	enum share_step		 step = SHARE_LOST;
 
 	new_word(fresh);
 	snprintf(alive, sizeof(alive), "alive:%s", sh->conf->name);
-	r = link_ask(sh->w, "EVALSHA", sh->look, "4", share_key(key[0], sh->conf, "epoch"),
+	sh->held = share_held(sh);
+	r = link_ask(sh->w, "EVALSHA", sh->look, "5", share_key(key[0], sh->conf, "epoch"),
 	    share_key(key[1], sh->conf, "log"), share_key(key[2], sh->conf, "sent"),
-	    share_key(key[3], sh->conf, alive), fresh, sh->conf->name, sh->id, ALIVE, LINK_END);
+	    share_key(key[3], sh->conf, alive), share_key(key[4], sh->conf, "held"), fresh,
+	    sh->conf->name, sh->id, ALIVE, sh->held ? "1" : "0", LINK_END);
 	if (r == NULL)
 		return SHARE_LOST;
 	who = link_str(link_at(r, 3), NULL);

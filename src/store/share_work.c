@@ -12,9 +12,8 @@
 #include "store/share.h"
 #include "store/share_work.h"
 
-#define GROUP		"pollers"
+#define GROUP		WORK_GROUP
 #define PER_SCRIPT	500
-#define ASKED		"20"	/* seconds: a look-up takes less, mostly */
 #define RETRY_MS	10000	/* between two tries of work_claim() to connect */
 
 /* KEYS: work, offered.  ARGV: prefix of asked, clients. */
@@ -55,6 +54,26 @@ static const char	 part_script[] =
     "local age=now-tonumber(string.match(first[1],'^%d+')) "
     "if age>lease then return left end "
     "return math.max(0,math.min(left,math.ceil(len/n)-mine))";
+
+/*
+ * A client is to be looked up by ARGV[1], which takes up to ARGV[2] seconds, unless
+ * another server does so, or has it of its poll: as long as that runs, it is renewed
+ * each third of the lease (ARGV[3], ms).  KEYS: asked, offered, work.  ARGV[4]: client.
+ */
+static const char	 claim_script[] =
+    "local a=redis.call('GET',KEYS[1]) "
+    "if a and a~=ARGV[1] then return 0 end "
+    "local e=redis.call('HGET',KEYS[2],ARGV[4]) "
+    "if e then local p=redis.pcall('XPENDING',KEYS[3],'" GROUP "',e,e,1) "
+    " if not p.err and p[1] and p[1][2]~=ARGV[1] and p[1][3]<ARGV[3]/2 then return 0 end end "
+    "if not a then redis.call('SET',KEYS[1],ARGV[1],'EX',ARGV[2]) end "
+    "return 1";
+
+/* KEYS: held. */
+static const char	 held_script[] =
+    "local t=redis.call('TIME') local now=t[1]*1000+math.floor(t[2]/1000) "
+    "for _,v in ipairs(redis.call('HVALS',KEYS[1])) do "
+    " if tonumber(v)>now then return 1 end end return 0";
 
 struct work {
 	const struct share_conf	*conf;
@@ -342,39 +361,61 @@ work_take(struct work *w, work_fn fn, void *arg)
 	return link_status(w->l) == EX_UNAVAILABLE ? EX_TEMPFAIL : link_status(w->l);
 }
 
+/* The link of work_claim(); NULL: Redis is away, which share tells of, and here nobody
+ * waits for its end. */
+static struct link *
+claim_link(struct cache *c, struct work **w)
+{
+	char	 why[LINK_WHY];
+	int	 status;
+
+	if (*w == NULL)
+		*w = new_work(c->share);
+	if ((*w)->l != NULL || clock_ms() < (*w)->retry)
+		return (*w)->l;
+	if (((*w)->l = link_open(c->share, why, &status)) == NULL)
+		(*w)->retry = clock_ms() + RETRY_MS;
+	return (*w)->l;
+}
+
+/* The number that a script has answered with, or without an answer `none`. */
+static bool
+claimed(struct work *w, struct redisReply *r, bool none)
+{
+	bool	 yes = r != NULL ? link_int(r) != 0 : none;
+
+	link_free(r);
+	if (r == NULL) {
+		link_close(w->l);
+		w->l = NULL;
+		w->retry = clock_ms() + RETRY_MS;
+	}
+	return yes;
+}
+
 bool
 work_claim(struct cache *c, struct work **w, const char *client)
 {
-	struct redisReply	*r;
-	char			 why[LINK_WHY], key[SHARE_KEY + CLIENT_ID], prefix[SHARE_KEY];
-	int			 status;
-	bool			 ours = true;
+	char		 key[SHARE_KEY + CLIENT_ID], prefix[SHARE_KEY], ttl[24], lease[24];
+	struct link	*l;
 
-	if (c->share == NULL)
+	if (c->share == NULL || (l = claim_link(c, w)) == NULL)
 		return true;
-	if (*w == NULL)
-		*w = new_work(c->share);
-	if ((*w)->l == NULL && (clock_ms() < (*w)->retry ||
-	    ((*w)->l = link_open(c->share, why, &status)) == NULL)) {
-		/* share tells of the outage; here nobody waits for its end. */
-		if (clock_ms() >= (*w)->retry)
-			(*w)->retry = clock_ms() + RETRY_MS;
-		return true;
-	}
 	snprintf(key, sizeof(key), "%s%s", share_key(prefix, c->share, "asked:"), client);
-	link_text((*w)->l, "SET", key, c->share->name, "NX", "EX", ASKED, LINK_END);
-	if (!link_send((*w)->l) || (r = link_next((*w)->l, LINK_WAIT_MS)) == NULL) {
-		link_close((*w)->l);
-		(*w)->l = NULL;
-		(*w)->retry = clock_ms() + RETRY_MS;
-		return true;
-	}
-	if (link_kind(r) == LINK_NIL) {
-		link_free(r);
-		if ((r = link_ask((*w)->l, "GET", key, LINK_END)) != NULL)
-			ours = strcmp(link_str(r, NULL), c->share->name) == 0 ||
-			    link_kind(r) == LINK_NIL;
-	}
-	link_free(r);
-	return ours;
+	snprintf(ttl, sizeof(ttl), "%lld", (long long)c->share->look_up);
+	snprintf(lease, sizeof(lease), "%lld", (long long)c->share->lease * 1000);
+	return claimed(*w, link_ask(l, "EVAL", claim_script, "3", key, (*w)->offered, (*w)->work,
+	    c->share->name, ttl, lease, client, LINK_END), true);
+}
+
+bool
+work_held(struct cache *c, struct work **w)
+{
+	char		 key[SHARE_KEY];
+	struct link	*l;
+
+	if (c->share == NULL || (l = claim_link(c, w)) == NULL)
+		return false;
+	return claimed(*w, link_ask(l, "EVAL", held_script, "1", share_key(key, c->share, "held"),
+	    LINK_END), false);
 }

@@ -7,6 +7,7 @@
  *	:offered	hash: client -> its entry in :work, while there is one
  *	:pollers	hash: server -> ms, when it last took work
  *	:asked:CLIENT	the server that has just passed this client to its look-up
+ *	:held	hash: server -> ms, until when its poll holds changes back (share.h)
  *
  * A client is done when its answer is not old any more by the store of who looks.
  * Work that was taken and is not done after share_lease is another's to take.
@@ -17,6 +18,8 @@
 #include <stdbool.h>
 
 #include "store/cache.h"
+
+#define WORK_GROUP	"pollers"
 
 struct work;
 
@@ -43,9 +46,13 @@ typedef bool	 (*work_fn)(const char *client, bool taken_over, void *arg);
 int		 work_take(struct work *w, work_fn fn, void *arg);
 
 /*
- * May this server pass the client to its look-up?  No when another has done so a
- * moment ago.  Without Redis always.  *w is kept between calls, NULL at first.
+ * May this server pass the client to its look-up?  No when another has done so, or
+ * has taken it to ask about, as long ago as a look-up may take.  Without Redis always.
+ * *w is kept between calls, NULL at first.
  */
 bool		 work_claim(struct cache *c, struct work **w, const char *client);
+
+/* Does the poll of any server hold changes back?  Without Redis nobody's. */
+bool		 work_held(struct cache *c, struct work **w);
 
 #endif

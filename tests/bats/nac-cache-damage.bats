@@ -39,7 +39,7 @@ store() {
 page() { dd if=good bs=4096 skip="$1" count=1 status=none; }
 
 # bytes HEX
-# shellcheck disable=SC2059 # the digits are a format then
+# shellcheck disable=SC2059,SC2001 # the digits are a format then
 bytes() { printf "$(sed 's/../\\x&/g' <<<"$1")"; }
 
 # put_page N <PAGE: the good store with that page

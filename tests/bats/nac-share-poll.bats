@@ -169,3 +169,77 @@ fleet() {
 	# The hook answers from its own store all the while.
 	assert_eq "$(visit 1 "$(device 1)" 1)" 1
 }
+
+@test "a poll that takes longer than the lease keeps its work; one that dies lets go of it" {
+	fleet 4
+	emulator_control reset-counts
+	redis_cli del nac:pollers >/dev/null
+	# Each answer takes more than twice the lease.
+	emulator_control fault slow:seconds=5,times=2
+	poll 1 >"$dir/out1" 2>&1 3>&- & pid=$!
+	wait_until 10 are_pending 4
+	sleep 3
+	assert_eq "$(due 2 1h | wc -l)" 0
+	wait $pid || { cat "$dir/out1"; false; }
+	same_stores 1 2 3
+	for n in 1 2 3; do poll $n >/dev/null; done
+	assert_eq "$(asked) $(coas)" "4 4"
+	# A poll that is gone holds nothing.
+	due 1 >/dev/null
+	sleep 2.1
+	assert_eq "$(due 2 | wc -l)" 4
+}
+
+@test "due --dry-run says what is due, and takes no work, with Redis or without" {
+	fleet 3
+	run -0 nac-cache -c "$dir/c1" due --dry-run
+	assert_eq "$(wc -l <<<"$output")" 3
+	run -0 nac-poll -n -c "$dir/c1" --older-than 1h --max-change 100
+	assert_eq "$(redis_cli exists nac:work nac:offered nac:pollers)" 0
+	assert_eq "$(due 2 1h | wc -l)" 3
+	redis_kill
+	run -0 nac-cache -c "$dir/c1" due --dry-run
+	assert_eq "$(wc -l <<<"$output")" 3
+}
+
+@test "what a poll asks about is not looked up by follow of another server, and the other way round" {
+	fleet 1
+	assert_eq "$(due 1 1h | wc -l)" 1
+	nac-cache -c "$dir/c2" follow >"$dir/f2" 2>&1 3>&- & f2=$!
+	visit 2 "$(device 1)" 1 >/dev/null
+	wait_until 10 first_client_is 2 '["radius2",null]'
+	sleep 0.3
+	assert_eq "$(wc -l <"$dir/f2")" 0
+	# Another one, that nobody has taken.
+	visit 2 "$(device 2)" 2 >/dev/null
+	wait_until 10 test -s "$dir/f2"
+	pid_stop $f2
+	[ "$(redis_cli ttl nac:asked:00:1b:2c:3d:4e:02)" -gt 60 ]
+	wait_until 10 has_clients 1 2
+	refute_has "$(due 1 1h)" "$(device 2)"
+}
+
+are_pending() { [ "$(redis_cli xpending nac:work pollers | head -n 1)" = "$1" ]; }
+third_is_at() { [ "$(nac-cache -c "$dir/c2" list --clients | jq -r "select(.identity.name[0].value == \"$(device 3)\").server")" = "$1" ]; }
+
+@test "while one server's poll holds changes back, follow of another lets no change in" {
+	fleet 3
+	# The third has come to the first server.
+	for n in 1 2 3; do poll $n >/dev/null; done
+	same_stores 1 2 3
+	emulator_control "set $(device 3) complianceState=noncompliant"
+	echo '{"held":{}}' >"$dir/s1/poll.held"
+	wait_until 10 redis_counts hlen nac:held 1
+	# Its answer is an hour old, and would be asked for.
+	nac-cache -c "$dir/c2" follow --older-than 0s --unless "$dir/s2/poll.held" >"$dir/f2" 2>&1 3>&- & f2=$!
+	visit 2 "$(device 3)" 3 >/dev/null
+	wait_until 10 third_is_at radius2
+	sleep 0.3
+	refute_has "$(cat "$dir/f2")" "$(device 3)"
+	rm "$dir/s1/poll.held"
+	wait_until 10 redis_counts hlen nac:held 0
+	sleep 1
+	visit 2 "$(device 3)" 3 >/dev/null
+	wait_until 10 grep -q "$(device 3)" "$dir/f2"
+	pid_stop $f2
+}
