@@ -637,6 +637,14 @@ Try 'nac-cache --help'."; }
 	assert_eq "$(nac-cache list --clients | jq -r .session.acct_session_id)" now
 }
 
+@test "a page that is read brings no others with it: the map is told to be read at random" {
+	nac-cache put -q </dev/null
+	for cmd in list stats due; do
+		ASAN_OPTIONS=detect_leaks=0 strace -f -o trace -e trace=madvise nac-cache $cmd >/dev/null
+		assert_has "$(cat trace)" "MADV_RANDOM"
+	done
+}
+
 @test "another program's file, another format, a truncated or an empty store: one line each" {
 	answer 1 compliant | nac-cache put -q
 	cp -r state good

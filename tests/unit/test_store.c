@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <lmdb.h>
 #include <signal.h>
 #include <stdio.h>
@@ -918,6 +919,98 @@ collect(const struct client *c, const char *why, void *arg)
 	return true;
 }
 
+static bool
+stay(const struct answer *a, const char *why, void *arg)
+{
+	(void)a;
+	(void)why;
+	if (write(*(int *)arg, "", 1) == 1)
+		pause();
+	return true;
+}
+
+static bool
+stay_client(const struct client *c, const char *why, void *arg)
+{
+	(void)c;
+	return stay(NULL, why, arg);
+}
+
+enum reader { READER_LIST, READER_CLIENTS, READER_PINS };
+
+/* By how many bytes the file grows in 1,000 commits beside a reader that stands
+ * still, as one does whose output nobody takes, or that was stopped. */
+static off_t
+growth(const char *path, enum reader kind)
+{
+	struct answer	 a;
+	struct stat	 before, after;
+	struct store	*s;
+	char		 why[STORE_WHY], file[PATH_MAX], byte;
+	int		 i, p[2];
+	pid_t		 pid;
+
+	snprintf(file, sizeof(file), "%s/data.mdb", path);
+	if (pipe(p) == -1 || (pid = fork()) == -1)
+		exit(1);
+	if (pid == 0) {
+		if ((s = store_open(path, STORE_READ, why)) == NULL)
+			_exit(1);
+		if (kind == READER_PINS && db_enter(s) == STORE_FOUND)
+			stay(NULL, NULL, &p[1]);
+		else if (kind == READER_CLIENTS)
+			client_each(s, stay_client, &p[1]);
+		else
+			store_each(s, stay, &p[1]);
+		_exit(0);
+	}
+	close(p[1]);
+	CHECK(read(p[0], &byte, 1) == 1 && kill(pid, SIGSTOP) == 0 && stat(file, &before) == 0);
+	if ((s = store_open(path, STORE_WRITE, why)) == NULL)
+		exit(1);
+	/* The disk has nothing to do with it. */
+	mdb_env_set_flags(s->env, MDB_NOSYNC, 1);
+	for (i = 0; i < 1000; i++) {
+		a = device(1 + i % 200, COMPLIANCE_COMPLIANT, NOW + 10 + i);
+		if (store_put(s, &a, NULL) != STORE_FOUND)
+			exit(1);
+	}
+	store_close(s);
+	CHECK(stat(file, &after) == 0 && kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+	close(p[0]);
+	return after.st_size - before.st_size;
+}
+
+static void
+test_stopped_readers(void)
+{
+	static const enum reader	 kinds[] = { READER_LIST, READER_CLIENTS, READER_PINS };
+	struct client			 c = { .seen = NOW, .text = "{}", .len = 2 };
+	struct answer			 a;
+	char				 path[64], why[STORE_WHY];
+	struct store			*s;
+	off_t				 grown;
+	size_t				 i;
+	int				 n;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		snprintf(path, sizeof(path), "%s/stopped%zu", dir, i);
+		if (!CHECK((s = store_open(path, STORE_WRITE, why)) != NULL))
+			return;
+		mdb_env_set_flags(s->env, MDB_NOSYNC, 1);
+		for (n = 1; n <= 200; n++) {
+			a = device(n, COMPLIANCE_COMPLIANT, NOW);
+			snprintf(c.id, sizeof(c.id), "u:%d@here", n);
+			CHECK(store_put(s, &a, NULL) == STORE_FOUND && client_put(s, &c) == STORE_FOUND);
+		}
+		store_close(s);
+		grown = growth(path, kinds[i]);
+		printf("# reader %d: %lld bytes more\n", kinds[i], (long long)grown);
+		/* The last kind, which none of ours is, shows what would become of it. */
+		CHECK(kinds[i] == READER_PINS ? grown > 4 << 20 : grown < 1 << 20);
+	}
+}
+
 static void
 test_clients(void)
 {
@@ -1121,6 +1214,7 @@ main(void)
 	test_damage();
 	test_modes();
 	test_each();
+	test_stopped_readers();
 	test_clients();
 	test_killed_readers();
 	snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
