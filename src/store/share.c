@@ -28,7 +28,6 @@
 
 #define CURSOR		"share"
 #define BLOCK_MS	5000	/* how long Redis holds a question for news */
-#define LOOK_MS		10000	/* between two looks at whether all is as it was */
 #define RETRY_MS	250	/* the first pause after a failure; doubled up to: */
 #define RETRY_MAX_MS	15000
 

@@ -23,6 +23,7 @@
 #include "store/share_link.h"
 
 #define SHARE_WORD	64
+#define LOOK_MS		10000	/* between two looks at whether all is as it was */
 
 struct share {
 	struct cache		*c;

@@ -215,6 +215,7 @@ compare(struct share *sh, const char *epoch, int64_t sent)
 {
 	struct store	*s = sh->c->store;
 	struct renewal	 renewal = { sh, epoch };
+	char		 number[24];
 
 	if (strcmp(epoch, sh->epoch) != 0) {
 		/* First the marks: a crash in between does it once more. */
@@ -230,8 +231,13 @@ compare(struct share *sh, const char *epoch, int64_t sent)
 	} else if (sent < sh->sent) {
 		warnx("%s: has lost what it was told last: everything is told again",
 		    sh->conf->url);
-		if (share_mark_all(s) == STORE_ERROR)
+		/* All is marked: said once, also where there is nothing to tell, and where
+		 * the whole state is read first. */
+		snprintf(number, sizeof(number), "%lld", (long long)sent);
+		if (share_mark_all(s) == STORE_ERROR ||
+		    share_put(s, "share.sent", number) == STORE_ERROR)
 			return SHARE_FAULT;
+		sh->sent = sent;
 	} else if (sent > sh->sent + 1) {
 		/* The store is an older copy of itself. */
 		sh->pos[0] = '\0';

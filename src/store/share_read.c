@@ -158,7 +158,9 @@ scan(struct share *sh, const char *name)
 		else if (in.n > 0)
 			step = take_in(sh, &in);
 		link_free(r);
-		/* What is ours does not wait until then. */
+		/* What is ours does not wait until then, nor does it become another's. */
+		if (step >= SHARE_IDLE && clock_ms() - sh->looked >= LOOK_MS)
+			step = share_look(sh);
 		if (step >= SHARE_IDLE && (step = share_tell(sh)) >= SHARE_IDLE && share_stopping(sh))
 			return SHARE_LOST;
 	} while (step >= SHARE_IDLE && strcmp(cursor, "0") != 0);
@@ -169,11 +171,17 @@ enum share_step
 share_snapshot(struct share *sh)
 {
 	enum share_step	 step;
+	char		 end[SHARE_WORD], epoch[SHARE_WORD];
 
+	memcpy(end, sh->end, sizeof(end));
+	memcpy(epoch, sh->epoch, sizeof(epoch));
 	if ((step = scan(sh, "dev")) < SHARE_IDLE || (step = scan(sh, "client")) < SHARE_IDLE)
 		return step;
+	/* Another Redis by now: from the start. */
+	if (strcmp(epoch, sh->epoch) != 0)
+		return SHARE_MORE;
 	/* As the stream was before: what came since stands behind this place. */
-	memcpy(sh->pos, sh->end, sizeof(sh->pos));
+	memcpy(sh->pos, end, sizeof(sh->pos));
 	if (share_put(sh->c->store, "share.pos", sh->pos) == STORE_ERROR)
 		return SHARE_FAULT;
 	sh->unsaved = false;

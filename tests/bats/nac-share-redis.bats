@@ -179,3 +179,85 @@ while True:
 	run -69 --separate-stderr once 3
 	assert_one_line "$stderr"
 }
+
+is_master() { [ "$(redis-cli "${tls[@]}" -p "$1" role 2>/dev/null | head -n 1)" = master ]; }
+has_replica() { redis-cli "${tls[@]}" -a sentinel-secret --no-auth-warning -p "$1" sentinel replicas nacmaster 2>/dev/null | grep -q "$2"; }
+is_linked() { redis-cli "${tls[@]}" -p "$1" role 2>/dev/null | grep -q '^connected'; }
+
+@test "Sentinel over TLS, with passwords; a failover that loses what was written last" {
+	local tls_of=(--tls-cert-file "$pki/server.pem" --tls-key-file "$pki/server.key" --tls-ca-cert-file "$pki/ca.pem"
+		--tls-auth-clients no --tls-replication yes)
+	tls=(--tls --cacert "$pki/ca.pem")
+	export REDISCLI_AUTH=redis-secret
+	m=$(port) r=$(port) s=$(port)
+	redis_start --tls-port "$m" --bind 127.0.0.1 "${tls_of[@]}" --requirepass redis-secret --masterauth redis-secret
+	mkdir "$dir/replica" "$dir/sentinel"
+	redis-server --port 0 --tls-port "$r" --bind 127.0.0.1 "${tls_of[@]}" --requirepass redis-secret --masterauth redis-secret \
+	    --replicaof "127.0.0.1 $m" --save '' --dir "$dir/replica" --repl-diskless-sync-delay 0 </dev/null >"$dir/replica/log" 2>&1 3>&- &
+	replica=$!
+	extra+=("$replica")
+	printf '%s\n' "port 0" "tls-port $s" "bind 127.0.0.1" "dir $dir/sentinel" "requirepass sentinel-secret" \
+	    "tls-cert-file $pki/server.pem" "tls-key-file $pki/server.key" "tls-ca-cert-file $pki/ca.pem" \
+	    "tls-auth-clients no" "tls-replication yes" "sentinel monitor nacmaster 127.0.0.1 $m 1" \
+	    "sentinel auth-pass nacmaster redis-secret" "sentinel down-after-milliseconds nacmaster 1000" \
+	    "sentinel failover-timeout nacmaster 3000" >"$dir/sentinel.conf"
+	redis-sentinel "$dir/sentinel.conf" </dev/null >"$dir/sentinel/log" 2>&1 3>&- &
+	extra+=($!)
+	wait_until 20 has_replica "$s" "$r"
+	wait_until 10 is_linked "$r"
+	printf 'redis-secret\n' >"$dir/password"
+	printf 'sentinel-secret\n' >"$dir/sentinel.password"
+	printf 'another\n' >"$dir/wrong"
+	chmod 600 "$dir/password" "$dir/sentinel.password" "$dir/wrong"
+	url="share_url = sentinels://127.0.0.1:$s/nacmaster"
+	for n in 1 2 3; do
+		conf $n "$url" "share_ca_file = $pki/ca.pem" "share_password_file = $dir/password" \
+		    "share_sentinel_password_file = $dir/sentinel.password"
+	done
+	conf 4 "$url" "share_ca_file = $pki/ca.pem" "share_password_file = $dir/password" "share_sentinel_password_file = $dir/wrong"
+	run --separate-stderr once 4
+	[ "$status" -eq 77 ] || [ "$status" -eq 69 ]
+	assert_one_line "$stderr"
+	refute_has "$stderr" another
+	answers compliant 1 10 | nac-cache -c "$dir/c1" put --quiet
+	share_start 1 2
+	same_stores 1 2
+	wait_until 10 eval "[ \"\$(redis-cli ${tls[*]} -p $r xlen nac:log)\" = 11 ]"
+	# From here on the replica hears nothing any more.
+	kill -STOP $replica
+	redis_cli client kill type replica >/dev/null
+	answers noncompliant 1 5 | nac-cache -c "$dir/c1" put --quiet
+	same_stores 1 2
+	assert_eq "$(redis_cli xlen nac:log)" 16
+	redis_kill
+	kill -CONT $replica
+	wait_until 40 is_master "$r"
+	wait_until 30 said 1 "has lost what it was told last"
+	# A server that comes only now gets all of it.
+	share_start 3
+	same_stores 1 2 3
+	assert_eq "$(state_at 3 5)" noncompliant
+}
+
+@test "Redis has come back with an older state of itself: what is missing is told again" {
+	redis_start
+	for n in 1 2 3; do server_make $n; done
+	answers compliant 1 8 | nac-cache -c "$dir/c1" put --quiet
+	share_start 1 2
+	same_stores 1 2
+	redis_cli save >/dev/null
+	answers noncompliant 1 3 | nac-cache -c "$dir/c1" put --quiet
+	answers grace 4 6 | nac-cache -c "$dir/c2" put --quiet
+	wait_until 10 is_at 2 3 noncompliant
+	wait_until 10 is_at 1 4 grace
+	redis_kill
+	redis_start
+	wait_until 30 said 1 "has lost what it was told last"
+	wait_until 30 said 2 "has lost what it was told last"
+	share_start 3
+	same_stores 1 2 3
+	assert_eq "$(state_at 3 3) $(state_at 3 4) $(state_at 3 8)" "noncompliant grace compliant"
+	# It is said once, and not with each look.
+	sleep 11
+	assert_eq "$(grep -c 'has lost' "$dir/err1")" 1
+}

@@ -195,6 +195,22 @@ servers() {
 	run -0 nac-cache -c "$dir/c1" check
 }
 
+@test "pruned on one server: the others keep theirs until they prune, and nobody new gets it" {
+	servers
+	answers compliant 1 4 "$(date -u -d '-100 days' +%Y-%m-%dT%H:%M:%SZ)" | nac-cache -c "$dir/c1" put --quiet
+	answers compliant 5 6 | nac-cache -c "$dir/c1" put --quiet
+	share_start 1 2
+	same_stores 1 2
+	nac-cache -c "$dir/c1" prune --quiet
+	wait_until 10 redis_counts hlen nac:dev 2
+	assert_eq "$(state_at 2 1)" compliant
+	share_start 3
+	same_stores 1 3
+	nac-cache -c "$dir/c2" prune --quiet
+	same_stores 1 2 3
+	assert_eq "$(state_at 2 5) $(state_at 3 5)" "compliant compliant"
+}
+
 @test "the benchmark ends with three equal stores" {
 	redis_stop
 	BIN=$(dirname "$(command -v nac-cache)") run -0 --separate-stderr "$NAC_ROOT/bench/share" --devices 1500 --rate 500 --seconds 1
