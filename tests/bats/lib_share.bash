@@ -79,7 +79,8 @@ is_same() {
 }
 
 same_stores() {
-	wait_until 20 is_same "$@" && return
+	# share waits longer and longer for Redis, up to 22 seconds.
+	wait_until 90 is_same "$@" && return
 	for n; do export_of "$n" >"$dir/export$n"; cat "$dir/err$n"; done
 	diff "$dir/export$1" "$dir/export$2" | head -n 4 | cut -c 1-600
 	return 1
