@@ -213,7 +213,7 @@ place(struct source *s, const char *name)
 	if (s->path == NULL && strstr(name, "pin-value=") != NULL)
 		return fail(s, EX_CONFIG, "must not hold the PIN: put it into a file and name "
 		    "that in key_passphrase_file");
-	if (s->path != NULL && *s->path != '/')
+	if (s->path != NULL && s->path != name && *s->path != '/')
 		return fail(s, EX_CONFIG, "is no absolute path of this machine (file:/...)");
 	return true;
 }
