@@ -266,6 +266,7 @@ device_write(struct jsonw *w, const struct device *d, enum source source)
 void
 answer_write(struct jsonw *w, const struct answer *a, int64_t now)
 {
+	char	 text[GUID_TEXT];
 	size_t	 i;
 
 	jw_object(w, "compliance");
@@ -291,6 +292,12 @@ answer_write(struct jsonw *w, const struct answer *a, int64_t now)
 				jw_bool(w, "listed", true);
 			jw_end_object(w);
 		}
+		jw_end_array(w);
+	}
+	if (a->ncandidate > 0) {
+		jw_array(w, "candidates");
+		for (i = 0; i < a->ncandidate; i++)
+			jw_str(w, NULL, guid_format(text, &a->candidate[i]));
 		jw_end_array(w);
 	}
 	if (a->has_device)

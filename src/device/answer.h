@@ -81,6 +81,9 @@ struct asked {
 
 #define ANSWER_ASKED	10
 
+/* Devices that an ambiguous answer names: enough for who has to tidy up. */
+#define ANSWER_CANDIDATES	8
+
 struct answer {
 	enum compliance	 state;
 	enum match	 matched_by;
@@ -90,6 +93,8 @@ struct answer {
 	char		 tenant[256];	/* whose device, where there are several tenants; else "" */
 	size_t		 nasked;
 	struct asked	 asked[ANSWER_ASKED];
+	size_t		 ncandidate;	/* which devices match, as far as there is room; */
+	struct guid	 candidate[ANSWER_CANDIDATES];	/* Intune ids, not kept by the store */
 	bool		 has_device;
 	struct device	 device;
 };

@@ -327,6 +327,7 @@ nac2_by_mac(struct query *q, const uint8_t mac[MAC_LEN], struct candidates *c,
 	candidate(c, &m);
 	/* Of several there is no telling which was the last to check in. */
 	if (n > 1) {
+		memset(c->id, 0, sizeof(c->id));
 		c->n = n;
 		c->tie = true;
 	}
@@ -479,6 +480,7 @@ static void
 decide(const struct query *q, const struct candidates *c, enum match by, struct answer *a)
 {
 	char	 text[GUID_TEXT];
+	size_t	 i;
 
 	a->matched_by = by;
 	if (c->n == 1 || (q->newest && !c->tie)) {
@@ -490,6 +492,9 @@ decide(const struct query *q, const struct candidates *c, enum match by, struct 
 	}
 	a->state = COMPLIANCE_AMBIGUOUS;
 	a->checked = when_now();
+	for (i = 0; i < c->n && i < CANDIDATES && a->ncandidate < ANSWER_CANDIDATES; i++)
+		if (!guid_is_zero(&c->id[i]))
+			a->candidate[a->ncandidate++] = c->id[i];
 	if (q->verbose > 0)
 		warnx("%s: %zu devices match by %s", c->where, c->n, match_name(by));
 }
@@ -609,7 +614,7 @@ query_listed(const struct query *q, const struct managed *m, int64_t now, struct
 	/* Not all of it, for this is done a hundred thousand times. */
 	out->matched_by = MATCH_NONE;
 	out->id_space = ID_SPACE_NONE;
-	out->nasked = 0;
+	out->nasked = out->ncandidate = 0;
 	text_copy(out->tenant, sizeof(out->tenant), q->tenant != NULL ? q->tenant : "");
 	out->source = SOURCE_GRAPH;
 	take(out, m, "--all");

@@ -47,6 +47,14 @@ setup() {
 # state_of JSON
 state_of() { json_get "$1" .compliance.state; }
 
+@test "an ambiguous answer names the devices that match" {
+	run -0 --separate-stderr intune-query TWIN
+	jq -e '.compliance | .state == "ambiguous" and (.candidates | sort) ==
+		["bbbbbbbb-0000-4000-8000-000000000003", "bbbbbbbb-0000-4000-8000-000000000004"]' <<<"$output"
+	run -0 --separate-stderr intune-query --newest TWIN
+	jq -e '.compliance | has("candidates") | not' <<<"$output"
+}
+
 @test "nobody is unregistered of whom nobody was asked" {
 	for order in mac serial name 'serial mac'; do
 		run -65 --separate-stderr intune-query -m "$order" $A
