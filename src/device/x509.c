@@ -20,11 +20,11 @@
 #include "base/when.h"
 #include "device/x509.h"
 
-/* Microsoft's SID security extension, MS-WCCE 2.2.2.7.7.4, and the type of the
- * otherName inside. */
 /* Certificate templates, MS-WCCE 2.2.2.7.7: by OID, and by name in older ones. */
 #define OID_TEMPLATE	"1.3.6.1.4.1.311.21.7"
 #define OID_TEMPLATE_V1	"1.3.6.1.4.1.311.20.2"
+/* Microsoft's SID security extension, MS-WCCE 2.2.2.7.7.4, and the type of the
+ * otherName inside. */
 #define OID_SID		"1.3.6.1.4.1.311.25.2"
 #define OID_SID_NAME	"1.3.6.1.4.1.311.25.2.1"
 
