@@ -32,7 +32,7 @@ PKGS_nac-serve		:= libmicrohttpd lmdb jansson libcrypto
 HOOK_OF	 = $(foreach f,$(2),src/$(1)/$(f).c)
 HOOK_SRC := src/radius-hook.c src/radius/hook/pool.c $(wildcard src/base/*.c) \
 	   $(call HOOK_OF,device,answer identity session words) \
-	   $(call HOOK_OF,policy,condition decide decision eval fields good lexer list parser policy reply setting values) \
+	   $(call HOOK_OF,policy,advice condition decide decision eval fields good lexer list parser policy reply setting values) \
 	   $(call HOOK_OF,radius,acct env hook hook_args reply rescue safe_exit vendor) \
 	   $(call HOOK_OF,store,find journal keys lmdb_read once pack)
 STATIC_radius-hook := $(if $(SAN),,-static-pie -s)

@@ -1,10 +1,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "policy/advice.h"
 #include "policy/list.h"
 #include "policy/parser.h"
 #include "policy/setting.h"
 #include "policy/values.h"
+
+#define NAMES	64	/* of zones or lists, to guess at what was meant */
 
 static struct node	*disjunction(struct parser *, int);
 
@@ -70,16 +73,22 @@ no_word(struct parser *p, enum field field, const struct token *t)
 	parser_near(p, t, what, parser_guess(p, t, names, n, false));
 }
 
-static const char *
+static void
 zone_value(struct parser *p, const struct token *t, struct value *v)
 {
 	struct zone	*z = zone_named(p->pol, t->text, t->len);
+	const char	*names[NAMES];
+	size_t		 n = 0;
 
-	if (z == NULL)
-		return "there is no zone of this name above:";
-	z->used = true;
-	v->zone = z;
-	return NULL;
+	if (z != NULL) {
+		z->used = true;
+		v->zone = z;
+		return;
+	}
+	for (z = p->pol->zones; z != NULL && n < NAMES; z = z->next)
+		names[n++] = z->name;
+	parser_near(p, t, "there is no zone of this name above:",
+	    parser_guess(p, t, names, n, false));
 }
 
 /* Adds one value, not a list, to the test n. */
@@ -87,7 +96,7 @@ static void
 add_value(struct parser *p, struct node *n, const struct token *t, struct value ***tail)
 {
 	struct value	*v;
-	const char	*fault;
+	const char	*fault = NULL;
 
 	if (field_table[n->field].kind == KIND_SET) {
 		if (!value_set(n->field, t, &n->set))
@@ -109,7 +118,7 @@ add_value(struct parser *p, struct node *n, const struct token *t, struct value 
 		fault = value_mac(t, v);
 		break;
 	case KIND_ZONE:
-		fault = zone_value(p, t, v);
+		zone_value(p, t, v);
 		break;
 	default:
 		fault = value_range(n->field, t, v);
@@ -142,6 +151,19 @@ in_list_of(enum list_type type, enum field field)
 	}
 }
 
+static void
+no_list(struct parser *p, const struct token *t)
+{
+	const char	*names[NAMES];
+	struct list	*l;
+	size_t		 n = 0;
+
+	for (l = p->pol->lists; l != NULL && n < NAMES; l = l->next)
+		names[n++] = l->name;
+	parser_near(p, t, "there is no list of this name above:",
+	    parser_guess(p, t, names, n, false));
+}
+
 /* `list Name`, unless `list` is itself a value here.  The current token is list. */
 static bool
 list_value(struct parser *p, struct node *n, struct value ***tail)
@@ -154,13 +176,14 @@ list_value(struct parser *p, struct node *n, struct value ***tail)
 	char		 what[96];
 
 	parser_next(p);
-	if (p->t.kind != TOKEN_WORD || p->t.text[0] < 'A' || p->t.text[0] > 'Z') {
+	/* A value behind a value would be an error in any case. */
+	if (p->t.kind != TOKEN_WORD || !value_here(p)) {
 		p->lx = lx;
 		p->t = t;
 		return false;
 	}
 	if ((l = list_named(p->pol, p->t.text, p->t.len)) == NULL)
-		parser_fault(p, &p->t, "there is no list of this name above:");
+		no_list(p, &p->t);
 	else if (kind != (l->type == LIST_MACS ? KIND_MAC : KIND_TEXT))
 		parser_fault(p, &p->t, l->type == LIST_MACS ? "is a list of MAC addresses:" :
 		    kind == KIND_MAC ? "is no list of MAC addresses:" :
@@ -289,6 +312,7 @@ test(struct parser *p, enum field field)
 	struct node	*n = new_node(p, NODE_TEST, NULL);
 	bool		 negated = false, many = false;
 	char		 what[96];
+	struct token	 is;
 
 	n->field = (uint8_t)field;
 	n->asks_trust = field == FIELD_TRUST;
@@ -299,10 +323,19 @@ test(struct parser *p, enum field field)
 	if ((kind >= KIND_SPAN || kind == KIND_VERSION) && at_compare(p, &n->compare))
 		return compared(p, n);
 	if (parser_at(p, "is") && kind != KIND_SPAN) {
+		is = p->t;
 		parser_next(p);
 		if ((negated = parser_at(p, "not")))
 			parser_next(p);
-	} else {
+		if (negated && parser_at(p, "in")) {
+			is.len = (size_t)(p->t.text + p->t.len - is.text);
+			parser_fault(p, &is, "write not in instead of");
+			many = true;
+			parser_next(p);
+		}
+	} else if (advice_operator(p, kind != KIND_SPAN, operators(kind), &negated))
+		many = true;
+	else {
 		if ((negated = parser_at(p, "not")))
 			parser_next(p);
 		if (!parser_at(p, "in")) {
@@ -321,13 +354,31 @@ test(struct parser *p, enum field field)
 	return negated ? new_node(p, NODE_NOT, n) : n;
 }
 
+/* SSID, OS: a field, but for its letters. */
+static bool
+lower_field(const struct token *t, enum field *field)
+{
+	char	 text[32];
+	size_t	 i;
+
+	for (i = 0; i < t->len && i < sizeof(text); i++)
+		text[i] = t->text[i] >= 'A' && t->text[i] <= 'Z' ? (char)(t->text[i] | 0x20) :
+		    t->text[i];
+	return i == t->len && field_find(text, i, field);
+}
+
 static struct node *
 label_test(struct parser *p)
 {
+	enum field	 field;
 	struct node	*n;
 	struct label	*l;
 
 	l = parser_label(p, p->t.text, p->t.len);
+	if (l == NULL && lower_field(&p->t, &field) && parser_defined_later(p, &p->t) == 0) {
+		parser_near(p, &p->t, "unknown label", field_table[field].name);
+		return test(p, field);
+	}
 	n = new_node(p, NODE_LABEL, NULL);
 	if (l == NULL || l->open || (l->when == NULL && !l->broken))
 		parser_no_label(p, &p->t, l);
@@ -358,6 +409,10 @@ unknown_word(struct parser *p)
 		}
 	for (i = 0; i < FIELD_COUNT; i++)
 		names[i] = field_table[i].name;
+	if (p->t.text[0] == '!' && p->t.len > 1 && p->t.len < 48) {
+		snprintf(guess, sizeof(guess), "not %.*s", (int)p->t.len - 1, p->t.text + 1);
+		near = guess;
+	}
 	if (near == NULL)
 		near = parser_guess(p, &p->t, names, FIELD_COUNT, true);
 	parser_near(p, &p->t, "unknown condition", near);

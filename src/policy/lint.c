@@ -319,9 +319,13 @@ names(struct linter *l)
 	for (list = l->p->lists; list != NULL; list = list->next)
 		if (!list->used)
 			warning(l, &list->at, "nothing uses the list %s", list->name);
-	for (v = l->p->variables; v != NULL; v = v->next)
+	for (v = l->p->variables; v != NULL; v = v->next) {
 		if (!v->used)
 			warning(l, &v->at, "nothing uses the variable %s", v->name);
+		if (v->quoted.line != 0)
+			warning(l, &v->quoted, "in quotes %s is no variable and stays as it is",
+			    v->name);
+	}
 	for (i = 0; i < WORD_COUNT; i++)
 		for (w = l->p->variants[i]; w != NULL; w = w->next) {
 			condition(l, w->when, &w->at);

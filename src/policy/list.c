@@ -110,6 +110,7 @@ static void
 line(struct parser *p, struct list *l)
 {
 	struct entry	*e;
+	struct token	 first = p->t;
 	const char	*fault;
 
 	if (p->t.kind != TOKEN_WORD && p->t.kind != TOKEN_STRING) {
@@ -140,7 +141,7 @@ line(struct parser *p, struct list *l)
 	if (p->t.kind != TOKEN_END && p->t.kind != TOKEN_EOF)
 		parser_expected(p, "until, a reason in quotes or the end of the line");
 	else if (l->nentries == LIST_ENTRIES)
-		parser_fault(p, &p->t, "too many entries, from");
+		parser_fault(p, &first, "too many entries, from");
 	else
 		file_entry(p, l, e);
 }

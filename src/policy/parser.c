@@ -2,11 +2,32 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "policy/advice.h"
 #include "policy/parser.h"
 #include "policy/setting.h"
 
 #define GUESS_WORDS	96	/* more than there are words of one kind */
 #define GUESSES		100	/* a file with more errors needs no more suggestions */
+
+static bool
+in_name(char c)
+{
+	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '-' ||
+	    c == '_';
+}
+
+/* A variable's name in quotes, for lint. */
+static void
+note_quoted(struct parser *p, const struct token *t, const char *s)
+{
+	struct variable	*v;
+	const char	*hit;
+
+	for (v = p->pol->variables; v != NULL; v = v->next)
+		if (v->quoted.line == 0 && (hit = strstr(s, v->name)) != NULL &&
+		    !in_name(hit[strlen(v->name)]))
+			v->quoted = parser_place(p, t);
+}
 
 const char *
 parser_text(struct parser *p, const struct token *t)
@@ -14,6 +35,8 @@ parser_text(struct parser *p, const struct token *t)
 	char	*s = policy_alloc(p->pol, t->len + 1);
 
 	lexer_copy(s, t);
+	if (t->kind == TOKEN_STRING && strchr(s, '$') != NULL && !p->in_word)
+		note_quoted(p, t, s);
 	return s;
 }
 
@@ -57,7 +80,10 @@ parser_expected(struct parser *p, const char *what)
 		    p->name, p->t.line, p->t.column, what);
 		p->report(p->arg, msg);
 	} else {
-		snprintf(msg, sizeof(msg), "expected %s, not", what);
+		if (advice_instead(p) != NULL)
+			snprintf(msg, sizeof(msg), "write %s instead of", advice_instead(p));
+		else
+			snprintf(msg, sizeof(msg), "expected %s, not", what);
 		parser_fault(p, &p->t, msg);
 	}
 	return false;
@@ -67,13 +93,15 @@ const char *
 parser_guess(struct parser *p, const struct token *t, const char *const *words, size_t n,
     bool labels)
 {
-	const char	*name[POLICY_LABELS + GUESS_WORDS];
+	const char	*name[POLICY_LABELS + GUESS_WORDS], *meant;
 	char		 typed[TEXT_SHOWN];
 	struct label	*l;
 	size_t		 i, count = 0;
 
 	if (p->errors >= GUESSES)
 		return NULL;
+	if ((meant = advice_word(p, t, words, n)) != NULL)
+		return meant;
 	for (i = 0; i < n && count < GUESS_WORDS; i++)
 		name[count++] = words[i];
 	for (i = 0; labels && i < POLICY_BUCKETS; i++)
@@ -101,9 +129,8 @@ parser_label(const struct parser *p, const char *text, size_t len)
 	return l;
 }
 
-/* The line further down that defines the label t names; 0 when there is none. */
-static int
-defined_later(const struct parser *p, const struct token *t)
+int
+parser_defined_later(const struct parser *p, const struct token *t)
 {
 	struct lexer	 lx = p->lx;
 	struct token	 now, before = p->t;
@@ -133,7 +160,7 @@ parser_no_label(struct parser *p, const struct token *t, const struct label *l)
 		parser_fault(p, t, "is an attribute label; give it with with, not if:");
 	else if (l != NULL)
 		parser_fault(p, t, "is a condition label; it belongs behind if, not with:");
-	else if ((line = defined_later(p, t)) != 0) {
+	else if ((line = parser_defined_later(p, t)) != 0) {
 		snprintf(what, sizeof(what), "is used before its definition in line %d:", line);
 		parser_fault(p, t, what);
 	} else
@@ -301,7 +328,7 @@ rule(struct parser *p, enum action action, bool shadow, const struct token *t)
 	    "with, if or the end of the line"))
 		return false;
 	if (p->pol->nrules++ == POLICY_RULES) {
-		parser_fault(p, &p->t, "too many rules, from");
+		parser_fault(p, t, "too many rules, from");
 		return false;
 	}
 	*p->tail = r;

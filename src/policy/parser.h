@@ -97,6 +97,9 @@ const char *parser_guess(struct parser *p, const struct token *t,
 /* The label a token names; NULL when there is none. */
 struct label *parser_label(const struct parser *p, const char *text, size_t len);
 
+/* The line further down that defines the label t names; 0 when there is none. */
+int	 parser_defined_later(const struct parser *p, const struct token *t);
+
 /* Reports a label that is not there, or not of the kind that is wanted. */
 void	 parser_no_label(struct parser *p, const struct token *t, const struct label *l);
 

@@ -629,6 +629,11 @@ give(struct parser *p, struct gift *g)
 	parser_next(p);
 	if (i < PART_COUNT)
 		return give_word(p, g, &t, (enum part)i);
+	if (at_end(p) && ((t.len == 6 && memcmp(t.text, "tagged", 6) == 0) ||
+	    (t.len == 8 && memcmp(t.text, "untagged", 8) == 0))) {
+		parser_fault(p, &t, "belongs behind its VLAN, without a comma:");
+		return true;
+	}
 	/* Small letters are the language's own, so that it can learn new words. */
 	if (t.text[0] >= 'a' && t.text[0] <= 'z') {
 		parser_near(p, &t, "unknown word", parser_guess(p, &t, words, PART_COUNT, true));

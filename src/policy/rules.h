@@ -149,6 +149,7 @@ struct variable {
 	struct variable	*next;
 	const char	*name;
 	struct place	 at;
+	struct place	 quoted;	/* its name in quotes, where it is none; line 0: nowhere */
 	bool		 used;
 	size_t		 n;
 	struct token	*value;

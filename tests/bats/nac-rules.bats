@@ -400,6 +400,59 @@ state() { printf '{"compliance":{"state":"%s"}}' "$1"; }
 	done <orders
 }
 
+# shellcheck disable=SC2016 # $vlan is a variable of the rules
+@test "what people write who know other languages: each error says what it is here" {
+	while IFS=@ read -r rule says; do
+		rules 'zone Berlin is 10.0.0.0/8' 'list Block users "users.txt"' "$rule" 'no-match deny'
+		run -65 --separate-stderr nac-decide -n -r site/site.rules
+		assert_eq "$stderr" "nac-decide: site/site.rules:3:$says"
+	done <<-'END'
+		permit if managed@1: unknown statement "permit" (did you mean "allow"?)
+		reject if managed@1: unknown statement "reject" (did you mean "deny"?)
+		allow if ssid = Corp@15: write is instead of "="
+		allow if ssid == Corp, Lab@15: write is instead of "=="
+		allow if ssid != Corp@15: write is not instead of "!="
+		allow if hour == 3@15: write is instead of "=="
+		allow if age = 1h@14: write <, <=, >, >= or in instead of "="
+		allow if ssid matches Corp*@15: write is instead of "matches"
+		allow if ssid is not in Corp, Lab@15: write not in instead of "is not in"
+		allow if managed && fresh@18: write and instead of "&&"
+		allow if managed || fresh@18: write or instead of "||"
+		allow if !managed@10: unknown condition "!managed" (did you mean "not managed"?)
+		allow if weekday is mon@21: weekday is never "mon" (did you mean "monday"?)
+		allow if weekday in mon..Fri@21: weekday is never "mon..Fri" (did you mean "monday..friday"?)
+		allow if weekday in monday..frday@21: weekday is never "monday..frday"
+		allow with vlan 10, tagged@21: belongs behind its VLAN, without a comma: "tagged"
+		allow if zone is Berln@18: there is no zone of this name above: "Berln" (did you mean "Berlin"?)
+		allow if user in list Blok@23: there is no list of this name above: "Blok" (did you mean "Block"?)
+		allow if user in list block@23: there is no list of this name above: "block" (did you mean "Block"?)
+		allow if OS is Windows@10: unknown label "OS" (did you mean "os"?)
+		allow if device-trust is trusted@10: unknown condition "device-trust" (did you mean "trust"?)
+		allow with mfa 6months@16: mfa is never "6months" (did you mean "six-months"?)
+		allow if trust is untrusted@19: trust is never "untrusted" (did you mean "trust is not trusted"?)
+		allow if trust is not-trusted@19: trust is never "not-trusted" (did you mean "trust is not trusted"?)
+		allow if compliance is non-compliant@24: compliance is never "non-compliant" (did you mean "noncompliant"?)
+	END
+	# The name of a label that comes later is one, whatever field it looks like.
+	rules 'allow if Stale' 'label Stale when age > 3d'
+	run -65 --separate-stderr nac-decide -n -r site/site.rules
+	assert_eq "$stderr" 'nac-decide: site/site.rules:1:10: is used before its definition in line 2: "Stale"'
+	# In quotes a variable is none, which only lint can know to be meant.
+	rules 'let $vlan = 10' 'allow with vlan $vlan, Reply-Message "you get $vlan-x" if ssid is x' 'no-match deny'
+	run -0 nac-decide -n --strict -r site/site.rules
+	rules 'let $vlan = 10' 'allow with vlan $vlan, Reply-Message "you get $vlan." if ssid is x' 'no-match deny'
+	run -1 --separate-stderr nac-decide -n --strict -r site/site.rules
+	assert_eq "$stderr" 'nac-decide: site/site.rules:2:38: warning: in quotes $vlan is no variable and stays as it is'
+	# What is too many is named by its first word.
+	seq -f 'u%.0f' 200001 >site/many
+	rules 'list L users "many"' 'allow if user in list L' 'no-match deny'
+	run -65 --separate-stderr nac-decide -n -r site/site.rules
+	assert_eq "$stderr" 'nac-decide: site/many:200001:1: too many entries, from "u200001"'
+	seq -f 'allow if ssid is u%.0f' 20001 >site/site.rules
+	run -65 --separate-stderr nac-decide -n -r site/site.rules
+	assert_eq "$stderr" 'nac-decide: site/site.rules:20001:1: too many rules, from "allow"'
+}
+
 # shellcheck disable=SC2016 # $INCLUDE is a word of the dictionary
 @test "lint: warnings on standard error, --strict, --dictionary, folders" {
 	rules 'allow "x" with Foo-Bar 1, Class 2 if managed' 'allow if compliance is grace' 'no-match deny'

@@ -935,7 +935,7 @@ test_errors(void)
 		  " (did you mean \"compliance is compliant\"?)\n" },
 		{ "allow if complience is grace",
 		  "t:1:10: unknown condition \"complience\" (did you mean \"compliance\"?)\n" },
-		{ "allow if compliance = grace", "t:1:21: expected is, in or not in, not \"=\"\n" },
+		{ "allow if compliance = grace", "t:1:21: write is instead of \"=\"\n" },
 		{ "allow if compliance", "t:1:20: expected is, in or not in, not the end of the line\n" },
 		{ "allow if compliance not grace", "t:1:25: expected in, not \"grace\"\n" },
 		{ "allow if compliance is", "t:1:23: expected a value, not the end of the line\n" },
@@ -1329,7 +1329,7 @@ test_limits(void)
 	CHECK_STR(repeated("allow if ", "wiping or ", 80000, "managed"), "");
 	CHECK_STR(repeated("", "allow if ssid is x\n", POLICY_RULES, ""), "");
 	CHECK_STR(repeated("", "allow if ssid is x\n", POLICY_RULES + 1, ""),
-	    "t:20001:19: too many rules, from \"\"\n");
+	    "t:20001:1: too many rules, from \"allow\"\n");
 	CHECK_STR(repeated("allow if ssid is ", "x", 252, ""), "");
 	CHECK(strstr(repeated("allow if ssid is ", "x", 253, ""),
 	    "t:1:18: is too long a text: \"xxx") != NULL);
