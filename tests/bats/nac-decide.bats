@@ -396,6 +396,7 @@ nac-decide: bad:4:10: unknown label "Nobody"'
 	assert_eq "$(vlan block1 "$(answer pending)")" 1
 	assert_eq "$(vlan block1 "$(answer error)")" 1
 	assert_eq "$(vlan block1 "$(answer unregistered)")" deny
+	assert_eq "$(vlan block2 "$(answer pending)")" FIX
 	assert_eq "$(vlan block2 "$(answer unregistered)")" ENROL
 	assert_eq "$(vlan block2 "$(answer compliant)")" CORP
 	assert_eq "$(vlan block2 "$(answer noncompliant)")" FIX
