@@ -209,6 +209,9 @@ check_usage(const struct job *job, int operands)
 		warnx("--all is for --changed");
 	else if (job->filter.keep && (job->check || job->test || job->replay || job->format))
 		warnx("--keep is for deciding and --print");
+	else if ((job->filter.explain || job->filter.verbose) && (job->check || job->test ||
+	    job->replay || job->format || job->print != NULL || job->install != NULL))
+		warnx("--explain and -v are for deciding");
 	else if (job->test && operands == 0)
 		warnx("--test: which files?");
 	else if (job->coverage && !job->test)

@@ -108,3 +108,27 @@ vim_words() { sed -n 's/^syntax keyword nac[A-Za-z]* //p' "$NAC_ROOT/share/vim/s
 	assert_eq "$(paste -sd' ' out)" \
 		"nacrules nacComment nacAllow nacString nacPart nacNumber nacField nacValue nacSpan"
 }
+
+@test "vim: = lays the rules out, :make finds the errors, also where vim takes them for Snort's first" {
+	command -v vim >/dev/null || skip "no vim"
+	vim --version | grep -q '+quickfix' || skip "vim without quickfix"
+	mkdir intune-nac
+	printf 'allow   "x"  with vlan   5 if   managed\nno-match    deny\n' >intune-nac/site.rules
+	printf 'let $x = 1\nalow\nallow if ssid is x\n' >intune-nac/broken.rules
+	printf 'let $x = 1\nallow if ssid is x\nno-match deny\n' >intune-nac/warned.rules
+	cat >do.vim <<-'END'
+		edit intune-nac/site.rules
+		normal gg=G
+		write! out
+		for name in ['broken', 'warned']
+			execute 'edit! intune-nac/' . name . '.rules'
+			silent make!
+			call writefile(map(getqflist(), 'bufname(v:val.bufnr) . ":" . v:val.lnum . ":" . v:val.col . ":" . v:val.type . ":" . v:val.text'), name)
+		endfor
+		qall!
+	END
+	HOME=$PWD timeout 60 vim -N -u NONE -i NONE -n -es --cmd "set rtp^=$NAC_ROOT/share/vim" -c 'filetype plugin on' -S do.vim
+	assert_eq "$(<out)" $'allow "x" with vlan 5 if managed\nno-match deny'
+	assert_eq "$(<broken)" 'intune-nac/broken.rules:2:1::unknown statement "alow" (did you mean "allow"?)'
+	assert_eq "$(<warned)" 'intune-nac/warned.rules:1:5:w:nothing uses the variable $x'
+}

@@ -159,6 +159,12 @@ by state
 	run -64 --separate-stderr nac-decide --with new log
 	run -64 --separate-stderr nac-decide --replay --with new -r new log
 	run -64 --separate-stderr nac-decide --replay --with new --changed log
+	for more in --explain -v; do
+		run -64 --separate-stderr nac-decide --replay --with new "$more" log
+		assert_has "$stderr" "nac-decide: --explain and -v are for deciding"
+		run -64 nac-decide -n -r new "$more"
+		run -64 nac-decide --test -r new "$more" log
+	done
 	run -65 --separate-stderr nac-decide --replay none --with new
 	assert_one_line "$(grep -v '^0 dec' <<<"$stderr")"
 	echo 'alow' >bad

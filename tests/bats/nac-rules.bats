@@ -437,6 +437,12 @@ state() { printf '{"compliance":{"state":"%s"}}' "$1"; }
 	rules 'allow if Stale' 'label Stale when age > 3d'
 	run -65 --separate-stderr nac-decide -n -r site/site.rules
 	assert_eq "$stderr" 'nac-decide: site/site.rules:1:10: is used before its definition in line 2: "Stale"'
+	# A list, a zone and a variable that nobody uses.
+	rules 'list Block users "users.txt"' 'zone Z is 10.0.0.0/8' 'let $x = 1' 'allow if ssid is x' 'no-match deny'
+	run -1 --separate-stderr nac-decide -n --strict -r site/site.rules
+	assert_eq "$(sort <<<"$stderr")" "nac-decide: site/site.rules:1:6: warning: nothing uses the list Block
+nac-decide: site/site.rules:2:6: warning: nothing uses the zone Z
+nac-decide: site/site.rules:3:5: warning: nothing uses the variable \$x"
 	# In quotes a variable is none, which only lint can know to be meant.
 	rules 'let $vlan = 10' 'allow with vlan $vlan, Reply-Message "you get $vlan-x" if ssid is x' 'no-match deny'
 	run -0 nac-decide -n --strict -r site/site.rules

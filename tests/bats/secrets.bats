@@ -89,7 +89,6 @@ teardown() {
 		nac-decide --replay "$dir/log" --with "$rules" >>"$out/replay" 2>&1 || :
 		nac-decide --replay "$dir/log" --json --with "$rules" >>"$out/replay-json" 2>&1 || :
 		nac-decide --replay "$dir/log" --json --with "$dir/rules/other.rules" >>"$out/replay-json" 2>&1 || :
-		nac-decide --replay "$dir/log" --json --explain --with "$rules" >>"$out/replay-json" 2>&1 || :
 		echo "test given app-hint is \"$h\" expect deny" >"$dir/t"
 		jq -nc --arg h "$h" '{given: {session: {app_hint: $h}}, expect: {action: "deny"}}' >>"$dir/t"
 		nac-decide -r "$rules" --test "$dir/t" >>"$out/test" 2>&1 || :

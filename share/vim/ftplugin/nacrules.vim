@@ -1,7 +1,6 @@
 " Rules about network access: = lays them out, :make checks them.
-if exists('b:did_ftplugin')
-  finish
-endif
+" Without the usual look at b:did_ftplugin: vim takes the file for one of Snort's first, whose
+" plugin sets it.
 let b:did_ftplugin = 1
 setlocal comments=:# commentstring=#\ %s
 setlocal equalprg=nac-decide\ --format\ -r\ /dev/stdin
