@@ -330,6 +330,22 @@ set(json_t *o, const char *key, json_t *v)
 		err(EX_OSERR, NULL);
 }
 
+/* Names are the certificate's, the request's and Intune's; the first that has one is
+ * the origin of what was seen. */
+static enum origin
+name_origin(json_t *o, const struct eval *e)
+{
+	const struct identity	*id = e->f->id;
+	bool			 intune = e->f->answer->has_device &&
+				     e->f->answer->device.name[0] != '\0';
+
+	set(o, "from", json_string(id->nname == 0 && intune ? "compliance.device.name" : intune ?
+	    "identity.name, compliance.device.name" : "identity.name"));
+	if (id->nname == 0)
+		return intune ? ORIGIN_INTUNE : ORIGIN_REQUEST;
+	return id->name[0].found <= FOUND_CN ? ORIGIN_CERTIFICATE : ORIGIN_REQUEST;
+}
+
 /* Where the value came from, and how old it is where that is known. */
 static void
 provenance(json_t *o, const struct eval *e, enum field field)
@@ -340,19 +356,81 @@ provenance(json_t *o, const struct eval *e, enum field field)
 	char				 when[WHEN_TEXT];
 	int64_t				 then = 0;
 
-	set(o, "from", json_string(field_table[field].path));
-	set(o, "origin", json_string(origins[field_table[field].origin]));
-	if (field_table[field].origin == ORIGIN_INTUNE) {
+	enum origin			 origin = field_table[field].origin;
+
+	if (field == FIELD_NAME)
+		origin = name_origin(o, e);
+	else
+		set(o, "from", json_string(field_table[field].path));
+	set(o, "origin", json_string(origins[origin]));
+	if (origin == ORIGIN_INTUNE) {
 		if (a->source != SOURCE_NONE)
 			set(o, "source", json_string(source_name(a->source)));
 		then = a->checked;
-	} else if (field_table[field].origin == ORIGIN_REQUEST)
+	} else if (origin == ORIGIN_REQUEST)
 		then = e->f->session->seen;
 	if (then <= 0 || then == WHEN_ALWAYS)
 		return;
 	set(o, "time", json_string(when_format(when, then)));
 	if (e->f->now >= then)
 		set(o, "age", json_integer(e->f->now - then));
+}
+
+static void	 find(struct search *, const struct node *, bool);
+static void	 test_failed(struct search *, const struct node *, bool);
+
+/* Why one kind of evidence does not hold: the client lacks it, or its condition. */
+static json_t *
+evidence_failed(struct eval *e, const struct evidence *v)
+{
+	struct search	 q = { .e = e, .file = v->at.source, .failed = must(json_array()) };
+	struct node	 n = { .kind = NODE_TEST, .line = v->at.line,
+			     .column = (uint16_t)v->at.column };
+	bool		 has;
+
+	switch (v->kind) {
+	case EVIDENCE_CERTIFICATE:
+		n.field = FIELD_CERTIFICATE;
+		break;
+	case EVIDENCE_APP_HINT:
+		n.field = FIELD_APP_HINT;
+		break;
+	default:
+		n.field = v->when != NULL ? FIELD_MANAGED : FIELD_COMPLIANCE;
+		n.set = UINT32_C(1) << COMPLIANCE_COMPLIANT;
+		break;
+	}
+	has = n.field == FIELD_COMPLIANCE ? false : eval_flag(e, (enum field)n.field);
+	if (has && v->when != NULL)
+		find(&q, v->when, true);
+	else
+		test_failed(&q, &n, true);
+	return q.failed;
+}
+
+/* What trust rests on, each with the tests that failed. */
+static json_t *
+evidence(struct eval *e)
+{
+	static const char *const	 kinds[] = { "certificate", "app-hint", "compliance" };
+	const struct evidence		*v;
+	json_t				*list = must(json_array()), *o;
+	size_t				 i;
+	bool				 holds;
+
+	for (i = 0; i < e->p->nevidence; i++) {
+		v = &e->p->evidence[i];
+		o = must(json_object());
+		holds = eval_evidence(e, v);
+		set(o, "by", json_string(kinds[v->kind]));
+		set(o, "at", json_sprintf("%s:%d", v->at.source->name, v->at.line));
+		set(o, "holds", json_boolean(holds));
+		if (!holds)
+			set(o, "failed", evidence_failed(e, v));
+		if (json_array_append_new(list, o) == -1)
+			err(EX_OSERR, NULL);
+	}
+	return list;
 }
 
 static void
@@ -373,6 +451,8 @@ test_failed(struct search *q, const struct node *n, bool wanted)
 	set(o, "at", json_sprintf("%s%s", q->file->name, at));
 	set(o, "saw", seen.len > 0 ? json_string(seen.s) : json_null());
 	provenance(o, q->e, n->field);
+	if (n->field == FIELD_TRUST && q->e->p->nevidence > 0)
+		set(o, "evidence", evidence(q->e));
 	if (json_array_append_new(q->failed, o) == -1)
 		err(EX_OSERR, NULL);
 }
@@ -515,6 +595,29 @@ print_failed(const json_t *o, FILE *out)
 		fprintf(out, ", %s old", when_ago(ago, sizeof(ago), json_integer_value(age)));
 }
 
+/* (certificate, r:1: its tests that failed; compliance, r:2: holds) */
+static void
+print_evidence(const json_t *list, FILE *out)
+{
+	const json_t	*one, *failed;
+	size_t		 i, k;
+
+	for (i = 0; i < json_array_size(list); i++) {
+		one = json_array_get(list, i);
+		failed = json_object_get(one, "failed");
+		fprintf(out, "%s%s, %s: ", i == 0 ? " (" : "; ", member(one, "by"), member(one, "at"));
+		if (failed == NULL)
+			fputs("holds", out);
+		for (k = 0; k < json_array_size(failed); k++) {
+			if (k > 0)
+				fputs(" and ", out);
+			print_failed(json_array_get(failed, k), out);
+		}
+	}
+	if (i > 0)
+		putc(')', out);
+}
+
 void
 explain_print(const json_t *explain, const char *where, FILE *out)
 {
@@ -537,6 +640,7 @@ explain_print(const json_t *explain, const char *where, FILE *out)
 			if (k > 0)
 				fputs("; ", out);
 			print_failed(json_array_get(failed, k), out);
+			print_evidence(json_object_get(json_array_get(failed, k), "evidence"), out);
 		}
 		putc('\n', out);
 	}

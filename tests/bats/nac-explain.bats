@@ -115,6 +115,44 @@ failed() { jq -c ".decision.explain[0].failed$1" <<<"$output"; }
 	assert_has "$stderr" 'session.ssid is not known, 60 s old'
 }
 
+@test "trust: each evidence, and the test of it that failed; a name: whose it is" {
+	echo the-secret-key >hint; chmod 600 hint
+	trust=('app-hint "hint"' 'trusted by certificate if issuer is "*CN=MDM CA"' 'trusted by app-hint if client is mobile'
+		'trusted by compliance' 'trusted by compliance if owner is company')
+	rec='{"identity":{"issuer":"/CN=Other"},"session":{"hint":"good"},"compliance":{"state":"grace","device":{"os":"Windows","owner":"personal","name":"PC-1"}}}'
+	explain "${trust[@]}" 'allow if trust is trusted' 'deny'
+	assert_eq "$(failed '[0].evidence[] | [.by, .at, .holds, (.failed[] | .test, .saw, .from)]')" \
+'["certificate","r:2",false,"issuer is \"*CN=MDM CA\"","/CN=Other","identity.issuer"]
+["app-hint","r:3",false,"client is mobile","windows","compliance.device.os"]
+["compliance","r:4",false,"compliance is compliant","grace","compliance.state"]
+["compliance","r:5",false,"owner is company","personal","compliance.device.owner"]'
+	assert_has "${stderr_lines[0]}" 'trust is trusted: trusted by is "not trusted" (certificate, r:2: issuer is "*CN=MDM CA": identity.issuer is "/CN=Other"; app-hint, r:3: client is mobile: '
+	# Nothing of it is there at all.
+	rec='{}'
+	explain "${trust[@]}" 'allow if trust is trusted' 'deny'
+	assert_eq "$(failed '[0].evidence[] | [.by, (.failed[] | .test, .saw)]')" \
+'["certificate","certificate",null]
+["app-hint","app-hint",null]
+["compliance","compliance is compliant","pending"]
+["compliance","managed","pending"]'
+	rec='{"compliance":{"state":"compliant"}}'
+	explain "${trust[@]}" 'allow if trust is not trusted' 'deny'
+	assert_eq "$(failed '[0].evidence | map(.holds)')" '[false,false,true,false]'
+	assert_has "${stderr_lines[0]}" 'compliance, r:4: holds'
+
+	whose() {
+		rec=$1
+		explain 'allow if name is X' 'deny'
+		assert_eq "$(failed '[0] | [.saw, .from, .origin, .source]')" "$2"
+	}
+	whose '{"compliance":{"state":"compliant","source":"graph","device":{"name":"PC-1"}}}' \
+		'["PC-1","compliance.device.name","intune","graph"]'
+	whose '{"identity":{"name":[{"value":"PC-2","found":"cn"}]},"compliance":{"state":"compliant","device":{"name":"PC-1"}}}' \
+		'["PC-2, PC-1","identity.name, compliance.device.name","certificate",null]'
+	whose '{"identity":{"name":[{"value":"PC-2","found":"argument"}]}}' '["PC-2","identity.name","request",null]'
+	whose '{}' '[null,"identity.name","request",null]'
+}
+
 @test "what a client chose cannot add a line or steer a terminal; nothing of a secret is told" {
 	rec=$(jq -nc '{session: {user: "a\nb\u001b[2J", app_hint: "hush-hush"}}')
 	explain 'allow if user is c and app-hint' 'allow if app-hint' 'deny'
