@@ -1,7 +1,8 @@
 /*
  * What one decision costs without JSON, beside an empty loop: bench/policy runs
- * it.  usage: policy_eval RULES COUNT.  The NAS is in 10.N.0.0/16 and the SSID
- * net-N for N = 0 .. 59, as in the records of bench/policy.
+ * it.  usage: policy_eval RULES COUNT < RECORDS.  The NAS is in 10.N.0.0/16 and the
+ * SSID net-N for N = 0 .. 59, as in the records of bench/policy.  And what reading a
+ * record and writing a decision cost, with no rule asked.
  */
 #include <err.h>
 #include <stdio.h>
@@ -9,9 +10,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "device/record_scan.h"
 #include "policy/policy.h"
 
 #define CLIENTS	60
+#define RECORDS	10000	/* kept in memory for json() */
 #define NOW	1795249800
 
 static void
@@ -26,8 +29,51 @@ seconds(void)
 {
 	struct timespec	 t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* ns to scan a record and to write a decision, n times over the first records of
+ * standard input. */
+static void
+json(const struct decision *d, long n, double *scan, double *print)
+{
+	static struct identity	 id;
+	static struct session	 session;
+	static struct answer	 answer;
+	static char		*line[RECORDS];
+	static ssize_t		 len[RECORDS];
+	struct record_gap	 gap;
+	struct jsonw		 w;
+	char			 text[16384];
+	size_t			 size;
+	long			 i, lines = 0;
+	double			 start;
+
+	for (; lines < RECORDS; lines++) {
+		size = 0;
+		if ((len[lines] = getline(&line[lines], &size, stdin)) <= 0)
+			break;
+	}
+	if (lines == 0)
+		errx(65, "no records");
+	start = seconds();
+	for (i = 0; i < n; i++)
+		if (!record_scan(line[i % lines], (size_t)len[i % lines] - 1, &id, &session, &answer,
+		    &gap))
+			errx(65, "a record that is not scanned");
+	*scan = (seconds() - start) / (double)n * 1e9;
+	start = seconds();
+	for (i = 0; i < n; i++) {
+		jw_init(&w, text, sizeof(text));
+		jw_object(&w, NULL);
+		decision_write(&w, d, NOW);
+		if (jw_done(&w) == NULL)
+			errx(70, "a decision that is too large");
+	}
+	*print = (seconds() - start) / (double)n * 1e9;
+	for (i = 0; i < RECORDS; i++)
+		free(line[i]);
 }
 
 int
@@ -42,7 +88,7 @@ main(int argc, char **argv)
 	struct facts		 f = { &id, NULL, &answer, NOW };
 	struct policy		*p;
 	volatile long		 sum = 0;
-	double			 start, empty, full;
+	double			 start, empty, full, scan, print;
 	long			 n, i;
 
 	if (argc != 3 || (n = atol(argv[2])) < 1)
@@ -64,7 +110,8 @@ main(int argc, char **argv)
 		sum += d.line;
 	}
 	full = seconds() - start;
-	printf("%.1f %.1f\n", full / (double)n * 1e9, empty / (double)n * 1e9);
+	json(&d, n, &scan, &print);
+	printf("%.1f %.1f %.1f %.1f\n", full / (double)n * 1e9, empty / (double)n * 1e9, scan, print);
 	policy_free(p);
 	return 0;
 }

@@ -154,6 +154,20 @@ by state
 	assert_has "$output" "    29000 of     29000  (others)"
 }
 
+@test "a replay of 60,000 lines of as many clients needs at most 64 MiB" {
+	! ldd "$(command -v nac-decide)" | grep -q asan || skip "the sanitizer's own memory"
+	seen 1 noncompliant 2026-11-20T09:00:00Z >one
+	awk '{ for (i = 0; i < 60000; i++) { line = $0; sub(/192.0.2.1/, "10." int(i / 65536) "." int(i / 256) % 256 "." i % 256, line)
+		sub(/11:3a:01/, sprintf("%02x:%02x:%02x", i / 65536, i / 256 % 256, i % 256), line); print line } }' one >log
+	run -0 python3 -c 'import resource, subprocess
+r = subprocess.run(["nac-decide", "--replay", "log", "--with", "new"], stdout=open("out", "w"))
+print(r.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)'
+	read -r rc kib <<<"$output"
+	assert_eq "$rc" 1
+	assert_has "$(grep ' decisions, ' out)" "60000 decisions, 60000 change; 60000 clients"
+	[ "$kib" -le $((64 * 1024)) ]
+}
+
 @test "wrong usage and what cannot be read" {
 	run -64 --separate-stderr nac-decide --replay log
 	run -64 --separate-stderr nac-decide --with new log
