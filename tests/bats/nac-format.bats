@@ -109,6 +109,7 @@ vim_words() { sed -n 's/^syntax keyword nac[A-Za-z]* //p' "$NAC_ROOT/share/vim/s
 		"nacrules nacComment nacAllow nacString nacPart nacNumber nacField nacValue nacSpan"
 }
 
+# shellcheck disable=SC2016 # $x is a variable of the rules
 @test "vim: = lays the rules out, :make finds the errors, also where vim takes them for Snort's first" {
 	command -v vim >/dev/null || skip "no vim"
 	vim --version | grep -q '+quickfix' || skip "vim without quickfix"
