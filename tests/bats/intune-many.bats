@@ -172,14 +172,11 @@ setup() {
 
 @test "Retry-After as a date counts by the server's clock, whatever ours says" {
 	run -0 intune-query $A
-	for shift in +20m; do
-		rm -f "$TOKENS"/*.budget
-		emulator_control reset-counts
-		emulator_control clear-faults
-		emulator_control fault status:code=429,retry_after_date=2,times=1,on=get
-		run -0 --separate-stderr faketime -f $shift intune-query --deadline 30 $A
-		assert_eq "$shift $(count get) $(count early)" "$shift 2 0"
-	done
+	rm -f "$TOKENS"/*.budget
+	emulator_control reset-counts
+	emulator_control fault status:code=429,retry_after_date=2,times=1,on=get
+	run -0 --separate-stderr faketime -f +20m intune-query --deadline 30 $A
+	assert_eq "$(count get) $(count early)" "2 0"
 }
 
 @test "who has read enough of a list does not wait until Graph may be asked again" {

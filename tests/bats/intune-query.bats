@@ -319,6 +319,7 @@ state_of() { json_get "$1" .compliance.state; }
 }
 
 @test "--all: of a small tenant nothing is left: that is noticed, once" {
+	# shellcheck disable=SC2030,SC2034 # for this test alone
 	local EMU_DIR=$BATS_TEST_TMPDIR/small EMU_HOST EMU_CA EMU_SECRET_FILE
 	emulator_start --token-limit 0 --fleet 3
 	conf
@@ -463,6 +464,7 @@ on_terminal() { TERM=${TERM:-vt100} script -qec "$1" /dev/null </dev/null; }
 
 @test "a nextLink to another host gets no token and no answer" {
 	# shellcheck disable=SC2153 # lib_emulator sets it
+	# shellcheck disable=SC2031 # another test's is its own
 	EMU_DIR_1=$EMU_DIR EMU_HOST_1=$EMU_HOST
 	EMU_DIR=$BATS_TEST_TMPDIR/other emulator_start
 	other=$EMU_HOST
@@ -482,6 +484,7 @@ on_terminal() { TERM=${TERM:-vt100} script -qec "$1" /dev/null </dev/null; }
 
 @test "odd case in a nextLink is still our host" {
 	emulator_control fault odd-nextlink
+	# shellcheck disable=SC2153 # set by emulator_start
 	conf_set graph "localhost:$EMU_PORT"
 	run -0 --separate-stderr intune-query 00:aa:00:00:00:01
 	assert_eq "$(state_of "$output")" compliant
