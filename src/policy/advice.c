@@ -86,19 +86,19 @@ advice_operator(struct parser *p, bool is, const char *expected, bool *negated)
 {
 	struct token	 t = p->t, next;
 	char		 what[128];
-	bool		 not = parser_at(p, "!");
+	bool		 bang = parser_at(p, "!");
 
-	if (!not && t.kind != TOKEN_EQ && !parser_at(p, "equals") && !parser_at(p, "eq") &&
+	if (!bang && t.kind != TOKEN_EQ && !parser_at(p, "equals") && !parser_at(p, "eq") &&
 	    !parser_at(p, "matches") && !parser_at(p, "like") && !parser_at(p, "ne"))
 		return false;
-	*negated = not || parser_at(p, "ne");
+	*negated = bang || parser_at(p, "ne");
 	parser_next(p);
 	next = p->t;
 	/* != and == are two tokens. */
-	if ((not || t.kind == TOKEN_EQ) && next.kind == TOKEN_EQ && next.text == t.text + t.len) {
+	if ((bang || t.kind == TOKEN_EQ) && next.kind == TOKEN_EQ && next.text == t.text + t.len) {
 		t.len += next.len;
 		parser_next(p);
-	} else if (not)
+	} else if (bang)
 		return false;
 	snprintf(what, sizeof(what), "write %s instead of", !is ? expected : *negated ? "is not" :
 	    "is");

@@ -45,7 +45,7 @@ is_word(enum field field, const char *text, char *what, size_t size, const char 
 	const char		*names[WORDS];
 	size_t			 n;
 
-	for (n = 0; w[n].name != NULL && n < WORDS; n++) {
+	for (n = 0; n < WORDS && w[n].name != NULL; n++) {
 		if (strcmp(w[n].name, text) == 0)
 			return true;
 		names[n] = w[n].name;
