@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "policy/lexer.h"
 
+#define BOM	"\xef\xbb\xbf"
 #define BLANKS	"blanks behind the backslash that continues the line:"
 
 void
@@ -11,7 +12,7 @@ lexer_init(struct lexer *lx, const char *text, size_t len)
 	lx->p = lx->line_start = text;
 	lx->end = text + len;
 	lx->line = 1;
-	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+	if (len >= 3 && memcmp(text, BOM, 3) == 0)
 		lx->p = lx->line_start = text + 3;
 }
 
@@ -184,6 +185,12 @@ word(struct lexer *lx, struct token *t)
 		    (size_t)(lx->end - s))) == 0) {
 			lx->p = s;
 			bad(lx, t, "not UTF-8:", 1);
+			return;
+		}
+		/* Nobody sees it, and where it came to stand first it would be gone. */
+		if (n == 3 && memcmp(s, BOM, 3) == 0) {
+			lx->p = s;
+			bad(lx, t, "a byte order mark, which only begins a file:", n);
 			return;
 		}
 		s += n;

@@ -1255,6 +1255,10 @@ test_injection(void)
 		CASE("allow \x01", "t:1:7: a control byte: \"\\x01\"\n"),
 		CASE("allow \rif managed", "t:1:7: a control byte: \"\\x0d\"\n"),
 		CASE("allow with Class \"a\xff\"", "t:1:20: not UTF-8: \"\\xff\"\n"),
+		CASE(" \xef\xbb\xbf" "allow",
+		    "t:1:2: a byte order mark, which only begins a file: \"\xef\xbb\xbf\"\n"),
+		CASE("\xef\xbb\xbf\xef\xbb\xbf" "allow",
+		    "t:1:1: a byte order mark, which only begins a file: \"\xef\xbb\xbf\"\n"),
 		CASE("allow with Class a\xc0\x80", "t:1:19: not UTF-8: \"\\xc0\"\n"),
 		CASE("allow \\ \nif managed",
 		    "t:1:7: blanks behind the backslash that continues the line: \"\\x5c\"\n"
