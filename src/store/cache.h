@@ -84,8 +84,8 @@ void	 cache_progress(struct progress *p, const char *what, uint64_t total);
 /* The same for all clients, or all devices. */
 void	 cache_progress_all(const struct cache *c, struct progress *p, bool clients);
 
-/* Is there anything in id that a device could be found by? */
-bool	 cache_can_ask(const struct identity *id);
+/* Is there anything in id, of what the order allows, that a device could be found by? */
+bool	 cache_can_ask(const struct match_order *order, const struct identity *id);
 
 /* By what the device of a stored answer can be asked for again. */
 void	 cache_identity_of(struct identity *id, const struct answer *a);

@@ -247,7 +247,7 @@ take(struct due *d, json_t *rec, const struct client *cl, const struct identity 
 	int64_t	 at;
 
 	/* What nobody can answer is never due. */
-	if (!cache_can_ask(id))
+	if (!cache_can_ask(&d->c->order, id))
 		return;
 	d->clients++;
 	at = due_at(d, rec, cl, a);

@@ -65,10 +65,27 @@ cache_progress_all(const struct cache *c, struct progress *p, bool clients)
 }
 
 bool
-cache_can_ask(const struct identity *id)
+cache_can_ask(const struct match_order *order, const struct identity *id)
 {
-	return id->nguid > 0 || id->nname > 0 ||
-	    (id->has_mac && mac_is_station(id->mac) && !mac_is_random(id->mac));
+	char	 folded[DEVICE_SERIAL];
+	bool	 can = false;
+	size_t	 i;
+
+	for (i = 0; i < MATCH_KINDS && order->by[i] != MATCH_NONE && !can; i++)
+		switch (order->by[i]) {
+		case MATCH_GUID:
+			can = id->nguid > 0;
+			break;
+		case MATCH_NAME:
+			can = id->nname > 0;
+			break;
+		case MATCH_SERIAL:
+			can = device_fold_serial(folded, sizeof(folded), id->device_serial);
+			break;
+		default:
+			can = id->has_mac && mac_is_station(id->mac) && !mac_is_random(id->mac);
+		}
+	return can;
 }
 
 json_t *

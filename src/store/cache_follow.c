@@ -96,7 +96,7 @@ is_wanted(struct follow *f, const json_t *rec, int64_t seen, struct identity *id
 
 	if (when_now() - seen > f->c->seen_within)
 		return false;
-	if (!record_identity(rec, id, why, sizeof(why)) || id->ambiguous || !cache_can_ask(id))
+	if (!record_identity(rec, id, why, sizeof(why)) || id->ambiguous || !cache_can_ask(&f->c->order, id))
 		return false;
 	if (!record_answer(rec, &a, why, sizeof(why)))
 		return true;

@@ -113,6 +113,20 @@ often() {
 	[ "$n" -ge 6 ]
 }
 
+@test "who holds nothing that the match order lets be asked for is never due" {
+	nac-cache put </dev/null
+	client 1 10
+	client 2 10 '.identity = {device_serial:"PF2ABC01"}'
+	client 3 10 '.identity = {mac:"00:1b:2c:00:00:01"}'
+	client 4 10 '.identity = {mac:"02:1b:2c:00:00:01"}'
+	client 5 10 '.identity = {guid:[{value:"5f1e0c1a-7a52-4f0e-9d43-000000000001",found:"cn"}]}'
+	due() { nac-cache --match-order "$1" due | jq -r .session.user | sort | xargs; }
+	assert_eq "$(due 'guid name serial mac')" "c-1 c-2 c-3 c-5"
+	assert_eq "$(due 'guid mac')" "c-3 c-5"
+	assert_eq "$(due serial)" c-2
+	assert_eq "$(nac-cache --match-order name due --summary | jq -c '[.clients,.due]')" "[1,1]"
+}
+
 @test "on a terminal standard error tells how far list, due and import are; a pipe has nothing of it" {
 	nac-cache put </dev/null
 	long=$(printf '%2000s' '')
