@@ -40,11 +40,12 @@ teardown() {
 	netns_stop
 }
 
-# hook_answers SHELL: what the hook does after it has noted its environment.
+# hook_answers SHELL: what the hook does after it has noted its environment; that of
+# a login, it runs for accounting as well.
 # The sleep keeps clear of the server's own race over children that end at once.
 hook_answers() {
 	# shellcheck disable=SC2016
-	printf '%s\n' '#!/bin/sh' '/bin/cat /proc/$$/environ >>'"$D/seen" "$1 &" \
+	printf '%s\n' '#!/bin/sh' '[ "$1" != --accounting ] || exec /bin/sleep 0.02' '/bin/cat /proc/$$/environ >>'"$D/seen" "$1 &" \
 	    'wait $!; rc=$?; /bin/sleep 0.02; exit $rc' >"$D/hook.new"
 	chmod 755 "$D/hook.new"
 	mv "$D/hook.new" "$D/hook"
@@ -90,7 +91,8 @@ seen() {
 		refute_has "$output" "311/26"
 		[ "$how" = --peap ] || assert_eq "$(seen EAP-Type)" TTLS
 		[ "$how" != --peap ] || assert_eq "$(seen EAP-Type)" PEAP
-		assert_eq "$(seen User-Name)" alice
+		assert_eq "$(seen NAC-Inner-User)" alice
+		assert_eq "$(seen User-Name)" anonymous
 		assert_eq "$(seen Calling-Station-Id)" 02-00-00-00-00-02
 		assert_eq "$(seen NAS-Identifier)" ap-1
 		assert_eq "$(seen Cisco-AVPair)" $'audit-session-id=0A98FF\nmethod=do'
