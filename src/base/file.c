@@ -209,3 +209,11 @@ file_state(const struct stat *st)
 
 	return digest_add(DIGEST_START, v, sizeof(v));
 }
+
+uint64_t
+file_state_now(const char *path)
+{
+	struct stat	 st;
+
+	return stat(path, &st) == 0 ? file_state(&st) : 0;
+}

@@ -57,6 +57,9 @@ int	 file_replace(const char *path, const void *data, size_t len, mode_t mode);
 struct stat;
 uint64_t file_state(const struct stat *st);
 
+/* The same of a name, now; 0 when there is no such file. */
+uint64_t file_state_now(const char *path);
+
 /* No core dumps and no ptrace by others: for programs that hold a secret. */
 void	 file_no_core(void);
 

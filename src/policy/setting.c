@@ -288,7 +288,6 @@ add_hint(struct parser *p, const struct token *name, const char *path)
 {
 	struct policy	*pol = p->pol;
 	char		 why[FILE_WHY], *secret, *copy;
-	struct stat	 st;
 	size_t		 n;
 
 	if (pol->nhints == POLICY_HINTS) {
@@ -296,7 +295,7 @@ add_hint(struct parser *p, const struct token *name, const char *path)
 		return;
 	}
 	/* Before it is read, so that a change meanwhile is seen later. */
-	policy_file(pol, &pol->secrets, path, stat(path, &st) == 0 ? file_state(&st) : 0);
+	policy_file(pol, &pol->secrets, path, file_state_now(path));
 	if (file_secret(path, &secret, why) == -1) {
 		/* It is for the RADIUS server's user alone: to others, who decide by what
 		 * that one has found out, it is no fault. */

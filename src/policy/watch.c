@@ -1,5 +1,3 @@
-#include <sys/stat.h>
-
 #include <err.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,14 +32,6 @@ silent(void *arg, const char *message)
 }
 
 static uint64_t
-now(const char *path)
-{
-	struct stat	 st;
-
-	return stat(path, &st) == 0 ? file_state(&st) : 0;
-}
-
-static uint64_t
 add(uint64_t version, uint64_t state)
 {
 	return digest_add(version, &state, sizeof(state));
@@ -51,13 +41,13 @@ uint64_t
 watch_version(const char *path, const struct policy *p)
 {
 	const struct rules_file	*f;
-	uint64_t		 v = add(DIGEST_START, now(path));
+	uint64_t		 v = add(DIGEST_START, file_state_now(path));
 
 	/* The first is the rules file itself. */
 	for (f = p != NULL ? p->sources->next : NULL; f != NULL; f = f->next)
-		v = add(v, now(f->path));
+		v = add(v, file_state_now(f->path));
 	for (f = p != NULL ? p->secrets : NULL; f != NULL; f = f->next)
-		v = add(v, now(f->path));
+		v = add(v, file_state_now(f->path));
 	return v;
 }
 

@@ -1,5 +1,3 @@
-#include <sys/stat.h>
-
 #include <err.h>
 #include <limits.h>
 #include <stdio.h>
@@ -14,6 +12,10 @@
 /* How often broken files are tried again where none that we know of has changed:
  * the fault may be in a profile that only the broken NAS file names. */
 #define AGAIN	2	/* seconds */
+
+/* How often files that change while they are read are read again at once.  The first
+ * time it is not known yet which there are. */
+#define SETTLE	3
 
 struct nas_watch {
 	const char		*path;
@@ -37,8 +39,7 @@ silent(void *arg, const char *message)
 static uint64_t
 add(uint64_t version, const char *path)
 {
-	struct stat	 st;
-	uint64_t	 state = stat(path, &st) == 0 ? file_state(&st) : 0;
+	uint64_t	 state = file_state_now(path);
 
 	return digest_add(version, &state, sizeof(state));
 }
@@ -77,6 +78,27 @@ take(struct nas_watch *w, conf_report report)
 	return true;
 }
 
+/* Reads until nothing has changed meanwhile: what did is not in what was read, and
+ * would not be noticed later either.  Files that never rest are read again at the
+ * next look. */
+static bool
+take_settled(struct nas_watch *w, conf_report report)
+{
+	uint64_t	 before;
+	int		 i;
+
+	for (i = 0; i < SETTLE; i++) {
+		before = version(w);
+		if (!take(w, i == 0 ? report : silent))
+			return false;
+		w->version = version(w);
+		if (w->version == before)
+			return true;
+	}
+	w->version = before;
+	return true;
+}
+
 struct nas_watch *
 nas_watch_new(const char *path, const char *dir, const struct dict *dict,
     conf_report report, void *arg)
@@ -87,11 +109,10 @@ nas_watch_new(const char *path, const char *dir, const struct dict *dict,
 		err(EX_OSERR, NULL);
 	*w = (struct nas_watch){ .path = path, .dir = dir, .dict = dict, .report = report,
 	    .arg = arg };
-	if (!take(w, report)) {
-		free(w);
+	if (!take_settled(w, report)) {
+		nas_watch_free(w);
 		return NULL;
 	}
-	w->version = version(w);
 	return w;
 }
 
@@ -104,18 +125,17 @@ nas_watch_look(struct nas_watch *w, bool force)
 
 	if (!changed && (!w->broken || when_now() - w->tried < AGAIN))
 		return w->file;
-	if (take(w, changed ? w->report : silent)) {
+	if (take_settled(w, changed ? w->report : silent)) {
 		snprintf(line, sizeof(line), "%s: read anew, with its profiles", w->path);
 		w->report(w->arg, line);
 		w->broken = false;
-		v = version(w);
 	} else {
 		if (changed)
 			w->report(w->arg, "what was read before stays in force");
 		w->broken = true;
 		w->tried = when_now();
+		w->version = v;
 	}
-	w->version = v;
 	return w->file;
 }
 
