@@ -142,10 +142,18 @@ by state
 	[ "$(grep -c '^b' <<<"$output")" -eq 4 ]	# the titles of the tables
 }
 
+# many N: as many lines out of one, each of another NAS and another client
+many() {
+	python3 -c 'import sys
+line = sys.stdin.read()
+for i in range(int(sys.argv[1])):
+    a, b, c = i >> 16, i >> 8 & 255, i & 255
+    sys.stdout.write(line.replace("192.0.2.1", f"10.{a}.{b}.{c}").replace("11:3a:01", f"{a:02x}:{b:02x}:{c:02x}"))' "$1"
+}
+
 @test "many sites and clients: the tables are cut, memory is not used up" {
 	seen 1 noncompliant 2026-11-20T09:00:00Z >one
-	awk '{ for (i = 0; i < 30000; i++) { line = $0; sub(/192.0.2.1/, "10." int(i / 65536) "." int(i / 256) % 256 "." i % 256, line)
-		sub(/3a:01/, sprintf("%02x:%02x", i / 256 % 256, i % 256), line); print line } }' one >log
+	many 30000 <one >log
 	run --separate-stderr bash -c 'ulimit -v 200000; nac-decide --replay log --with new'
 	# The sanitizers want more address space than any limit.
 	[ "$status" -ne 1 ] && run --separate-stderr nac-decide --replay log --with new
@@ -157,11 +165,7 @@ by state
 @test "a replay of 60,000 lines of as many clients needs at most 64 MiB" {
 	! ldd "$(command -v nac-decide)" | grep -q asan || skip "the sanitizer's own memory"
 	seen 1 noncompliant 2026-11-20T09:00:00Z >one
-	python3 -c 'import sys
-line = sys.stdin.read()
-for i in range(60000):
-    a, b, c = i >> 16, i >> 8 & 255, i & 255
-    sys.stdout.write(line.replace("192.0.2.1", f"10.{a}.{b}.{c}").replace("11:3a:01", f"{a:02x}:{b:02x}:{c:02x}"))' <one >log
+	many 60000 <one >log
 	run -0 python3 -c 'import resource, subprocess
 r = subprocess.run(["nac-decide", "--replay", "log", "--with", "new"], stdout=open("out", "w"))
 print(r.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)'
