@@ -73,7 +73,7 @@ INSTALL	 = $(call PUT,755,$(TOOLS:%=$(BIN)/%) $(SCRIPTS:%=bin/%) share/emulator/
 	   644 share/hostapd/README.md share/intune-nac/hostapd/README.md \
 	   $(foreach f,$(shell find share/freeradius share/systemd share/cron share/vim -type f 2>/dev/null),644 $(f) share/intune-nac/$(f:share/%=%)) \
 	   $(call PUT,644,$(wildcard share/completions/*),share/bash-completion/completions) \
-	   $(call PUT,644,README.md LICENSE doc/scale.md,share/doc/intune-nac)
+	   $(call PUT,644,README.md LICENSE doc/scale.md doc/benchmarks.md,share/doc/intune-nac)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -130,8 +130,10 @@ asan-build:
 	@$(MAKE) -s $(ASAN) objects
 asan-unit:
 	@$(MAKE) -s $(ASAN) unit
+# Those in which no program of C runs, and the benchmarks, say nothing under a sanitizer.
+NO_C	:= $(patsubst %,tests/bats/%.bats,bench-% emulator% harness scale)
 asan-bats:
-	@$(MAKE) -s $(ASAN) bats
+	@$(MAKE) -s $(ASAN) bats BATS="$(or $(BATS),$(filter-out $(NO_C),$(shell ls -S tests/bats/*.bats)))"
 lint:		## mandoc -Tlint, cppcheck, shellcheck
 	@tests/run-lint $(SHELLS)
 fuzz:		## each fuzz target for FUZZTIME seconds (clang)

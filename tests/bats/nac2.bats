@@ -314,6 +314,7 @@ age() {
 	done
 	# what is known of the device since is said by each of its addresses
 	emulator_control "set $id complianceState=noncompliant"
+	sleep 1		# of two answers of one second neither is the later one
 	intune-query "$id" | nac-cache -d "$cache" put
 	run -0 nac-cache -d "$cache" get 00aa00cc0003
 	assert_eq "$(jq -r .compliance.state <<<"$output")" noncompliant
