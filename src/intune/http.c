@@ -222,10 +222,16 @@ http_free(struct http *http)
 	free(http);
 }
 
-/* Takes in what is new and tells whose transfer has ended.  False: nobody wants
- * anything any more. */
+/* How long the mover waits, in milliseconds.  libcurl 7.88 at times has a stream's data
+ * in its memory and waits for more on the connection, which HTTP/2 streams share: under
+ * way nobody is to wait long for being looked at again. */
+#define WAIT_IDLE	1000
+#define WAIT_UNDER_WAY	10
+
+/* Takes in what is new and tells whose transfer has ended.  *running: how many are
+ * under way.  False: nobody wants anything any more. */
 static bool
-move_once(struct http *http)
+move_once(struct http *http, int *running)
 {
 	struct transfer	*t, *list;
 	CURLMsg		*m;
@@ -242,7 +248,7 @@ move_once(struct http *http)
 		if (curl_multi_add_handle(http->multi, t->easy) != CURLM_OK)
 			errx(EX_SOFTWARE, "libcurl does not take a transfer");
 	}
-	curl_multi_perform(http->multi, &n);
+	curl_multi_perform(http->multi, running);
 	while ((m = curl_multi_info_read(http->multi, &n)) != NULL) {
 		CURLcode	 code = m->data.result;
 
@@ -261,9 +267,10 @@ static void *
 mover(void *arg)
 {
 	struct http	*http = arg;
+	int		 running;
 
-	while (move_once(http))
-		curl_multi_poll(http->multi, NULL, 0, 1000, NULL);
+	while (move_once(http, &running))
+		curl_multi_poll(http->multi, NULL, 0, running > 0 ? WAIT_UNDER_WAY : WAIT_IDLE, NULL);
 	return NULL;
 }
 
