@@ -1,7 +1,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/progress.h"
@@ -13,15 +12,6 @@
 /* There is one line, whoever of several has drawn on it last. */
 static bool	 on_screen;
 
-static int64_t
-clock_ms(void)
-{
-	struct timespec	 ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 void
 progress_start(struct progress *p, const char *what, uint64_t total)
 {
@@ -32,7 +22,7 @@ progress_start(struct progress *p, const char *what, uint64_t total)
 	p->total = total;
 	p->shown = isatty(STDERR_FILENO) && (term == NULL || strcmp(term, "dumb") != 0);
 	p->yields = p->shown && isatty(STDOUT_FILENO);
-	p->start = p->last = clock_ms();
+	p->start = p->last = when_ms();
 }
 
 static void
@@ -65,7 +55,7 @@ progress_add(struct progress *p, uint64_t n)
 	int64_t	 now;
 
 	p->done += n;
-	if (!p->shown || (now = clock_ms()) - p->last < STEP)
+	if (!p->shown || (now = when_ms()) - p->last < STEP)
 		return;
 	p->last = now;
 	draw(p, now);

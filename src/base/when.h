@@ -41,4 +41,7 @@ char	*when_ago(char *out, size_t size, int64_t seconds);
 /* Now, in whole seconds. */
 int64_t	 when_now(void);
 
+/* Milliseconds of a clock that nobody puts forward or back, for waits: not a time. */
+int64_t	 when_ms(void);
+
 #endif

@@ -7,6 +7,7 @@
 
 #include "base/num.h"
 #include "base/scan.h"
+#include "base/when.h"
 #include "intune/crew.h"
 #include "intune/wire.h"
 
@@ -140,10 +141,7 @@ wire_same_host(const char *url, const char *host)
 int64_t
 wire_clock(void)
 {
-	struct timespec	 ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	return when_ms();
 }
 
 void

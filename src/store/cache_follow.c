@@ -59,15 +59,6 @@ on_stop(int sig)
 	stop = 1;
 }
 
-static int64_t
-clock_ms(void)
-{
-	struct timespec	 ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* A device with two network cards is two clients: each has a session that must
  * be told of a change. */
 static uint64_t
@@ -149,7 +140,7 @@ pay(struct follow *f, struct recent *r)
 	bool		 good = true;
 
 	r->owed = false;
-	r->at = clock_ms();
+	r->at = when_ms();
 	if (client_get(f->c->store, r->client, &cl, &text) == STORE_FOUND &&
 	    (rec = cache_client_record(&cl)) != NULL && is_wanted(f, rec, cl.seen, &id)) {
 		if (work_claim(f->c, &f->work, r->client) || is_answered(f, &id, cl.seen))
@@ -169,7 +160,7 @@ pass_on(struct follow *f, const struct fold_line *l, const struct identity *id)
 	uint64_t	 who = who_is(&l->client, id);
 	struct recent	*r = &f->recent[who % RECENT];
 
-	if (r->who == who && clock_ms() - r->at < AGAIN_MS) {
+	if (r->who == who && when_ms() - r->at < AGAIN_MS) {
 		r->owed = true;
 		memcpy(r->client, l->client.id, sizeof(r->client));
 		return true;
@@ -177,7 +168,7 @@ pass_on(struct follow *f, const struct fold_line *l, const struct identity *id)
 	if (r->who != who && r->owed && !pay(f, r))
 		return false;
 	r->who = who;
-	r->at = clock_ms();
+	r->at = when_ms();
 	r->owed = false;
 	if (work_claim(f->c, &f->work, l->client.id))
 		return print(f, l->rec);
@@ -243,7 +234,7 @@ catch_up(struct follow *f)
 static int
 pay_owed(struct follow *f, bool all)
 {
-	int64_t	 now = clock_ms(), left, least = LOOK_MS;
+	int64_t	 now = when_ms(), left, least = LOOK_MS;
 	size_t	 i;
 
 	for (i = 0; i < RECENT; i++) {

@@ -40,15 +40,6 @@ on_stop(int sig)
 	stop = 1;
 }
 
-static int64_t
-clock_ms(void)
-{
-	struct timespec	 ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 static void
 hang_up(struct share *sh)
 {
@@ -80,7 +71,7 @@ begin_outage(struct share *sh, struct outage *o, const char *why)
 			return false;
 	}
 	/* Not all servers at the same moment. */
-	o->retry = clock_ms() + o->pause / 2 + random() % (o->pause + 1);
+	o->retry = when_ms() + o->pause / 2 + random() % (o->pause + 1);
 	if ((o->pause *= 2) > RETRY_MAX_MS)
 		o->pause = RETRY_MAX_MS;
 	return true;
@@ -171,7 +162,7 @@ exchange(struct share *sh)
 {
 	enum share_step	 step = SHARE_IDLE;
 
-	if ((clock_ms() - sh->looked >= LOOK_MS || share_held(sh) != sh->held) &&
+	if ((when_ms() - sh->looked >= LOOK_MS || share_held(sh) != sh->held) &&
 	    (step = share_look(sh)) < SHARE_IDLE)
 		return step;
 	/* An answer still under way is about the place that counts no more. */
@@ -194,8 +185,8 @@ wait_for_more(struct share *sh, const struct outage *o, int inotify, const sigse
 
 	if (sh->r != NULL)
 		p[1].fd = link_fd(sh->r);
-	else if (o->retry - clock_ms() < ms)
-		ms = o->retry - clock_ms();
+	else if (o->retry - when_ms() < ms)
+		ms = o->retry - when_ms();
 	if (stop || ms <= 0)
 		return;
 	ts = (struct timespec){ ms / 1000, (long)(ms % 1000) * 1000000 };
@@ -282,7 +273,7 @@ round_of(struct share *sh, struct outage *o)
 	if (step == SHARE_FAULT)
 		return step;
 	if (sh->w == NULL) {
-		if (clock_ms() < o->retry)
+		if (when_ms() < o->retry)
 			return step;
 		return worse(step, call(sh, o));
 	}
@@ -336,7 +327,7 @@ cache_share(struct cache *c)
 		return cache_status(errno);
 	/* What Redis holds, or what it was told, comes once more then. */
 	store_lazy(c->store);
-	srandom((unsigned int)getpid() ^ (unsigned int)clock_ms());
+	srandom((unsigned int)getpid() ^ (unsigned int)when_ms());
 	catch_signals();
 	/* First the watch, then the look: nothing falls in between. */
 	if ((inotify = watch(&sh)) == -1) {

@@ -12,12 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/num.h"
 #include "base/text.h"
+#include "base/when.h"
 #include "store/share_link.h"
 #include "store/share_tls.h"
 
@@ -34,15 +34,6 @@ struct link {
 	int			 status;
 	char			 why[LINK_WHY];
 };
-
-static int64_t
-clock_ms(void)
-{
-	struct timespec	 ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 static bool
 fail(struct link *l, int status, const char *what, const char *more)
@@ -62,7 +53,7 @@ wait_for(struct link *l, short events, int64_t end)
 	int		 rc;
 
 	do {
-		left = end - clock_ms();
+		left = end - when_ms();
 		rc = poll(&p, 1, left > 0 ? (int)left : 0);
 	} while (rc == -1 && errno == EINTR && left > 0);
 	return rc > 0 || fail(l, EX_UNAVAILABLE, "does not answer", NULL);
@@ -99,7 +90,7 @@ connect_unix(struct link *l, const char *path)
 
 	if (!text_copy(sa.sun_path, sizeof(sa.sun_path), path))
 		return fail(l, EX_CONFIG, "the socket's name is too long", NULL);
-	return connect_one(l, (const struct sockaddr *)&sa, sizeof(sa), clock_ms() + CONNECT_MS);
+	return connect_one(l, (const struct sockaddr *)&sa, sizeof(sa), when_ms() + CONNECT_MS);
 }
 
 static bool
@@ -114,7 +105,7 @@ connect_tcp(struct link *l, const struct link_host *h)
 	if ((rc = getaddrinfo(h->name, port, &hints, &all)) != 0)
 		return fail(l, EX_UNAVAILABLE, h->name, gai_strerror(rc));
 	for (a = all; a != NULL && l->fd == -1; a = a->ai_next)
-		connect_one(l, a->ai_addr, a->ai_addrlen, clock_ms() + CONNECT_MS);
+		connect_one(l, a->ai_addr, a->ai_addrlen, when_ms() + CONNECT_MS);
 	freeaddrinfo(all);
 	if (l->fd == -1)
 		return false;
@@ -335,7 +326,7 @@ link_text(struct link *l, ...)
 bool
 link_send(struct link *l)
 {
-	int64_t	 end = clock_ms() + LINK_WAIT_MS;
+	int64_t	 end = when_ms() + LINK_WAIT_MS;
 	size_t	 at = 0;
 	ssize_t	 n;
 	short	 events;
@@ -346,7 +337,7 @@ link_send(struct link *l)
 		    send(l->fd, l->out + at, l->len - at, MSG_NOSIGNAL);
 		if (n > 0) {
 			at += (size_t)n;
-			end = clock_ms() + LINK_WAIT_MS;
+			end = when_ms() + LINK_WAIT_MS;
 		} else if (n == -1 && errno == EINTR)
 			continue;
 		else if (n == 0 || errno != EAGAIN)
@@ -401,7 +392,7 @@ struct redisReply *
 link_next(struct link *l, int ms)
 {
 	struct redisReply	*r = l->early;
-	int64_t			 end = clock_ms() + ms;
+	int64_t			 end = when_ms() + ms;
 	short			 events;
 	bool			 bad;
 	int			 rc;

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/text.h"
+#include "base/when.h"
 #include "store/db.h"
 #include "store/share.h"
 #include "store/share_join.h"
@@ -62,15 +62,6 @@ static const char	 look_script[] =
     "  redis.call('HSET',KEYS[5],ARGV[2],(redis.call('TIME')[1]+ARGV[4])*1000) "
     " else redis.call('HDEL',KEYS[5],ARGV[2]) end end "
     "return {e,l[1][1],redis.call('HGET',KEYS[3],ARGV[2]) or '0',a}";
-
-static int64_t
-clock_ms(void)
-{
-	struct timespec	 ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 static void
 new_word(char out[SHARE_WORD])
@@ -285,7 +276,7 @@ share_look(struct share *sh)
 		step = compare(sh, link_str(link_at(r, 0), NULL),
 		    strtoll(link_str(link_at(r, 2), NULL), NULL, 10));
 	link_free(r);
-	sh->looked = clock_ms();
+	sh->looked = when_ms();
 	return step;
 }
 

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <time.h>
 
 #include "base/text.h"
 #include "base/when.h"
@@ -25,15 +24,6 @@ struct intake {
 	size_t				 n, bad, foreign;
 	char				 why[256];	/* of the first bad one */
 };
-
-static int64_t
-clock_ms(void)
-{
-	struct timespec	 ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 static enum store_rc
 join(struct store *s, struct intake *in, const void *p, size_t len)
@@ -159,7 +149,7 @@ scan(struct share *sh, const char *name)
 			step = take_in(sh, &in);
 		link_free(r);
 		/* What is ours does not wait until then, nor does it become another's. */
-		if (step >= SHARE_IDLE && clock_ms() - sh->looked >= LOOK_MS)
+		if (step >= SHARE_IDLE && when_ms() - sh->looked >= LOOK_MS)
 			step = share_look(sh);
 		if (step >= SHARE_IDLE && (step = share_tell(sh)) >= SHARE_IDLE && share_stopping(sh))
 			return SHARE_LOST;
@@ -202,7 +192,7 @@ ask(struct share *sh, int block_ms)
 		link_text(sh->r, "XREAD", "COUNT", READ_COUNT, "STREAMS", key, sh->pos, LINK_END);
 	/* As long as the last entry that was read is there, none behind it is gone. */
 	link_text(sh->r, "XRANGE", key, sh->pos, sh->pos, "COUNT", "1", LINK_END);
-	sh->asked = clock_ms();
+	sh->asked = when_ms();
 	return link_send(sh->r);
 }
 
@@ -215,20 +205,20 @@ take_entries(struct share *sh, const struct redisReply *r)
 
 	in.list = link_at(link_at(r, 0), 1);
 	if ((in.n = link_count(in.list)) == 0) {
-		if (!sh->unsaved || clock_ms() - sh->saved < SAVE_MS)
+		if (!sh->unsaved || when_ms() - sh->saved < SAVE_MS)
 			return SHARE_IDLE;
 	} else {
 		last = link_str(link_at(link_at(in.list, in.n - 1), 0), NULL);
 		if (!text_copy(sh->pos, sizeof(sh->pos), last))
 			return SHARE_LOST;
 		/* Only our own: no hurry to write down that we have seen them. */
-		if (!has_foreign(&in) && clock_ms() - sh->saved < SAVE_MS) {
+		if (!has_foreign(&in) && when_ms() - sh->saved < SAVE_MS) {
 			sh->unsaved = true;
 			return SHARE_MORE;
 		}
 	}
 	sh->unsaved = false;
-	sh->saved = clock_ms();
+	sh->saved = when_ms();
 	return take_in(sh, &in);
 }
 
@@ -241,7 +231,7 @@ share_read(struct share *sh, int block_ms)
 	if (sh->asked == 0)
 		return ask(sh, block_ms) ? SHARE_IDLE : SHARE_LOST;
 	if (block_ms > 0 && !link_has(sh->r))
-		return clock_ms() - sh->asked > block_ms + LINK_WAIT_MS ? SHARE_LOST : SHARE_IDLE;
+		return when_ms() - sh->asked > block_ms + LINK_WAIT_MS ? SHARE_LOST : SHARE_IDLE;
 	sh->asked = 0;
 	if ((r = link_next(sh->r, LINK_WAIT_MS)) == NULL ||
 	    (there = link_next(sh->r, LINK_WAIT_MS)) == NULL)

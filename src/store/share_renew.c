@@ -9,10 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cli.h"
+#include "base/when.h"
 #include "store/share.h"
 #include "store/share_work.h"
 
@@ -45,15 +45,6 @@ renew(struct link *l, const struct share_conf *conf)
 	return true;
 }
 
-static int64_t
-clock_ms(void)
-{
-	struct timespec	 ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* Waits until then; false: the other end is gone. */
 static bool
 wait_until(int64_t then)
@@ -62,7 +53,7 @@ wait_until(int64_t then)
 	char		 buf[512];
 	int64_t		 left;
 
-	while ((left = then - clock_ms()) > 0) {
+	while ((left = then - when_ms()) > 0) {
 		if (poll(&p, 1, left < 60000 ? (int)left : 60000) == -1 && errno != EINTR)
 			return false;
 		if (p.revents != 0 && read(STDIN_FILENO, buf, sizeof(buf)) <= 0)
@@ -85,7 +76,7 @@ cache_renew(struct cache *c)
 		return EX_CONFIG;
 	}
 	every = c->share->lease * 1000 / 3;
-	while (wait_until(clock_ms() + every)) {
+	while (wait_until(when_ms() + every)) {
 		/* share tells of an outage; here the next time is another try. */
 		if (l == NULL)
 			l = link_open(c->share, why, &status);

@@ -8,23 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/when.h"
 #include "store/share_tls.h"
 
 struct tls {
 	SSL_CTX	*ctx;
 	SSL	*ssl;
 };
-
-static int64_t
-clock_ms(void)
-{
-	struct timespec	 ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 static void
 say(char *why, size_t size, const char *what)
@@ -97,13 +88,13 @@ static bool
 shake(struct tls *t, int fd, int wait_ms, char *why, size_t size)
 {
 	struct pollfd	 p = { fd, 0, 0 };
-	int64_t		 end = clock_ms() + wait_ms, left;
+	int64_t		 end = when_ms() + wait_ms, left;
 	long		 fault;
 	int		 rc;
 
 	while ((rc = SSL_connect(t->ssl)) != 1) {
 		p.events = wanted(t, rc);
-		left = end - clock_ms();
+		left = end - when_ms();
 		if (p.events != 0 && left > 0 && poll(&p, 1, (int)left) != 0)
 			continue;
 		if (p.events != 0)

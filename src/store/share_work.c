@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <time.h>
 
 #include "base/cli.h"
 #include "base/text.h"
@@ -88,15 +87,6 @@ struct work {
 	work_fn			 fn;
 	void			*arg;
 };
-
-static int64_t
-clock_ms(void)
-{
-	struct timespec	 ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 static struct work *
 new_work(const struct share_conf *conf)
@@ -371,10 +361,10 @@ claim_link(struct cache *c, struct work **w)
 
 	if (*w == NULL)
 		*w = new_work(c->share);
-	if ((*w)->l != NULL || clock_ms() < (*w)->retry)
+	if ((*w)->l != NULL || when_ms() < (*w)->retry)
 		return (*w)->l;
 	if (((*w)->l = link_open(c->share, why, &status)) == NULL)
-		(*w)->retry = clock_ms() + RETRY_MS;
+		(*w)->retry = when_ms() + RETRY_MS;
 	return (*w)->l;
 }
 
@@ -388,7 +378,7 @@ claimed(struct work *w, struct redisReply *r, bool none)
 	if (r == NULL) {
 		link_close(w->l);
 		w->l = NULL;
-		w->retry = clock_ms() + RETRY_MS;
+		w->retry = when_ms() + RETRY_MS;
 	}
 	return yes;
 }
