@@ -289,7 +289,7 @@ untouched() {
 		[ "$(coas)" -lt 15 ] || run ! nac-poll --apply "$store/poll.applying"
 		sleep 0.2
 	done
-	wait "$follow"
+	wait "$follow" || { cat "$dir/apply.log" "$store/poll.status"; false; }
 	follow=''
 	assert_eq "$(coas)" 25
 	assert_eq "$(radius_coa_log "$dir" | sort | uniq -d | wc -l)" 0
