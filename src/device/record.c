@@ -1,3 +1,5 @@
+#include <sys/stat.h>
+
 #include <err.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -529,7 +531,7 @@ struct record_source {
 	FILE			*in;
 	char			**argv, *buf;
 	int			 argc;
-	unsigned long long	 number;	/* of the line */
+	unsigned long long	 number;	/* of the line, or of the argument */
 };
 
 struct record_source *
@@ -560,6 +562,23 @@ record_close(struct record_source *s)
 	return status;
 }
 
+uint64_t
+record_guess_lines(FILE *in, uint64_t n)
+{
+	struct stat	 st;
+	off_t		 at = ftello(in);
+
+	if (at <= 0 || fstat(fileno(in), &st) == -1 || !S_ISREG(st.st_mode) || st.st_size < at)
+		return 0;
+	return (uint64_t)((double)n * (double)st.st_size / (double)at + 0.5);
+}
+
+uint64_t
+record_guess(const struct record_source *s)
+{
+	return s->in != NULL ? record_guess_lines(s->in, s->number) : s->number + (unsigned)s->argc;
+}
+
 bool
 record_next(struct record_source *s, json_t **rec, char *where, char *why, size_t size)
 {
@@ -571,6 +590,7 @@ record_next(struct record_source *s, json_t **rec, char *where, char *why, size_
 		if (s->argc == 0)
 			return false;
 		s->argc--;
+		s->number++;
 		line = *s->argv++;
 		len = (ssize_t)strlen(line);
 		text_safe(where, TEXT_SHOWN, line, (size_t)len);

@@ -55,6 +55,15 @@ bool	 record_next(struct record_source *s, json_t **rec, char *where, char *why,
 int	 record_close(struct record_source *s);
 
 /*
+ * About how many lines a file has, from the bytes of the n that were read from it so
+ * far; 0 where that cannot be known: a pipe, a terminal, or nothing was read yet.
+ */
+uint64_t record_guess_lines(FILE *in, uint64_t n);
+
+/* The same of a source; of arguments it is exact.  For who shows how far he is. */
+uint64_t record_guess(const struct record_source *s);
+
+/*
  * Called for each line as it stands, len bytes without its newline; more says
  * that a whole line behind it has been read already, so that nobody waits for
  * what this one prints.  Returns a status as a record_fn does, or RECORD_PARSE to

@@ -109,7 +109,8 @@ answer_one(struct stream *s, struct work *w)
 static bool
 next(struct stream *s, struct work *w)
 {
-	bool	 got = false;
+	uint64_t	 total = 0;
+	bool		 got = false;
 
 	s->reading++;
 	crew_leave();
@@ -119,9 +120,13 @@ next(struct stream *s, struct work *w)
 		w->ticket = s->turn.drawn++;
 	else
 		s->end = true;
+	if (s->progress.shown)
+		total = record_guess(s->source);
 	pthread_mutex_unlock(&s->reader);
 	crew_enter();
 	s->reading--;
+	if (total > 0)
+		s->progress.total = total;
 	return got;
 }
 

@@ -1,5 +1,3 @@
-#include <sys/stat.h>
-
 #include <err.h>
 #include <errno.h>
 #include <stdio.h>
@@ -317,13 +315,9 @@ one(struct replay *r, json_t *rec, const char *where)
 static void
 guess_total(struct replay *r, FILE *in, uint64_t number)
 {
-	struct stat	 st;
-	off_t		 at = ftello(in);
+	uint64_t	 lines = record_guess_lines(in, number);
 
-	r->progress.total = 0;
-	if (at > 0 && fstat(fileno(in), &st) == 0 && S_ISREG(st.st_mode) && st.st_size > at)
-		r->progress.total = r->progress.done - number + (uint64_t)((double)number *
-		    (double)st.st_size / (double)at);
+	r->progress.total = lines == 0 ? 0 : r->progress.done - number + lines;
 }
 
 static void

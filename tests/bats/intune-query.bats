@@ -439,7 +439,8 @@ on_terminal() { TERM=${TERM:-vt100} script -qec "$1" /dev/null </dev/null; }
 		list|[0-9]+ devices, [0-9]+ a second|intune-query --all
 		list|[0-9]+ of 106 devices $bar|: again; intune-query --all
 		get|[12] of 3 records $bar|intune-query --jobs 1 \$IDS
-		get|[12] records, [0-9]+ a second|intune-query --jobs 1 <\$FILE
+		get|[12] of [3-9] records $bar|intune-query --jobs 1 <\$FILE
+		get|[12] records, [0-9]+ a second|cat \$FILE | intune-query --jobs 1
 		list|[0-9]+ devices listed, [0-9]+ a second|intune-query --no-wired 00:aa:00:00:00:01
 		batch|[0-9]+ of 106 Ethernet addresses $bar|intune-query 00:aa:00:00:00:11
 	E

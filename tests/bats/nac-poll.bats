@@ -190,7 +190,8 @@ crowd() {
 @test "on a terminal a poll and a replay show how far they are; in a pipe they do not" {
 	crowd 400
 	run script -qec "nac-poll --dry-run --older-than 0s >/dev/null" /dev/null
-	[[ $output == *$'\r'*" records, "*"a second"* ]]
+	# How many there will be is told by the size of what is due.
+	grep -qE " of (39|40)[0-9] records \[[#.]+\], [0-9]+ a second, .* left" <<<"$output"
 	nac-poll --dry-run --older-than 0s >"$dir/out" 2>"$dir/err" || :
 	[ ! -s "$dir/err" ] || ! grep -q $'\r' "$dir/err"
 	for i in $(seq 60); do cat "$store/journal.ndjson"; done >"$dir/decisions"
