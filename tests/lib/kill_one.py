@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 
-COMMANDS = ("due", "put", "list", "weigh", "follow")
+COMMANDS = ("due", "put", "list", "weigh", "follow", "renew")
 
 
 def group(leader):
