@@ -34,7 +34,8 @@ def group(leader):
             continue
         if words[0].endswith("bash"):
             words = words[1:]
-        name = os.path.basename(words[0]) if words else "?"
+        # One that is about to end has no command line any more.
+        name = os.path.basename(words[0]) if words and words[0] else "?"
         if name == "nac-cache":
             name += "".join(["-" + w for w in words if w in COMMANDS][:1])
         found[int(pid)] = name
