@@ -366,7 +366,7 @@ import_line(struct store *s, struct line *l)
 
 	if (l->kind == LINE_CLIENT)
 		return client_fold(s, &l->cl);
-	if ((rc = store_put(s, &l->a, NULL)) == STORE_FOUND)
+	if ((rc = store_put_entry(s, &l->a)) == STORE_FOUND)
 		rc = store_void(s, &l->a.device, l->voids);
 	return rc;
 }

@@ -77,7 +77,7 @@ file_exact(struct store *s, const struct answer *a, unsigned int voids)
 	if (!key_of_answer(a, s->told, &s->told_n))
 		return STORE_NOTFOUND;
 	s->exact = s->marking = true;
-	if ((rc = store_put(s, a, NULL)) == STORE_FOUND && a->nasked == 0)
+	if ((rc = store_put_entry(s, a)) == STORE_FOUND && a->nasked == 0)
 		rc = store_void(s, &a->device, voids);
 	if (rc == STORE_FOUND && a->nasked == 0 &&
 	    ((rc = voids_of(s, &a->device, &now)) == STORE_ERROR ||

@@ -562,6 +562,24 @@ store_put(struct store *s, const struct answer *a, struct answer *before)
 	return store_transact(s, put_one, &p);
 }
 
+static enum store_rc
+put_entry(struct store *s, void *arg)
+{
+	struct put_args	*p = arg;
+
+	if (p->a->has_device && p->a->nasked > 0)
+		return put_asked_mac(s, p->a);
+	return put_one(s, p);
+}
+
+enum store_rc
+store_put_entry(struct store *s, const struct answer *a)
+{
+	struct put_args	 p = { a, NULL };
+
+	return store_transact(s, put_entry, &p);
+}
+
 enum store_rc
 store_claims(struct store *s, const struct device *d, enum store_claim claim[STORE_CLAIMS])
 {

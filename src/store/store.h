@@ -106,6 +106,13 @@ enum store_rc store_find_once(const char *dir, const struct identity *id,
 enum store_rc store_put(struct store *s, const struct answer *a, struct answer *before);
 
 /*
+ * The same of one entry of another store, as store_each() gives it: an answer that is
+ * filed under a MAC beside those of its device says nothing of the device, which has
+ * an entry of its own.
+ */
+enum store_rc store_put_entry(struct store *s, const struct answer *a);
+
+/*
  * Runs fn in one write transaction, whose end is the moment when the changes are
  * on disk.  When fn returns STORE_ERROR nothing is changed.  When the store had
  * to be made larger fn is run again from the start.  Returns what fn did.

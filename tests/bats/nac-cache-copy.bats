@@ -88,6 +88,9 @@ nac-cache: client "00:1b:2c:3d:4e:03" is filed under a key that is not its own'
 	device 8 compliant 10 '.compliance.device.name="ghost"' | nac-cache put -q
 	device 9 compliant 20 '.compliance.device.name="ghost"|.compliance.asked=[{by:"name",value:"ghost"}]|.compliance.matched_by="name"' | nac-cache put -q
 	assert_eq "$(nac-cache get ghost | jq -r .compliance.device.id)" 5f1e0c1a-7a52-4f0e-9d43-000000000009
+	# Found by the address of its dock, and in the same second by its own id, with another answer.
+	device 7 compliant 30 '.compliance.matched_by="mac"|.compliance.asked=[{by:"mac",value:"00:1b:2c:3d:4e:77"}]' | nac-cache put -q
+	device 7 noncompliant 30 | nac-cache put -q
 	for n in 1 2 3; do login $n; done
 	nac-cache due >/dev/null
 	nac-cache check
