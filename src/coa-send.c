@@ -2,6 +2,8 @@
  * coa-send: sends a Change of Authorization or a Disconnect for each record's
  * session, and adds the answer to the record as `coa'.
  */
+#include <sys/stat.h>
+
 #include <err.h>
 #include <errno.h>
 #include <getopt.h>
@@ -65,7 +67,14 @@ struct arguments {
 	bool		 lint;
 };
 
-static bool	 on_terminal;
+/* What the line of progress is made from. */
+static struct {
+	bool	 shown;
+	int64_t	 start, next;		/* ms */
+	uint64_t size, bytes, lines;	/* of the file that stdin is, 0: it is none; read so far */
+	uint64_t arguments;
+} progress;
+
 static struct nas_watch	*watch;
 static volatile sig_atomic_t		 hangup;
 
@@ -73,7 +82,7 @@ static volatile sig_atomic_t		 hangup;
 static void
 clear_line(void)
 {
-	if (on_terminal)
+	if (progress.shown)
 		fputs("\r\033[K", stderr);
 }
 
@@ -96,20 +105,37 @@ note(const struct ask *ask, const char *what)
 	say("%s: %s", ask->name, what);
 }
 
-static void
-progress(const struct sender *s)
+/* About how many records there will be; 0: nobody knows. */
+static uint64_t
+total(void)
 {
-	static int64_t		 next;
+	if (progress.arguments > 0 || progress.bytes == 0)
+		return progress.arguments;
+	return (uint64_t)((double)progress.lines * (double)progress.size / (double)progress.bytes);
+}
+
+static void
+show(const struct sender *s)
+{
 	struct fleet_state	 f;
 	int64_t			 now = fleet_clock();
+	uint64_t		 all = total(), done, rate;
+	char			 left[32];
 
-	if (!on_terminal || now < next)
+	if (!progress.shown || now < progress.next)
 		return;
-	next = now + PROGRESS_MS;
+	progress.next = now + PROGRESS_MS;
 	fleet_state(s->fleet, &f);
-	fprintf(stderr, "\r\033[K%llu taken, %llu ack, %llu nak, %llu silent, %llu other; "
-	    "%zu waiting, %zu in flight, %zu NAS silent\r", (unsigned long long)s->count.taken,
-	    (unsigned long long)s->count.ack, (unsigned long long)s->count.nak,
+	done = s->count.ack + s->count.nak + s->count.silent + s->count.other;
+	rate = done * 1000 / (uint64_t)(now - progress.start + 1);
+	fprintf(stderr, "\r\033[K%llu", (unsigned long long)done);
+	if (all >= done && all > 0)
+		fprintf(stderr, " of %llu", (unsigned long long)all);
+	fprintf(stderr, " done, %llu a second", (unsigned long long)rate);
+	if (all > done && rate > 0)
+		fprintf(stderr, ", %s left", when_ago(left, sizeof(left), (int64_t)((all - done) / rate)));
+	fprintf(stderr, ": %llu ack, %llu nak, %llu silent, %llu other; %zu waiting, %zu in flight, "
+	    "%zu NAS silent\r", (unsigned long long)s->count.ack, (unsigned long long)s->count.nak,
 	    (unsigned long long)s->count.silent, (unsigned long long)s->count.other,
 	    f.held - f.flying, f.flying, f.silent);
 }
@@ -117,8 +143,8 @@ progress(const struct sender *s)
 static void
 run(struct sender *s)
 {
-	fleet_run(s->fleet, -1, on_terminal ? PROGRESS_MS : -1);
-	progress(s);
+	fleet_run(s->fleet, -1, progress.shown ? PROGRESS_MS : -1);
+	show(s);
 }
 
 static void
@@ -151,10 +177,10 @@ static ssize_t
 read_input(void *cookie, char *buf, size_t size)
 {
 	struct sender	*s = cookie;
-	ssize_t		 n;
+	ssize_t		 n, i;
 
-	while (!fleet_run(s->fleet, STDIN_FILENO, on_terminal ? PROGRESS_MS : -1)) {
-		progress(s);
+	while (!fleet_run(s->fleet, STDIN_FILENO, progress.shown ? PROGRESS_MS : -1)) {
+		show(s);
 		if (hangup)
 			look(s);
 	}
@@ -162,6 +188,11 @@ read_input(void *cookie, char *buf, size_t size)
 		;
 	if (n > 0)
 		look(s);
+	if (progress.size > 0 && n > 0) {
+		progress.bytes += (uint64_t)n;
+		for (i = 0; i < n; i++)
+			progress.lines += buf[i] == '\n';
+	}
 	return n;
 }
 
@@ -307,6 +338,19 @@ open_journal(struct sender *s, const struct arguments *a, const struct conf *con
 	return s->owed != NULL;
 }
 
+/* From here on it is shown how far it is, if anybody can see that. */
+static void
+show_from(int argc)
+{
+	struct stat	 st;
+
+	progress.shown = isatty(STDERR_FILENO) != 0;
+	progress.start = fleet_clock();
+	progress.arguments = (uint64_t)argc;
+	if (fstat(STDIN_FILENO, &st) == 0 && S_ISREG(st.st_mode))
+		progress.size = (uint64_t)st.st_size;
+}
+
 static int
 send_all(struct sender *s, int argc, char **argv)
 {
@@ -322,7 +366,7 @@ send_all(struct sender *s, int argc, char **argv)
 	if ((in = fopencookie(s, "r", input)) == NULL)
 		err(EX_OSERR, NULL);
 	setvbuf(in, buffer, _IOFBF, sizeof(buffer));
-	on_terminal = isatty(STDERR_FILENO) != 0;
+	show_from(argc);
 	status = record_each(argc, argv, in, sender_take, s);
 	while (!fleet_idle(s->fleet))
 		run(s);

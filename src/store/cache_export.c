@@ -417,8 +417,10 @@ cache_import(struct cache *c)
 	cache_progress(&progress, "lines", 0);
 	while (status == STATUS_OK && next_line(&r, &im.line[im.n])) {
 		progress_add(&progress, 1);
-		if (++im.n == BATCH)
+		if (++im.n == BATCH) {
 			status = flush_import(c, &im);
+			progress.total = record_guess(r.in);
+		}
 	}
 	progress_clear(&progress);
 	if (status == STATUS_OK)

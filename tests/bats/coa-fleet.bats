@@ -552,7 +552,14 @@ sent_ids() {
 @test "on a terminal stderr says how far it is; elsewhere it does not" {
 	peer ack
 	run -0 script -qec "coa-send '$(client 1)' 2>&1 >/dev/null" /dev/null
-	assert_has "$output" "1 taken"
+	assert_has "$output" "1 of 1 done, "
+	assert_has "$output" " a second: 1 ack, 0 nak"
+	# Of a file it is known how much is left, of a pipe it is not.
+	for n in 1 2 3 4 5; do client $n; done >"$T/in"
+	run -0 script -qec "coa-send --rate 2 <'$T/in' 2>&1 >/dev/null" /dev/null
+	grep -qE ' [123] of 5 done, [0-9]+ a second, .* left: ' <<<"${output//$'\e[K'/ }"
+	run -0 script -qec "cat '$T/in' | coa-send --rate 2 2>&1 >/dev/null" /dev/null
+	grep -qE ' [123] done, [0-9]+ a second: ' <<<"${output//$'\e[K'/ }"
 	run -0 --separate-stderr send "$(client 1)"
 	assert_eq "$stderr" ""
 }
