@@ -47,6 +47,7 @@ hang_up(struct share *sh)
 	link_close(sh->r);
 	sh->w = sh->r = NULL;
 	sh->asked = 0;
+	sh->informed = 0;	/* the next Redis may be another one */
 }
 
 /* The outage of Redis, told once at its start and once at its end. */
@@ -165,6 +166,8 @@ exchange(struct share *sh)
 	if ((when_ms() - sh->looked >= LOOK_MS || share_held(sh) != sh->held) &&
 	    (step = share_look(sh)) < SHARE_IDLE)
 		return step;
+	if ((sh->informed == 0 || when_ms() - sh->informed >= INFO_MS) && !share_inform(sh))
+		return SHARE_LOST;
 	/* An answer still under way is about the place that counts no more. */
 	if (sh->pos[0] == '\0' && sh->asked == 0)
 		/* The stream's end must be from before the hashes are read. */
@@ -316,7 +319,7 @@ share_stopping(const struct share *sh)
 int
 cache_share(struct cache *c)
 {
-	struct share	 sh = { .c = c, .conf = c->share, .lost = EX_UNAVAILABLE };
+	struct share	 sh = { .c = c, .conf = c->share, .lost = EX_UNAVAILABLE, .evicted = -1 };
 	int		 inotify, locked, status = STATUS_OK;
 
 	if (c->share == NULL) {

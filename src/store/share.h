@@ -20,10 +20,12 @@
 #define STORE_SHARE_H
 
 #include "store/cache.h"
+#include "store/share_info.h"
 #include "store/share_link.h"
 
 #define SHARE_WORD	64
 #define LOOK_MS		10000	/* between two looks at whether all is as it was */
+#define INFO_MS		60000	/* between two at whether it will stay so */
 
 struct share {
 	struct cache		*c;
@@ -38,6 +40,10 @@ struct share {
 	int64_t			 looked, saved;	/* ms */
 	bool			 unsaved;	/* pos is ahead of what the store has */
 	bool			 held;		/* there was poll.held when looked at */
+	int64_t			 informed;	/* ms, when INFO was asked; 0: not yet */
+	int64_t			 evicted;	/* keys, by INFO; -1: not known */
+	char			 policy[INFO_POLICY];	/* that was warned of */
+	bool			 mute;		/* it was said that INFO is of no use */
 	int			 status;	/* != 0: the end */
 	int			 lost;		/* the status of the last loss of Redis */
 };
@@ -69,6 +75,9 @@ bool	 share_scripts(struct share *sh);
 /* Looks whether Redis is as we know it, and says that we are there.  Notes what is to
  * be told or read once more. */
 enum share_step	 share_look(struct share *sh);
+
+/* Asks Redis itself whether it evicts keys, and says so.  False: SHARE_LOST. */
+bool		 share_inform(struct share *sh);
 
 /* Does the poll of this server hold changes back? */
 bool		 share_held(const struct share *sh);

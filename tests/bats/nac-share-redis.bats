@@ -76,8 +76,9 @@ conf() {
 
 @test "an ACL user with its password; a wrong one, a readable file, a user without rights" {
 	redis_start
-	redis_cli acl setuser nac on '>secret-of-nac' '~nac:*' resetchannels -@all +@read +@write +@stream +@scripting +@connection +time >/dev/null
+	redis_cli acl setuser nac on '>secret-of-nac' '~nac:*' resetchannels -@all +@read +@write +@stream +@scripting +@connection +time +info >/dev/null
 	redis_cli acl setuser idle on '>secret-of-nac' '~other:*' -@all +@connection >/dev/null
+	redis_cli acl setuser admin on '>secret-of-admin' '~*' +@all >/dev/null
 	redis_cli acl setuser default off >/dev/null
 	printf 'secret-of-nac\n' >"$dir/password"
 	printf 'secret-of-others\n' >"$dir/wrong"
@@ -86,7 +87,14 @@ conf() {
 	conf 1 "$url" 'share_user = nac' "share_password_file = $dir/password"
 	answers compliant 1 3 | nac-cache -c "$dir/c1" put --quiet
 	run -0 --separate-stderr once 1
+	assert_eq "$stderr" ""
 	run -0 --separate-stderr nac-cache -c "$dir/c1" due
+	# INFO is but a look at how Redis is set: without it all goes on.
+	redis-cli --user admin --pass secret-of-admin -s "$REDIS_DIR/r.sock" --no-auth-warning acl setuser nac -info >/dev/null
+	answers grace 1 3 | nac-cache -c "$dir/c1" put --quiet
+	run -0 --separate-stderr once 1
+	assert_one_line "$stderr"
+	assert_has "$stderr" "INFO: NOPERM"
 	conf 2 "$url" 'share_user = nac' "share_password_file = $dir/wrong"
 	run -77 --separate-stderr once 2
 	assert_has "$stderr" "WRONGPASS"
@@ -260,4 +268,18 @@ is_linked() { redis-cli "${tls[@]}" -p "$1" role 2>/dev/null | grep -q '^connect
 	# It is said once, and not with each look.
 	sleep 11
 	assert_eq "$(grep -c 'has lost' "$dir/err1")" 1
+}
+
+@test "Redis may evict keys: one line says so, and what to set" {
+	redis_start --maxmemory 100mb --maxmemory-policy allkeys-lru
+	server_make 1
+	answers compliant 1 3 | nac-cache -c "$dir/c1" put --quiet
+	run -0 --separate-stderr once 1
+	assert_eq "$stderr" "nac-cache: unix://$REDIS_DIR/r.sock: maxmemory-policy allkeys-lru lets Redis evict what is shared: set maxmemory-policy noeviction"
+	redis_cli config set maxmemory 0 >/dev/null
+	run -0 --separate-stderr once 1
+	assert_eq "$stderr" ""
+	redis_cli config set maxmemory 100mb maxmemory-policy noeviction >/dev/null
+	run -0 --separate-stderr once 1
+	assert_eq "$stderr" ""
 }
