@@ -11,10 +11,14 @@
  *	:alive:NAME	which store uses this name now
  *	:held	hash: server -> ms, until when its poll holds changes back, unless said
  *		again: there is poll.held in its state folder
+ *	:whole	hash: `d` and `c`, how many entries :dev and :client have had last;
+ *		`lost`, a word that is another one since they had fewer, or this was
+ *		gone; `n`, how many fewer
  *
  * In the store's meta: share.name, share.id (of this store), share.epoch,
  * share.pos (the last entry that was read; none: the whole state is read
- * first), share.sent, share.away (since when Redis is).
+ * first), share.sent, share.whole (the word `lost` up to which all was told again),
+ * share.away (since when Redis is).
  */
 #ifndef STORE_SHARE_H
 #define STORE_SHARE_H
@@ -26,6 +30,9 @@
 #define SHARE_WORD	64
 #define LOOK_MS		10000	/* between two looks at whether all is as it was */
 #define INFO_MS		60000	/* between two at whether it will stay so */
+#define MEND_MS		60000	/* the first pause between two times that all is told
+				 * again; while they go on, doubled up to: */
+#define MEND_MAX_MS	3600000
 
 struct share {
 	struct cache		*c;
@@ -40,6 +47,9 @@ struct share {
 	int64_t			 looked, saved;	/* ms */
 	bool			 unsaved;	/* pos is ahead of what the store has */
 	bool			 held;		/* there was poll.held when looked at */
+	char			 whole[SHARE_WORD];
+	bool			 owed;		/* what was told last is to be told again */
+	int64_t			 mended, pause;	/* ms, when all was told again; 0: not yet */
 	int64_t			 informed;	/* ms, when INFO was asked; 0: not yet */
 	int64_t			 evicted;	/* keys, by INFO; -1: not known */
 	char			 policy[INFO_POLICY];	/* that was warned of */
@@ -75,6 +85,10 @@ bool	 share_scripts(struct share *sh);
 /* Looks whether Redis is as we know it, and says that we are there.  Notes what is to
  * be told or read once more. */
 enum share_step	 share_look(struct share *sh);
+
+/* The entry of the stream that was read last is not there: the whole state is to be
+ * read, and if it was not trimmed away, all told again. */
+enum share_step	 share_passed(struct share *sh);
 
 /* Asks Redis itself whether it evicts keys, and says so.  False: SHARE_LOST. */
 bool		 share_inform(struct share *sh);

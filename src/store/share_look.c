@@ -18,16 +18,34 @@
 #define ALIVE		"60"	/* seconds for which a server's name is its own */
 
 /*
- * Tells Redis.  KEYS: epoch, log, dev, client, sent.  ARGV: epoch, server, number
+ * Counts the entries.  Redis evicts a key whole, and others delete what they like: fewer
+ * than there were, and nobody would tell them again, so all servers are let know by
+ * another word.  Text, so that both scripts begin with it.
+ */
+#define COUNT \
+    "local function count(whole,dev,client,check) " \
+    " local had=redis.call('HMGET',whole,'d','c','lost','n') " \
+    " local d,c=redis.call('HLEN',dev),redis.call('HLEN',client) " \
+    " local hd,hc=tonumber(had[1]) or 0,tonumber(had[2]) or 0 " \
+    " local gone=math.max(0,hd-d)+math.max(0,hc-c) " \
+    " if not had[3] or (check and gone>0) then " \
+    "  local t=redis.call('TIME') had[3],had[4]=t[1]..'.'..t[2],tostring(gone) " \
+    "  redis.call('HSET',whole,'lost',had[3],'n',had[4]) end " \
+    " if not had[1] or d~=hd or c~=hc then redis.call('HSET',whole,'d',d,'c',c) end " \
+    " return had[3],had[4] or '0' end "
+
+/*
+ * Tells Redis.  KEYS: epoch, log, dev, client, sent, whole.  ARGV: epoch, server, number
  * of the batch, length of the stream, then op, field and value of each change.
  * What is there counts as long as its order is greater, and not from the future
  * (share_digits() of ten minutes ahead is `far`); the same bytes once more are a
  * batch that was told before a crash.
  */
-static const char	 tell_script[] =
+static const char	 tell_script[] = COUNT
     "if redis.call('GET',KEYS[1])~=ARGV[1] then "
     " return redis.error_reply('NACEPOCH what was shared is gone') end "
     "local far='8'..string.format('%015x',redis.call('TIME')[1]+600) "
+    "count(KEYS[6],KEYS[3],KEYS[4],true) "
     "for i=5,#ARGV,3 do "
     " local op,f,v=ARGV[i],ARGV[i+1],ARGV[i+2] "
     " local lo=string.lower(op) "
@@ -42,15 +60,17 @@ static const char	 tell_script[] =
     "  redis.call('XADD',KEYS[2],'MAXLEN','~',ARGV[4],'*','o',ARGV[2],'v',v) "
     " end "
     "end "
+    "count(KEYS[6],KEYS[3],KEYS[4],false) "
     "redis.call('HSET',KEYS[5],ARGV[2],ARGV[3]) "
     "return 1";
 
 /*
- * Is all as it was?  KEYS: epoch, log, sent, alive, held.  ARGV: a new epoch, server,
- * id of the store, seconds, 1 when the poll holds changes back.  Answers with epoch, the stream's last entry, the number
- * of our last batch, and who has our name.
+ * Is all as it was?  KEYS: epoch, log, sent, alive, held, dev, client, whole.  ARGV: a
+ * new epoch, server, id of the store, seconds, 1 when the poll holds changes back.
+ * Answers with epoch, the stream's last entry, the number of our last batch, who has our
+ * name, and of the last loss the word and how much it was.
  */
-static const char	 look_script[] =
+static const char	 look_script[] = COUNT
     "local e=redis.call('GET',KEYS[1]) "
     "if not e then e=ARGV[1] redis.call('SET',KEYS[1],e) end "
     "local l=redis.call('XREVRANGE',KEYS[2],'+','-','COUNT',1) "
@@ -61,7 +81,8 @@ static const char	 look_script[] =
     " if ARGV[5]=='1' then "
     "  redis.call('HSET',KEYS[5],ARGV[2],(redis.call('TIME')[1]+ARGV[4])*1000) "
     " else redis.call('HDEL',KEYS[5],ARGV[2]) end end "
-    "return {e,l[1][1],redis.call('HGET',KEYS[3],ARGV[2]) or '0',a}";
+    "return {e,l[1][1],redis.call('HGET',KEYS[3],ARGV[2]) or '0',a,"
+    " count(KEYS[8],KEYS[6],KEYS[7],true)}";
 
 static void
 new_word(char out[SHARE_WORD])
@@ -149,7 +170,8 @@ adopt_name(struct store *s, void *arg)
 	/* Also a copy of another server's store, which has told nothing yet. */
 	if (share_put(s, DB_SHARE_NAME, sh->conf->name) == STORE_ERROR ||
 	    share_put(s, "share.id", id) == STORE_ERROR ||
-	    share_put(s, "share.pos", "") == STORE_ERROR)
+	    share_put(s, "share.pos", "") == STORE_ERROR ||
+	    share_put(s, "share.whole", "") == STORE_ERROR)
 		return STORE_ERROR;
 	return share_put(s, "share.epoch", "");
 }
@@ -164,24 +186,27 @@ share_load(struct share *sh)
 	    share_get(s, "share.id", sh->id) == STORE_ERROR ||
 	    share_get(s, "share.epoch", sh->epoch) == STORE_ERROR ||
 	    share_get(s, "share.pos", sh->pos) == STORE_ERROR ||
+	    share_get(s, "share.whole", sh->whole) == STORE_ERROR ||
 	    share_get(s, "share.sent", sent) == STORE_ERROR)
 		return false;
 	sh->sent = strtoll(sent, NULL, 10);
 	return true;
 }
 
-struct renewal {
-	struct share	*sh;
-	const char	*epoch;
+/* What Redis has said of itself. */
+struct state {
+	const char	*epoch, *lost;
+	int64_t		 sent, gone;
 };
 
 static enum store_rc
 put_epoch(struct store *s, void *arg)
 {
-	const struct renewal	*n = arg;
+	const struct state	*now = arg;
 
-	if (share_put(s, "share.epoch", n->epoch) == STORE_ERROR ||
-	    share_put(s, "share.pos", "") == STORE_ERROR)
+	if (share_put(s, "share.epoch", now->epoch) == STORE_ERROR ||
+	    share_put(s, "share.pos", "") == STORE_ERROR ||
+	    share_put(s, "share.whole", now->lost) == STORE_ERROR)
 		return STORE_ERROR;
 	return share_put(s, "share.sent", "0");
 }
@@ -200,44 +225,130 @@ compare_ids(const char *a, const char *b)
 	return m < n ? -1 : m > n;
 }
 
-/* Redis has another epoch than we know, or less, or more, than we have told. */
+/* Another Redis, or an empty one. */
 static enum share_step
-compare(struct share *sh, const char *epoch, int64_t sent)
+begin(struct share *sh, const struct state *now)
 {
 	struct store	*s = sh->c->store;
-	struct renewal	 renewal = { sh, epoch };
+	struct state	 copy = *now;
+
+	/* First the marks: a crash in between does it once more. */
+	if (share_mark_all(s) == STORE_ERROR || store_transact(s, put_epoch, &copy) == STORE_ERROR)
+		return SHARE_FAULT;
+	if (sh->epoch[0] != '\0')
+		warnx("%s: what was shared is gone: everything is told again", sh->conf->url);
+	text_copy(sh->epoch, sizeof(sh->epoch), now->epoch);
+	text_copy(sh->whole, sizeof(sh->whole), now->lost);
+	sh->pos[0] = '\0';
+	sh->sent = now->sent;
+	sh->owed = false;
+	return SHARE_MORE;
+}
+
+/* A Redis too small for what it is to hold loses it as fast as it is told. */
+static bool
+may_mend(struct share *sh)
+{
+	int64_t	 now = when_ms(), since = now - sh->mended;
+
+	if (sh->mended != 0 && since < sh->pause)
+		return false;
+	if (sh->mended == 0 || since >= 4 * sh->pause)
+		sh->pause = MEND_MS;
+	else if ((sh->pause *= 2) > MEND_MAX_MS)
+		sh->pause = MEND_MAX_MS;
+	sh->mended = now;
+	return true;
+}
+
+static void
+say_lost(const struct share *sh, int64_t gone)
+{
+	char	 what[64] = "its count of the entries", keys[64] = "";
+
+	if (sh->owed)
+		snprintf(what, sizeof(what), "what it was told last");
+	else if (gone > 0)
+		snprintf(what, sizeof(what), "%lld entr%s", (long long)gone,
+		    gone == 1 ? "y" : "ies");
+	if (sh->evicted > 0)
+		snprintf(keys, sizeof(keys), " (Redis has evicted %lld key%s)",
+		    (long long)sh->evicted, sh->evicted == 1 ? "" : "s");
+	warnx("%s: has lost %s%s: everything is told again", sh->conf->url, what, keys);
+}
+
+/* Something is missing that no server would tell again by itself. */
+static enum share_step
+mend(struct share *sh, const struct state *now)
+{
+	struct store	*s = sh->c->store;
+
+	if (!may_mend(sh))
+		return SHARE_MORE;
+	if (!share_inform(sh))
+		return SHARE_LOST;
+	/* Not known before: a store of a version that did not look at this. */
+	if (sh->owed || sh->whole[0] != '\0')
+		say_lost(sh, now->gone);
+	if (share_mark_all(s) == STORE_ERROR || share_put(s, "share.whole", now->lost) == STORE_ERROR)
+		return SHARE_FAULT;
+	text_copy(sh->whole, sizeof(sh->whole), now->lost);
+	sh->owed = false;
+	return SHARE_MORE;
+}
+
+/* It is an older state of itself.  Not forgotten by a crash, nor in a pause. */
+static bool
+note_older(struct share *sh)
+{
+	sh->whole[0] = '\0';
+	sh->owed = true;
+	return share_put(sh->c->store, "share.whole", "") != STORE_ERROR;
+}
+
+enum share_step
+share_passed(struct share *sh)
+{
+	struct redisReply	*r;
+	char			 key[SHARE_KEY];
+	const char		*first;
+	bool			 older;
+
+	r = link_ask(sh->w, "XRANGE", share_key(key, sh->conf, "log"), "-", "+", "COUNT", "1",
+	    LINK_END);
+	if (r == NULL)
+		return SHARE_LOST;
+	first = link_str(link_at(link_at(r, 0), 0), NULL);
+	/* Trimmed is what comes first. */
+	older = first[0] != '\0' && compare_ids(first, sh->pos) < 0;
+	link_free(r);
+	sh->pos[0] = '\0';
+	if ((older && !note_older(sh)) ||
+	    share_put(sh->c->store, "share.pos", "") == STORE_ERROR)
+		return SHARE_FAULT;
+	return SHARE_MORE;
+}
+
+/* Redis has another epoch than we know, or less, or more, than we have told. */
+static enum share_step
+compare(struct share *sh, const struct state *now)
+{
+	struct store	*s = sh->c->store;
+	bool		 back = sh->pos[0] != '\0' && compare_ids(sh->pos, sh->end) > 0;
 	char		 number[24];
 
-	if (strcmp(epoch, sh->epoch) != 0) {
-		/* First the marks: a crash in between does it once more. */
-		if (share_mark_all(s) == STORE_ERROR ||
-		    store_transact(s, put_epoch, &renewal) == STORE_ERROR)
+	if (strcmp(now->epoch, sh->epoch) != 0)
+		return begin(sh, now);
+	if (now->sent < sh->sent || back) {
+		snprintf(number, sizeof(number), "%lld", (long long)now->sent);
+		if (!note_older(sh) || share_put(s, "share.sent", number) == STORE_ERROR)
 			return SHARE_FAULT;
-		if (sh->epoch[0] != '\0')
-			warnx("%s: what was shared is gone: everything is told again",
-			    sh->conf->url);
-		text_copy(sh->epoch, sizeof(sh->epoch), epoch);
+	}
+	/* Or the store is an older copy of itself. */
+	if (back || now->sent > sh->sent + 1)
 		sh->pos[0] = '\0';
-		sh->sent = sent;
-	} else if (sent < sh->sent) {
-		warnx("%s: has lost what it was told last: everything is told again",
-		    sh->conf->url);
-		/* All is marked: said once, also where there is nothing to tell, and where
-		 * the whole state is read first. */
-		snprintf(number, sizeof(number), "%lld", (long long)sent);
-		if (share_mark_all(s) == STORE_ERROR ||
-		    share_put(s, "share.sent", number) == STORE_ERROR)
-			return SHARE_FAULT;
-		sh->sent = sent;
-	} else if (sent > sh->sent + 1) {
-		/* The store is an older copy of itself. */
-		sh->pos[0] = '\0';
-		sh->sent = sent;
-	} else
-		sh->sent = sent;
-	if (sh->pos[0] != '\0' && compare_ids(sh->pos, sh->end) > 0)
-		sh->pos[0] = '\0';
-	return SHARE_MORE;
+	sh->sent = now->sent;
+	return strcmp(sh->whole, now->lost) != 0 ? mend(sh, now) : SHARE_MORE;
 }
 
 bool
@@ -253,30 +364,38 @@ enum share_step
 share_look(struct share *sh)
 {
 	struct redisReply	*r;
-	char			 key[5][SHARE_KEY], alive[LINK_NAME + 16], fresh[SHARE_WORD];
+	struct state		 now;
+	char			 key[8][SHARE_KEY], alive[LINK_NAME + 16], fresh[SHARE_WORD];
+	char			 lost[SHARE_WORD];
 	const char		*who;
 	enum share_step		 step = SHARE_LOST;
 
 	new_word(fresh);
 	snprintf(alive, sizeof(alive), "alive:%s", sh->conf->name);
 	sh->held = share_held(sh);
-	r = link_ask(sh->w, "EVALSHA", sh->look, "5", share_key(key[0], sh->conf, "epoch"),
+	r = link_ask(sh->w, "EVALSHA", sh->look, "8", share_key(key[0], sh->conf, "epoch"),
 	    share_key(key[1], sh->conf, "log"), share_key(key[2], sh->conf, "sent"),
-	    share_key(key[3], sh->conf, alive), share_key(key[4], sh->conf, "held"), fresh,
-	    sh->conf->name, sh->id, ALIVE, sh->held ? "1" : "0", LINK_END);
+	    share_key(key[3], sh->conf, alive), share_key(key[4], sh->conf, "held"),
+	    share_key(key[5], sh->conf, "dev"), share_key(key[6], sh->conf, "client"),
+	    share_key(key[7], sh->conf, "whole"), fresh, sh->conf->name, sh->id, ALIVE, sh->held ? "1" : "0", LINK_END);
 	if (r == NULL)
 		return SHARE_LOST;
 	who = link_str(link_at(r, 3), NULL);
-	if (link_count(r) == 4 && strcmp(who, sh->id) != 0) {
+	now.epoch = link_str(link_at(r, 0), NULL);
+	now.sent = strtoll(link_str(link_at(r, 2), NULL), NULL, 10);
+	/* Whatever stands there, it is another word than before, or not. */
+	text_copy(lost, sizeof(lost), link_str(link_at(r, 4), NULL));
+	now.lost = lost;
+	now.gone = strtoll(link_str(link_at(r, 5), NULL), NULL, 10);
+	sh->looked = when_ms();
+	if (link_count(r) == 6 && strcmp(who, sh->id) != 0) {
 		warnx("%s: another store calls itself \"%s\", or did within a minute (share_name)",
 		    sh->conf->url, sh->conf->name);
 		sh->status = EX_TEMPFAIL;
 	} else if (text_copy(sh->end, sizeof(sh->end), link_str(link_at(r, 1), NULL)) &&
 	    sh->end[0] != '\0')
-		step = compare(sh, link_str(link_at(r, 0), NULL),
-		    strtoll(link_str(link_at(r, 2), NULL), NULL, 10));
+		step = compare(sh, &now);
 	link_free(r);
-	sh->looked = when_ms();
 	return step;
 }
 

@@ -242,12 +242,9 @@ share_read(struct share *sh, int block_ms)
 	}
 	if (sh->pos[0] == '\0')
 		step = SHARE_MORE;	/* the whole state is to be read first */
-	else if (link_count(there) == 0) {
-		/* The stream was trimmed past us: the whole state again. */
-		sh->pos[0] = '\0';
-		step = share_put(sh->c->store, "share.pos", "") == STORE_ERROR ? SHARE_FAULT :
-		    SHARE_MORE;
-	} else
+	else if (link_count(there) == 0)
+		step = share_passed(sh);
+	else
 		step = take_entries(sh, r);
 out:
 	link_free(r);

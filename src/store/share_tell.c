@@ -184,15 +184,17 @@ static size_t
 add_call(struct batch *b, size_t i, size_t *calls)
 {
 	const struct share_conf	*c = b->sh->conf;
-	static const char	*const names[] = { "epoch", "log", "dev", "client", "sent" };
-	const char		*word[12 + 3 * PER_SCRIPT];
-	size_t			 len[12 + 3 * PER_SCRIPT], n = 0, k, from;
-	char			 key[5][SHARE_KEY], number[24], max[24];
+	static const char	*const names[] = { "epoch", "log", "dev", "client", "sent",
+				    "whole" };
+	const size_t		 keys = sizeof(names) / sizeof(names[0]);
+	const char		*word[13 + 3 * PER_SCRIPT];
+	size_t			 len[13 + 3 * PER_SCRIPT], n = 0, k, from;
+	char			 key[6][SHARE_KEY], number[24], max[24];
 
 	word[n++] = "EVALSHA";
 	word[n++] = b->sh->tell;
-	word[n++] = "5";
-	for (k = 0; k < 5; k++)
+	word[n++] = "6";
+	for (k = 0; k < keys; k++)
 		word[n++] = share_key(key[k], c, names[k]);
 	word[n++] = b->sh->epoch;
 	word[n++] = c->name;

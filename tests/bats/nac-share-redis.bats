@@ -270,6 +270,8 @@ is_linked() { redis-cli "${tls[@]}" -p "$1" role 2>/dev/null | grep -q '^connect
 	assert_eq "$(grep -c 'has lost' "$dir/err1")" 1
 }
 
+holds() { [ "$(redis_cli hlen nac:dev)" = "$1" ] && [ "$(redis_cli hlen nac:client)" = "$2" ]; }
+
 @test "Redis may evict keys: one line says so, and what to set" {
 	redis_start --maxmemory 100mb --maxmemory-policy allkeys-lru
 	server_make 1
@@ -282,4 +284,123 @@ is_linked() { redis-cli "${tls[@]}" -p "$1" role 2>/dev/null | grep -q '^connect
 	redis_cli config set maxmemory 100mb maxmemory-policy noeviction >/dev/null
 	run -0 --separate-stderr once 1
 	assert_eq "$stderr" ""
+}
+
+# All that may be evicted is.
+evict() {
+	redis_cli config set maxmemory-policy "$1" maxmemory 1 >/dev/null
+	redis_cli set some word >/dev/null 2>&1 || :
+	redis_cli config set maxmemory 0 >/dev/null
+}
+
+@test "Redis has evicted what was shared: it is told again, and who joins gets all of it" {
+	redis_start
+	for n in 1 2 3 4; do server_make $n; done
+	answers compliant 1 300 | nac-cache -c "$dir/c1" put --quiet
+	visit 1 LAPTOP-1 1 >/dev/null
+	once 1
+	once 2
+	holds 300 1
+	# The devices alone, and a word of others'.
+	redis_cli expire nac:dev 100000 >/dev/null
+	redis_cli set other word ex 100000 >/dev/null
+	redis_cli del nac:alive:radius1 nac:alive:radius2 >/dev/null
+	evict volatile-ttl
+	holds 0 1
+	# What is told next does not hide it.
+	redis_cli config resetstat >/dev/null
+	run -0 --separate-stderr once 3
+	assert_eq "$stderr" ""
+	run -0 --separate-stderr once 2
+	assert_eq "$stderr" "nac-cache: unix://$REDIS_DIR/r.sock: has lost 300 entries: everything is told again"
+	holds 300 1
+	run -0 --separate-stderr once 4
+	assert_eq "$stderr" ""
+	is_same 1 4
+	run -0 once 3
+	is_same 1 3
+	# All of it, then.
+	evict allkeys-random
+	holds 0 0
+	run -0 --separate-stderr once 4
+	assert_has "$stderr" "what was shared is gone: everything is told again"
+	holds 300 1
+}
+
+@test "the number of keys evicted is said, and a lost count or client is noticed as well" {
+	redis_start
+	for n in 1 2; do server_make $n; done
+	answers compliant 1 20 | nac-cache -c "$dir/c1" put --quiet
+	visit 1 LAPTOP-1 1 >/dev/null
+	once 1
+	redis_cli expire nac:client 100000 >/dev/null
+	redis_cli del nac:alive:radius1 >/dev/null
+	evict volatile-ttl
+	holds 20 0
+	run -0 --separate-stderr once 1
+	assert_eq "$stderr" "nac-cache: unix://$REDIS_DIR/r.sock: has lost 1 entry (Redis has evicted 1 key): everything is told again"
+	holds 20 1
+	redis_cli hdel nac:dev "$(redis_cli hkeys nac:dev | head -n 1)" >/dev/null
+	redis_cli del nac:whole >/dev/null
+	run -0 --separate-stderr once 1
+	assert_has "$stderr" "has lost its count of the entries (Redis"
+	once 2
+	is_same 1 2
+	# Told again, an entry that is there is no change.
+	n=$(redis_cli xlen nac:log)
+	redis_cli del nac:whole >/dev/null
+	once 2
+	assert_eq "$(redis_cli xlen nac:log)" "$n"
+}
+
+@test "while share runs, a lost key is noticed, told again by whoever has it, and said once" {
+	redis_start
+	for n in 1 2 3; do server_make $n; done
+	answers compliant 1 300 "$(date -u -d '-1 min' +%Y-%m-%dT%H:%M:%SZ)" | nac-cache -c "$dir/c1" put --quiet
+	share_start 1 2
+	same_stores 1 2
+	share_stop 1
+	redis_cli del nac:dev >/dev/null
+	# A change at once does not hide it.
+	answers grace 7 7 | nac-cache -c "$dir/c2" put --quiet
+	wait_until 30 said 2 "has lost 300 entries: everything is told again"
+	wait_until 10 holds 300 0
+	share_start 3
+	same_stores 2 3
+	# Who was away then tells, too, and nothing is new by that.
+	n=$(redis_cli xlen nac:log)
+	share_start 1
+	wait_until 10 said 1 "has lost 300 entries"
+	same_stores 1 2 3
+	assert_eq "$(redis_cli xlen nac:log)" "$n"
+	assert_eq "$(cat "$dir"/err? | wc -l)" 2
+}
+
+@test "an older state of Redis is noticed, too, when who told it last is gone for good" {
+	local behind state=noncompliant
+	redis_start
+	for n in 1 2 3; do server_make $n; done
+	answers compliant 1 8 "$(date -u -d '-1 min' +%Y-%m-%dT%H:%M:%SZ)" | nac-cache -c "$dir/c1" put --quiet
+	once 1
+	once 2
+	for behind in '' more; do
+		redis_cli save >/dev/null
+		answers $state 1 3 "$(date -u -d "-$((${#state} * 2)) sec" +%Y-%m-%dT%H:%M:%SZ)" |
+			nac-cache -c "$dir/c1" put --quiet
+		once 1
+		once 2
+		assert_eq "$(state_at 2 3)" $state
+		redis_kill
+		redis_start
+		# Behind what is gone there is something new by then.
+		[ -z "$behind" ] || redis_cli xadd nac:log '*' o '' >/dev/null
+		run -0 --separate-stderr once 2
+		assert_has "$stderr" "has lost what it was told last: everything is told again"
+		run -0 --separate-stderr once 2
+		assert_eq "$stderr" ""
+		once 3
+		is_same 2 3
+		assert_eq "$(state_at 3 3)" $state
+		state=grace
+	done
 }
