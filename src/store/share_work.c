@@ -15,10 +15,13 @@
 #define PER_SCRIPT	500
 #define RETRY_MS	10000	/* between two tries of work_claim() to connect */
 
-/* KEYS: work, offered.  ARGV: prefix of asked, clients. */
+/* An offer whose entry is gone, since Redis has evicted that key, is none.
+ * KEYS: work, offered.  ARGV: prefix of asked, clients. */
 static const char	 offer_script[] =
     "for i=2,#ARGV do local c=ARGV[i] "
-    " if redis.call('HEXISTS',KEYS[2],c)==0 and redis.call('EXISTS',ARGV[1]..c)==0 then "
+    " local e=redis.call('HGET',KEYS[2],c) "
+    " if e and #redis.call('XRANGE',KEYS[1],e,e)==0 then e=nil end "
+    " if not e and redis.call('EXISTS',ARGV[1]..c)==0 then "
     "  redis.call('HSET',KEYS[2],c,redis.call('XADD',KEYS[1],'*','c',c)) end "
     "end return 1";
 

@@ -404,3 +404,19 @@ evict() {
 		state=grace
 	done
 }
+
+@test "the work alone is gone from Redis, or the list of what was offered: it is offered again" {
+	redis_start
+	server_make 1
+	server_make 2
+	for n in 1 2 3; do visit 1 "LAPTOP-$n" $n >/dev/null; done
+	assert_eq "$(nac-cache -c "$dir/c1" due | wc -l)" 3
+	redis_cli expire nac:work 100000 >/dev/null
+	evict volatile-ttl
+	assert_eq "$(redis_cli exists nac:work nac:offered)" 1
+	assert_eq "$(nac-cache -c "$dir/c1" due | wc -l)" 3
+	redis_cli del nac:offered >/dev/null
+	assert_eq "$(nac-cache -c "$dir/c1" due | jq -r .identity.name[0].value | sort -u | wc -l)" 3
+	# What is under way is offered once.
+	assert_eq "$(redis_cli hlen nac:offered)" 3
+}
