@@ -16,7 +16,10 @@
 #define GROUPS_MAX	65536	/* sites and NAS together; more are not weighed alone */
 #define GROUPS_FIRST	256
 #define WINDOW_MAX	((size_t)64 * 1024 * 1024)	/* bytes of the file */
-#define RUNS_MAX	1024	/* lines of it: a run in seven seconds, at 2 h */
+#define COUNT_MAX	0xffffffff	/* clients: sums of GUARD_RUNS, and % of them, fit */
+
+/* A member that a run in memory has in addition: the name that it was taken under. */
+#define FROM	"from"
 
 enum { SITE, NAS, KINDS };
 
@@ -39,6 +42,7 @@ struct guard {
 	uint64_t		 syncs;
 	struct tally		 run, late;
 	json_t			*runs;		/* earlier lines worth keeping, the oldest first */
+	bool			 others;	/* some of them are other servers' */
 	struct group		*group;		/* an open hash */
 	size_t			 n, size;
 };
@@ -185,44 +189,44 @@ guard_count_changed(const struct guard *g)
 static uint64_t
 number(const json_t *n)
 {
-	json_int_t	 v = json_integer_value(n);
+	return (uint64_t)json_integer_value(n);
+}
 
-	return v > 0 ? (uint64_t)v : 0;
+static bool
+is_count(const json_t *n)
+{
+	return json_is_integer(n) && json_integer_value(n) >= 0 &&
+	    json_integer_value(n) <= COUNT_MAX;
 }
 
 static void
-take_groups(struct guard *g, int kind, json_t *groups)
+add_pair(struct tally *t, const json_t *pair)
 {
-	struct group	*of;
-	const char	*name;
-	json_t		*pair;
-
-	json_object_foreach(groups, name, pair) {
-		if ((of = group(g, kind, name)) == NULL)
-			continue;
-		of->late.asked += number(json_array_get(pair, 0));
-		of->late.changed += number(json_array_get(pair, 1));
-	}
+	t->asked += number(json_array_get(pair, 0));
+	t->changed += number(json_array_get(pair, 1));
 }
 
-/* The newest run first, until every client was asked about once. */
+/* The newest run first, until every client was asked about once; of the sites and NAS
+ * those that are judged. */
 static void
 add_up(struct guard *g)
 {
-	size_t	 i;
-	json_t	*run;
-	int	 kind;
+	struct group	*of;
+	size_t		 i, run, n = json_array_size(g->runs), first = n;
+	json_t		*r;
 
 	memset(&g->late, 0, sizeof(g->late));
-	for (i = 0; i < g->size; i++)
-		memset(&g->group[i].late, 0, sizeof(g->group[i].late));
-	i = json_array_size(g->runs);
-	while (i-- > 0 && g->run.asked + g->late.asked < g->limits.clients) {
-		run = json_array_get(g->runs, i);
-		g->late.asked += number(json_object_get(run, "asked"));
-		g->late.changed += number(json_object_get(run, "changed"));
-		for (kind = 0; kind < KINDS; kind++)
-			take_groups(g, kind, json_object_get(run, kind_name[kind]));
+	while (first > 0 && g->run.asked + g->late.asked < g->limits.clients) {
+		r = json_array_get(g->runs, --first);
+		g->late.asked += number(json_object_get(r, "asked"));
+		g->late.changed += number(json_object_get(r, "changed"));
+	}
+	for (i = 0; i < g->size; i++) {
+		of = &g->group[i];
+		memset(&of->late, 0, sizeof(of->late));
+		for (run = first; of->run.changed > 0 && run < n; run++)
+			add_pair(&of->late, json_object_get(json_object_get(json_array_get(g->runs,
+			    run), kind_name[of->kind]), of->name));
 	}
 }
 
@@ -242,18 +246,47 @@ insert(struct guard *g, json_t *run)
 		i--;
 	if (json_array_insert(g->runs, i, run) == -1)
 		err(EX_OSERR, NULL);
-	if (json_array_size(g->runs) > RUNS_MAX)
+	if (json_array_size(g->runs) > GUARD_RUNS)
 		json_array_remove(g->runs, 0);
 }
 
+/* Is it name: [asked, changed], ...? */
 static bool
-is_recent(const struct guard *g, const json_t *run)
+are_groups(json_t *groups)
 {
-	const char	*time = time_of(run);
-	int64_t		 when;
+	const char	*name;
+	json_t		*pair;
 
-	return time != NULL && when_parse(time, &when) && when <= g->now &&
-	    g->now - when < g->limits.window;
+	if (!json_is_object(groups) || json_object_size(groups) > GROUPS_MAX)
+		return false;
+	json_object_foreach(groups, name, pair)
+		if (json_array_size(pair) != 2 || !is_count(json_array_get(pair, 0)) ||
+		    !is_count(json_array_get(pair, 1)))
+			return false;
+	return true;
+}
+
+/* A line of a window, which may be anybody's: exactly what this_run() makes, or NULL. */
+static json_t *
+parse(const char *line, size_t len, int64_t *when)
+{
+	json_t		*run, *asked, *changed, *site, *nas;
+	const char	*time;
+
+	run = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL);
+	if (run != NULL && json_unpack(run, "{ss so so so so !}", "time", &time, "asked", &asked,
+	    "changed", &changed, kind_name[SITE], &site, kind_name[NAS], &nas) == 0 &&
+	    when_parse(time, when) && is_count(asked) && is_count(changed) && are_groups(site) &&
+	    are_groups(nas))
+		return run;
+	json_decref(run);
+	return NULL;
+}
+
+static bool
+is_recent(const struct guard *g, int64_t when)
+{
+	return when <= g->now && when > g->now - g->limits.window;
 }
 
 bool
@@ -263,14 +296,15 @@ guard_load(struct guard *g, const char *path)
 	size_t	 size = 0, bytes = 0;
 	ssize_t	 len;
 	json_t	*run;
+	int64_t	 when;
 	FILE	*f;
 	bool	 good;
 
 	if ((f = fopen(path, "re")) == NULL)
 		return errno == ENOENT;
 	while ((len = getline(&line, &size, f)) > 0 && (bytes += (size_t)len) < WINDOW_MAX) {
-		run = json_loadb(line, (size_t)len, JSON_REJECT_DUPLICATES, NULL);
-		if (run != NULL && is_recent(g, run))
+		run = parse(line, (size_t)len, &when);
+		if (run != NULL && is_recent(g, when))
 			insert(g, run);
 		json_decref(run);
 	}
@@ -278,6 +312,54 @@ guard_load(struct guard *g, const char *path)
 	free(line);
 	fclose(f);
 	return good;
+}
+
+/* Takes out the run that was taken in under this name. */
+static void
+take_out(struct guard *g, const char *name)
+{
+	const char	*from;
+	size_t		 i;
+
+	for (i = json_array_size(g->runs); i > 0; i--) {
+		from = json_string_value(json_object_get(json_array_get(g->runs, i - 1), FROM));
+		if (from != NULL && strcmp(from, name) == 0) {
+			json_array_remove(g->runs, i - 1);
+			break;
+		}
+	}
+}
+
+bool
+guard_take(struct guard *g, const char *name, const char *line, size_t len, int64_t when)
+{
+	char	 time[WHEN_TEXT];
+	int64_t	 said;
+	json_t	*run = len <= GUARD_LINE ? parse(line, len, &said) : NULL;
+	bool	 good;
+
+	/* A name may be no UTF-8. */
+	good = run != NULL && when > g->now - g->limits.window &&
+	    json_object_set_new(run, "time", json_string(when_format(time, when))) == 0 &&
+	    json_object_set_new(run, FROM, json_string(name)) == 0;
+	if (good) {
+		take_out(g, name);
+		insert(g, run);
+		g->others = true;
+	}
+	json_decref(run);
+	return good;
+}
+
+void
+guard_forget(struct guard *g, int64_t until)
+{
+	int64_t	 when;
+	size_t	 i;
+
+	for (i = json_array_size(g->runs); i > 0; i--)
+		if (when_parse(time_of(json_array_get(g->runs, i - 1)), &when) && when <= until)
+			json_array_remove(g->runs, i - 1);
 }
 
 /* This run, as a line of that file. */
@@ -304,12 +386,22 @@ this_run(const struct guard *g)
 	return run;
 }
 
+char *
+guard_line(const struct guard *g)
+{
+	json_t	*run = this_run(g);
+	char	*line = must(json_dumps(run, JSON_COMPACT));
+
+	json_decref(run);
+	return line;
+}
+
 bool
 guard_save(const struct guard *g, const char *path)
 {
 	char	*text = NULL;
 	size_t	 i, size = 0;
-	json_t	*run = this_run(g);
+	char	*line = guard_line(g);
 	FILE	*f = must(open_memstream(&text, &size));
 	bool	 good;
 
@@ -317,9 +409,8 @@ guard_save(const struct guard *g, const char *path)
 		json_dumpf(json_array_get(g->runs, i), f, JSON_COMPACT);
 		putc('\n', f);
 	}
-	json_dumpf(run, f, JSON_COMPACT);
-	putc('\n', f);
-	json_decref(run);
+	fprintf(f, "%s\n", line);
+	free(line);
 	if (fclose(f) == EOF)
 		err(EX_OSERR, NULL);
 	good = file_replace(path, text, size, 0600) == 0;
@@ -337,9 +428,8 @@ guard_was_ahead(const struct guard *g)
 	    g->now - g->newest_sync <= g->limits.clock;
 }
 
-/* Is the clock of this machine to be believed? */
-static bool
-clock_fault(const struct guard *g, char why[GUARD_WHY])
+bool
+guard_clock_is_wrong(const struct guard *g, char why[GUARD_WHY])
 {
 	char	 now[WHEN_TEXT], then[WHEN_TEXT];
 	int64_t	 quiet = g->now - g->newest_sync;
@@ -384,9 +474,10 @@ is_held(const struct guard *g, const struct tally *run, const struct tally *late
 
 	if (run->changed == 0 || (!now && (late->asked == 0 || !is_too_much(g, &sum, share))))
 		return false;
-	snprintf(why, GUARD_WHY, "%s%llu of %llu clients would change, more than %s %lld %%%s", of,
+	snprintf(why, GUARD_WHY, "%s%llu of %llu clients would change, more than %s %lld %%%s%s", of,
 	    (unsigned long long)t->changed, (unsigned long long)t->asked, key, (long long)share,
-	    now ? "" : ", with those of the polls before");
+	    now ? "" : ", with those of the polls before", now || !g->others ? "" :
+	    " and of other servers");
 	return true;
 }
 
@@ -416,7 +507,7 @@ guard_judge(struct guard *g, char why[GUARD_WHY])
 	why[0] = '\0';
 	/* Now that it is known how many this run has asked. */
 	add_up(g);
-	if (clock_fault(g, why))
+	if (guard_clock_is_wrong(g, why))
 		return GUARD_HOLD_ALL;
 	if (is_held(g, &g->run, &g->late, g->limits.share, "", "guard_share", why))
 		return GUARD_HOLD;

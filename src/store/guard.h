@@ -19,6 +19,8 @@
 #define GUARD_CLOCK	(3 * 86400)	/* s: no device has been in touch for so long */
 #define GUARD_SKEW	300	/* s that two clocks may differ */
 #define GUARD_WHY	512
+#define GUARD_RUNS	4096	/* earlier ones: of twenty servers a window in 64 parts, and polls */
+#define GUARD_LINE	((size_t)4 << 20)	/* bytes of a run's counts */
 
 struct guard_limits {
 	int64_t	 share, site_share, nas_share;	/* % ; 100: no limit */
@@ -68,6 +70,22 @@ bool	 guard_load(struct guard *g, const char *path);
 
 /* Writes that file anew, with what was taken in and this run.  Returns false with errno set. */
 bool	 guard_save(const struct guard *g, const char *path);
+
+/* This run's counts, as a line of that file without its newline; the caller frees it. */
+char	*guard_line(const struct guard *g);
+
+/*
+ * Takes in such a line of another server, which has told it at this time by our clock,
+ * in place of what it has told under this name before; its own time says nothing here.
+ * Returns false when it is none, or is none of late: then nothing has changed.
+ */
+bool	 guard_take(struct guard *g, const char *name, const char *line, size_t len, int64_t when);
+
+/* Nothing that was taken in and is of this time or before it counts any more. */
+void	 guard_forget(struct guard *g, int64_t until);
+
+/* Is this machine's clock wrong, and why?  Then nothing of this run is true. */
+bool	 guard_clock_is_wrong(const struct guard *g, char why[GUARD_WHY]);
 
 enum guard_verdict {
 	GUARD_PASS,
