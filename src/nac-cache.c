@@ -33,7 +33,7 @@ static const char	 usage[] =
     "                                 every stored device, or client seen, as a record\n"
     "  due [--older-than SPAN] [--seen-within SPAN] [--spread] [--summary] ...\n"
     "                                 clients seen whose answer has grown old\n"
-    "  weigh ANSWERS CHANGES | --stream\n"
+    "  weigh ANSWERS CHANGES | --stream | --forget\n"
     "                                 are these changes too many to be true?\n"
     "  follow [--older-than SPAN] [--from-start]\n"
     "                                 stay, and print clients to look up as they come\n"
@@ -57,7 +57,7 @@ static const char	 usage[] =
 enum { OPT_CHANGED = 256, OPT_CLIENTS, OPT_OLDER, OPT_SEEN, OPT_FROM_START, OPT_CLIENTS_OLDER,
 	OPT_DRY_RUN, OPT_EXCEPT, OPT_ONLY, OPT_SPREAD, OPT_SUMMARY, OPT_STALE, OPT_NEXT,
 	OPT_NOW, OPT_SHARE, OPT_WINDOW, OPT_STAMP, OPT_HOLD, OPT_PASS, OPT_APPEND, OPT_UNLESS,
-	OPT_ONCE, OPT_STREAM, OPT_BESIDE };
+	OPT_ONCE, OPT_STREAM, OPT_BESIDE, OPT_FORGET };
 
 static const struct option	 options[] = {
 	{ "config", required_argument, NULL, 'c' },
@@ -91,6 +91,7 @@ static const struct option	 options[] = {
 	{ "append", no_argument, NULL, OPT_APPEND },
 	{ "stream", no_argument, NULL, OPT_STREAM },
 	{ "beside", required_argument, NULL, OPT_BESIDE },
+	{ "forget", no_argument, NULL, OPT_FORGET },
 	{ NULL, 0, NULL, 0 }
 };
 
@@ -375,10 +376,13 @@ run_diff(struct cache *c, int argc, char **argv)
 static int
 run_weigh(struct cache *c, int argc, char **argv)
 {
-	if (argc != (c->stream ? 0 : 2)) {
-		warnx("weigh: takes %s", c->stream ? "no arguments with --stream" : "2 arguments");
+	if (argc != (c->stream || c->forget ? 0 : 2)) {
+		warnx("weigh: takes %s", c->forget ? "no arguments with --forget" : c->stream ?
+		    "no arguments with --stream" : "2 arguments");
 		cli_usage();
 	}
+	if (c->forget)
+		return cache_weigh_forget(c);
 	return c->stream ? cache_weigh_stream(c) : cache_weigh(c, argv[0], argv[1]);
 }
 
@@ -407,7 +411,7 @@ run_backup(struct cache *c, int argc, char **argv)
 /* Each command, its own options, how it needs the store, and how many arguments
  * it takes. */
 #define ANY_ARGS	-1
-#define OWN		10	/* options that one command may have */
+#define OWN		11	/* options that one command may have */
 
 static const struct command {
 	const char	*name;
@@ -422,7 +426,8 @@ static const struct command {
 	{ "due", run_due, STORE_WRITE, 0, { OPT_OLDER, OPT_SEEN, OPT_EXCEPT, OPT_SPREAD,
 	    OPT_SUMMARY, OPT_STALE, OPT_NEXT, OPT_NOW, OPT_DRY_RUN } },
 	{ "weigh", run_weigh, STORE_READ, ANY_ARGS, { OPT_SHARE, OPT_WINDOW, OPT_BESIDE, OPT_STAMP,
-	    OPT_HOLD, OPT_PASS, OPT_APPEND, OPT_DRY_RUN, OPT_NOW, OPT_STREAM } },
+	    OPT_HOLD, OPT_PASS, OPT_APPEND, OPT_DRY_RUN, OPT_NOW, OPT_STREAM,
+	    OPT_FORGET } },
 	{ "follow", run_follow, STORE_WRITE, 0, { OPT_OLDER, OPT_FROM_START, OPT_UNLESS } },
 	{ "share", run_share, STORE_WRITE, 0, { OPT_ONCE } },
 	{ "renew", run_renew, STORE_READ, 0, { 0 } },
@@ -480,6 +485,7 @@ take_option(struct request *r, int c)
 	case OPT_APPEND: r->c.append = true; break;
 	case OPT_STREAM: r->c.stream = true; break;
 	case OPT_BESIDE: r->c.beside = optarg; break;
+	case OPT_FORGET: r->c.forget = true; break;
 	case 'm':
 		if (!match_order_parse(optarg, &r->c.order))
 			wrong("match-order", optarg, "is not some of: guid name serial mac");

@@ -41,7 +41,7 @@ struct cache {
 	/* of weigh: */
 	struct guard_limits	 guard;
 	const char		*window, *beside, *stamp, *hold, *pass;
-	bool			 stream;
+	bool			 stream, forget;
 	bool			 once;
 	const struct share_conf	*share;			/* NULL: nothing is shared */
 };
@@ -64,6 +64,10 @@ int	 cache_backup(struct cache *c, const char *dir);
 /* Weighs the records that would change against all those asked about.  Returns
  * STATUS_NO when they are held. */
 int	 cache_weigh(struct cache *c, const char *answers, const char *changes);
+
+/* Forgets what was counted so far: the files of the windows, and what all servers have
+ * told each other. */
+int	 cache_weigh_forget(struct cache *c);
 
 /* Behind what says that the store is damaged. */
 #define CACHE_DAMAGED	"restore a backup, or move data.mdb away and fill a new store"

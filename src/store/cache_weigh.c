@@ -14,11 +14,13 @@
 #include "base/text.h"
 #include "base/when.h"
 #include "device/record.h"
+#include "store/share_window.h"
 #include "store/weigh.h"
 
 struct weigh {
 	struct cache	*c;
 	struct scales	 g;
+	struct share_window	 others;	/* what other servers have counted */
 	struct clientset held;		/* those that would change, and what is held already */
 	uint64_t	 answers, first;
 	uint64_t	 kept;		/* that go to what is held already */
@@ -111,7 +113,7 @@ read_stamp(struct weigh *w)
 	if (fgets(line, sizeof(line), f) != NULL) {
 		line[strcspn(line, "\n")] = '\0';
 		if (when_parse(line, &when))
-			guard_last(w->g.own, when);
+			guard_last(w->g.of[SCALE_OWN], when);
 	}
 	fclose(f);
 }
@@ -179,7 +181,7 @@ write_held(const struct weigh *w, const char *changes, FILE *out)
 	if (w->c->append && !copy_held(w->c->hold, out, &is_one))
 		return false;
 	if (!is_one) {
-		head = held_head(w->c, w->g.own, w->now, w->why);
+		head = held_head(w->c, w->g.of[SCALE_OWN], w->now, w->why);
 		good = fprintf(out, "%s\n", head) > 0;
 		free(head);
 		if (!good)
@@ -235,8 +237,8 @@ hold(struct weigh *w, enum guard_verdict verdict, const char *answers, const cha
 	    replace(w, w->c->pass, answers, false)))
 		return false;
 	/* Who was ahead asks again at once, and by the right time. */
-	if (w->c->hold == NULL || guard_was_ahead(w->g.own) ||
-	    (verdict != GUARD_PASS && guard_count_changed(w->g.own) == 0))
+	if (w->c->hold == NULL || guard_was_ahead(w->g.of[SCALE_OWN]) ||
+	    (verdict != GUARD_PASS && guard_count_changed(w->g.of[SCALE_OWN]) == 0))
 		return true;
 	return w->written = replace(w, w->c->hold, changes, true);
 }
@@ -245,8 +247,8 @@ static void
 report(const struct weigh *w)
 {
 	json_t	*o = json_pack("{sI sI sI sI}", "answers", (json_int_t)w->answers, "weighed",
-		    (json_int_t)guard_count_asked(w->g.own), "changed",
-		    (json_int_t)guard_count_changed(w->g.own), "first", (json_int_t)w->first);
+		    (json_int_t)guard_count_asked(w->g.of[SCALE_OWN]), "changed",
+		    (json_int_t)guard_count_changed(w->g.of[SCALE_OWN]), "first", (json_int_t)w->first);
 
 	if (o == NULL || (w->why[0] != '\0' &&
 	    json_object_set_new(o, "held", json_string(w->why)) == -1) || (w->written &&
@@ -259,9 +261,12 @@ report(const struct weigh *w)
 static void
 judge(struct weigh *w, const char *answers, const char *changes)
 {
-	enum guard_verdict	 verdict = scales_judge(&w->g, w->why);
-	uint64_t		 n = guard_count_changed(w->g.own);
+	enum guard_verdict	 verdict;
+	uint64_t		 n = guard_count_changed(w->g.of[SCALE_OWN]);
 
+	if (!w->incomplete || n == 0)
+		share_window_exchange(&w->others, &w->g);
+	verdict = scales_judge(&w->g, w->why);
 	/* Of a list that was cut short nothing is true but what it says. */
 	if (verdict == GUARD_PASS && w->incomplete && n > 0) {
 		verdict = GUARD_HOLD_ALL;
@@ -269,12 +274,12 @@ judge(struct weigh *w, const char *answers, const char *changes)
 		    "would change", (unsigned long long)n);
 	}
 	if (w->c->window != NULL && verdict != GUARD_HOLD_ALL && !w->c->dry_run &&
-	    !guard_save(w->g.own, w->c->window)) {
+	    !guard_save(w->g.of[SCALE_OWN], w->c->window)) {
 		warn("%s", w->c->window);
 		w->status = EX_IOERR;
 	}
 	if (verdict == GUARD_HOLD_ALL && w->c->stamp != NULL && !w->c->dry_run &&
-	    guard_was_ahead(w->g.own) && unlink(w->c->stamp) == -1) {
+	    guard_was_ahead(w->g.of[SCALE_OWN]) && unlink(w->c->stamp) == -1) {
 		warn("%s", w->c->stamp);
 		w->status = EX_IOERR;
 	}
@@ -296,6 +301,7 @@ cache_weigh(struct cache *c, const char *answers, const char *changes)
 		return cache_fault(c);
 	c->guard.clients = size.clients;
 	c->guard.window = c->poll_interval;
+	share_window_begin(&w.others, c, w.now);
 	if (!scales_open(&w.g, c, w.now))
 		w.status = EX_IOERR;
 	else if (c->append && c->hold != NULL && !weigh_load(&w.held, c->hold)) {
@@ -310,6 +316,22 @@ cache_weigh(struct cache *c, const char *answers, const char *changes)
 		}
 	}
 	scales_close(&w.g);
+	share_window_close(&w.others);
 	clientset_free(&w.held);
 	return w.status;
+}
+
+int
+cache_weigh_forget(struct cache *c)
+{
+	const char	*path[] = { c->window, c->beside };
+	size_t		 i;
+	int		 status = STATUS_OK;
+
+	for (i = 0; i < sizeof(path) / sizeof(path[0]); i++)
+		if (path[i] != NULL && unlink(path[i]) == -1 && errno != ENOENT) {
+			warn("%s", path[i]);
+			status = EX_IOERR;
+		}
+	return cli_worst(status, share_window_forget(c));
 }

@@ -13,7 +13,7 @@
 
 #define GROUP		WORK_GROUP
 #define PER_SCRIPT	500
-#define RETRY_MS	10000	/* between two tries of work_claim() to connect */
+#define RETRY_MS	10000	/* between two tries of work_link() to connect */
 
 /* An offer whose entry is gone, since Redis has evicted that key, is none.
  * KEYS: work, offered.  ARGV: prefix of asked, clients. */
@@ -80,7 +80,7 @@ static const char	 held_script[] =
 struct work {
 	const struct share_conf	*conf;
 	struct link		*l;
-	int64_t			 retry;		/* ms; of work_claim() */
+	int64_t			 retry;		/* ms; of work_link() */
 	char			**offer;
 	size_t			 n, room;
 	char			 work[SHARE_KEY], offered[SHARE_KEY];
@@ -152,7 +152,7 @@ work_open(struct cache *c, struct work **out, int *status)
 	away = when_now() - away_since(c);
 	when_ago(ago, sizeof(ago), away);
 	if (away >= c->share->patience) {
-		warnx("%s (for %s): only the clients of this server are asked about", why, ago);
+		warnx("%s (for %s): only the clients of this server are asked about and weighed", why, ago);
 		return WORK_OWN;
 	}
 	warnx("%s (for %s): no work is taken yet (share_patience)", why, ago);
@@ -354,12 +354,9 @@ work_take(struct work *w, work_fn fn, void *arg)
 	return link_status(w->l) == EX_UNAVAILABLE ? EX_TEMPFAIL : link_status(w->l);
 }
 
-/* The link of work_claim(); NULL: Redis is away, which share tells of, and here nobody
- * waits for its end. */
-static struct link *
-claim_link(struct cache *c, struct work **w)
+struct link *
+work_link(struct cache *c, struct work **w, char why[LINK_WHY])
 {
-	char	 why[LINK_WHY];
 	int	 status;
 
 	if (*w == NULL)
@@ -371,18 +368,24 @@ claim_link(struct cache *c, struct work **w)
 	return (*w)->l;
 }
 
-/* The number that a script has answered with, or without an answer `none`. */
+void
+work_lost(struct work *w)
+{
+	link_close(w->l);
+	w->l = NULL;
+	w->retry = when_ms() + RETRY_MS;
+}
+
+/* The number that a script has answered with, or without an answer `none`.  Of an
+ * outage share tells. */
 static bool
 claimed(struct work *w, struct redisReply *r, bool none)
 {
 	bool	 yes = r != NULL ? link_int(r) != 0 : none;
 
 	link_free(r);
-	if (r == NULL) {
-		link_close(w->l);
-		w->l = NULL;
-		w->retry = when_ms() + RETRY_MS;
-	}
+	if (r == NULL)
+		work_lost(w);
 	return yes;
 }
 
@@ -390,9 +393,10 @@ bool
 work_claim(struct cache *c, struct work **w, const char *client)
 {
 	char		 key[SHARE_KEY + CLIENT_ID], prefix[SHARE_KEY], ttl[24], lease[24];
+	char		 why[LINK_WHY];
 	struct link	*l;
 
-	if (c->share == NULL || (l = claim_link(c, w)) == NULL)
+	if (c->share == NULL || (l = work_link(c, w, why)) == NULL)
 		return true;
 	snprintf(key, sizeof(key), "%s%s", share_key(prefix, c->share, "asked:"), client);
 	snprintf(ttl, sizeof(ttl), "%lld", (long long)c->share->look_up);
@@ -404,10 +408,10 @@ work_claim(struct cache *c, struct work **w, const char *client)
 bool
 work_held(struct cache *c, struct work **w)
 {
-	char		 key[SHARE_KEY];
+	char		 key[SHARE_KEY], why[LINK_WHY];
 	struct link	*l;
 
-	if (c->share == NULL || (l = claim_link(c, w)) == NULL)
+	if (c->share == NULL || (l = work_link(c, w, why)) == NULL)
 		return false;
 	return claimed(*w, link_ask(l, "EVAL", held_script, "1", share_key(key, c->share, "held"),
 	    LINK_END), false);

@@ -8,6 +8,7 @@
  *	:pollers	hash: server -> ms, when it last took work
  *	:asked:CLIENT	the server that has just passed this client to its look-up
  *	:held	hash: server -> ms, until when its poll holds changes back (share.h)
+ *	:window, :window:when	what the guards have counted (share_window.h)
  *
  * A client is done when its answer is not old any more by the store of who looks.
  * Work that was taken and is not done after share_lease is another's to take.
@@ -18,6 +19,7 @@
 #include <stdbool.h>
 
 #include "store/cache.h"
+#include "store/share_link.h"
 
 #define WORK_GROUP	"pollers"
 
@@ -51,6 +53,14 @@ int		 work_take(struct work *w, work_fn fn, void *arg);
  * *w is kept between calls, NULL at first.
  */
 bool		 work_claim(struct cache *c, struct work **w, const char *client);
+
+/*
+ * The link for such questions, which *w keeps; for work_lost() when it gives no answer.
+ * NULL: Redis is away, and not tried again within ten seconds of the last try, which
+ * alone puts its reason into why.
+ */
+struct link	*work_link(struct cache *c, struct work **w, char why[LINK_WHY]);
+void		 work_lost(struct work *w);
 
 /* Does the poll of any server hold changes back?  Without Redis nobody's. */
 bool		 work_held(struct cache *c, struct work **w);

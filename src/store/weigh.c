@@ -130,43 +130,54 @@ held_head(const struct cache *c, const struct guard *g, int64_t now, const char 
 
 /* ---- the guards */
 
-bool
-scales_open(struct scales *g, const struct cache *c, int64_t now)
+/* Takes the window at path into all guards, or into those that have all kinds. */
+static bool
+load(struct scales *g, const char *path, bool own)
 {
-	const char	*path = c->window;
-	bool		 good = true;
+	size_t	 i;
+	bool	 good = true;
 
-	g->own = guard_new(&c->guard, now);
-	g->all = guard_new(&c->guard, now);
-	if (c->window != NULL)
-		good = guard_load(g->own, c->window) && guard_load(g->all, c->window);
-	if (good && c->beside != NULL)
-		good = guard_load(g->all, path = c->beside);
+	for (i = own ? SCALE_OWN : SCALE_ALL; path != NULL && i < g->n && good; i += own ? 1 : 2)
+		good = guard_load(g->of[i], path);
 	if (!good)
 		warn("%s", path);
 	return good;
 }
 
+bool
+scales_open(struct scales *g, const struct cache *c, int64_t now)
+{
+	size_t	 i;
+
+	g->n = c->share != NULL && c->window != NULL ? SCALES : SCALE_SHARED_OWN;
+	for (i = 0; i < g->n; i++)
+		g->of[i] = guard_new(&c->guard, now);
+	return load(g, c->window, true) && load(g, c->beside, false);
+}
+
 void
 scales_close(struct scales *g)
 {
-	guard_free(g->own);
-	guard_free(g->all);
-	memset(g, 0, sizeof(*g));
+	while (g->n > 0)
+		guard_free(g->of[--g->n]);
 }
 
 void
 scales_asked(struct scales *g, const struct session *s)
 {
-	guard_asked(g->own, s);
-	guard_asked(g->all, s);
+	size_t	 i;
+
+	for (i = 0; i < g->n; i++)
+		guard_asked(g->of[i], s);
 }
 
 void
 scales_changed(struct scales *g, const struct session *s)
 {
-	guard_changed(g->own, s);
-	guard_changed(g->all, s);
+	size_t	 i;
+
+	for (i = 0; i < g->n; i++)
+		guard_changed(g->of[i], s);
 }
 
 void
@@ -176,13 +187,16 @@ scales_answer(struct scales *g, const json_t *rec)
 	char		 why[256];
 
 	if (record_answer(rec, &a, why, sizeof(why)) && a.has_device && a.source != SOURCE_CACHE)
-		guard_synced(g->own, a.device.last_sync);
+		guard_synced(g->of[SCALE_OWN], a.device.last_sync);
 }
 
 enum guard_verdict
 scales_judge(const struct scales *g, char why[GUARD_WHY])
 {
-	enum guard_verdict	 verdict = guard_judge(g->own, why);
+	enum guard_verdict	 verdict = GUARD_PASS;
+	size_t			 i;
 
-	return verdict == GUARD_PASS ? guard_judge(g->all, why) : verdict;
+	for (i = 0; i < g->n && verdict == GUARD_PASS; i++)
+		verdict = guard_judge(g->of[i], why);
+	return verdict;
 }

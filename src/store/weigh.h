@@ -46,12 +46,16 @@ bool	 weigh_is_held(const struct clientset *held, const json_t *rec);
 bool	 weigh_load(struct clientset *held, const char *path);
 
 /*
- * Two guards: one for this run with the earlier ones of its own kind, and one that
- * has those of the others (polls, or the look-ups between them), too.  Each could
- * hide what the other shows.
+ * The guards: one for this run with the earlier ones of its own kind, and one that
+ * has those of the others (polls, or the look-ups between them), too; where servers
+ * share, the same two once more, with the runs of all servers.  Each could hide what
+ * another shows.
  */
+enum { SCALE_OWN, SCALE_ALL, SCALE_SHARED_OWN, SCALE_SHARED_ALL, SCALES };
+
 struct scales {
-	struct guard	*own, *all;
+	struct guard	*of[SCALES];
+	size_t		 n;		/* how many there are */
 };
 
 bool	 scales_open(struct scales *g, const struct cache *c, int64_t now);

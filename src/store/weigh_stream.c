@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "base/when.h"
 #include "device/record.h"
+#include "store/share_window.h"
 #include "store/weigh.h"
 
 /* The window is kept as this many lines, each for a part of it. */
@@ -25,6 +26,7 @@
 struct stream {
 	struct cache	*c;
 	struct scales	 g;
+	struct share_window	 others;	/* what other servers have counted */
 	int64_t		 since;		/* when this part has begun; 0: none has */
 	struct clientset counted;	/* in this part: who comes often counts once */
 	struct clientset held;
@@ -56,45 +58,63 @@ written(const char *path)
 static void
 save(struct stream *s)
 {
-	if (s->since == 0 || s->c->window == NULL || guard_count_asked(s->g.own) == 0)
+	if (s->since == 0 || s->c->window == NULL || guard_count_asked(s->g.of[SCALE_OWN]) == 0)
 		return;
-	if (guard_save(s->g.own, s->c->window))
+	if (guard_save(s->g.of[SCALE_OWN], s->c->window))
 		s->saved = true;
 	else
 		failed(s, s->c->window);
 }
 
-/* Begins a new part, when it is time or a poll has been; who removes the window
- * wants that all is counted anew. */
+/* What a part has counted behind its last change. */
+static void
+end(struct stream *s)
+{
+	save(s);
+	if (s->since != 0)
+		share_window_exchange(&s->others, &s->g);
+}
+
+/* Begins a new part. */
 static bool
-turn(struct stream *s)
+begin(struct stream *s)
 {
 	struct store_size	 size;
-	struct timespec		 beside = written(s->c->beside);
-	int64_t			 now = when_now(), part = s->c->poll_interval / PARTS;
-	bool			 gone = s->saved && access(s->c->window, F_OK) == -1;
 
-	if (s->since != 0 && !gone && now >= s->since && now - s->since <= part &&
-	    memcmp(&beside, &s->beside, sizeof(beside)) == 0)
-		return true;
-	if (!gone)
-		save(s);
 	scales_close(&s->g);
 	clientset_free(&s->counted);
 	s->saved = false;
-	s->beside = beside;
-	s->since = now;
+	s->beside = written(s->c->beside);
+	s->since = when_now();
+	share_window_begin(&s->others, s->c, s->since);
 	if (store_sizes(s->c->store, &size) == STORE_ERROR) {
 		s->status = cli_worst(s->status, cache_fault(s->c));
 		return false;
 	}
 	s->c->guard.clients = size.clients;
 	s->c->guard.window = s->c->poll_interval;
-	if (!scales_open(&s->g, s->c, now)) {
+	if (!scales_open(&s->g, s->c, s->since)) {
 		s->status = cli_worst(s->status, EX_IOERR);
 		return false;
 	}
 	return true;
+}
+
+/* So it is when it is time or a poll has been; who removes the window wants that all
+ * is counted anew. */
+static bool
+turn(struct stream *s)
+{
+	struct timespec	 beside = written(s->c->beside);
+	int64_t		 now = when_now(), part = s->c->poll_interval / PARTS;
+	bool		 gone = s->saved && access(s->c->window, F_OK) == -1;
+
+	if (s->since != 0 && !gone && now >= s->since && now - s->since <= part &&
+	    memcmp(&beside, &s->beside, sizeof(beside)) == 0)
+		return true;
+	if (!gone)
+		end(s);
+	return begin(s);
 }
 
 /* Reads again what is held, when somebody has changed it; is there something? */
@@ -170,7 +190,7 @@ hold(struct stream *s, const json_t *rec, const char *why)
 	free(line);
 	weigh_mark(&s->held, rec);
 	if (!(good = append(s->c->hold, text)) && errno == ENOENT) {
-		head = held_head(s->c, s->g.own, when_now(), why);
+		head = held_head(s->c, s->g.of[SCALE_OWN], when_now(), why);
 		if (asprintf(&line, "%s\n%s", head, text) == -1)
 			err(EX_OSERR, NULL);
 		/* A poll may have been faster. */
@@ -189,10 +209,9 @@ hold(struct stream *s, const json_t *rec, const char *why)
 		memset(&s->hold, 0, sizeof(s->hold));
 }
 
-/* Counts a record; is it too much with it? */
+/* Counts a record, each client once in a part; is it news that it would change? */
 static bool
-weigh(struct stream *s, json_t *rec, const struct session *session, bool change,
-    char why[GUARD_WHY])
+count(struct stream *s, const json_t *rec, const struct session *session, bool change)
 {
 	uint64_t	 client = clientset_of(rec);
 
@@ -200,14 +219,36 @@ weigh(struct stream *s, json_t *rec, const struct session *session, bool change,
 		clientset_add(&s->counted, client);
 		scales_asked(&s->g, session);
 	}
+	/* As a change it has another mark. */
+	if (!change || clientset_has(&s->counted, ~client))
+		return false;
+	clientset_add(&s->counted, ~client);
+	scales_changed(&s->g, session);
+	return true;
+}
+
+/* Is it too much with this record? */
+static bool
+weigh(struct stream *s, json_t *rec, const struct session *session, bool change,
+    char why[GUARD_WHY])
+{
+	bool	 news = count(s, rec, session, change);
+
 	if (!change)
 		return false;
-	/* As a change it has another mark. */
-	if (!clientset_has(&s->counted, ~client)) {
-		clientset_add(&s->counted, ~client);
-		scales_changed(&s->g, session);
-		save(s);
+	if (!share_window_exchange(&s->others, &s->g)) {
+		/* A person's word at another server counts here as well. */
+		if (unlink(s->c->window) == -1 && errno != ENOENT)
+			failed(s, s->c->window);
+		if (!begin(s)) {
+			snprintf(why, GUARD_WHY, "the change could not be weighed");
+			return true;
+		}
+		news = count(s, rec, session, change);
+		share_window_exchange(&s->others, &s->g);
 	}
+	if (news)
+		save(s);
 	return scales_judge(&s->g, why) != GUARD_PASS;
 }
 
@@ -266,8 +307,9 @@ cache_weigh_stream(struct cache *c)
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	status = record_each(0, NULL, stdin, one, &s);
-	save(&s);
+	end(&s);
 	scales_close(&s.g);
+	share_window_close(&s.others);
 	clientset_free(&s.counted);
 	clientset_free(&s.held);
 	return cli_worst(status, s.status);

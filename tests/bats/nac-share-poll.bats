@@ -243,3 +243,34 @@ third_is_at() { [ "$(nac-cache -c "$dir/c2" list --clients | jq -r "select(.iden
 	wait_until 10 grep -q "$(device 3)" "$dir/f2"
 	pid_stop $f2
 }
+
+@test "a disaster in three parts, each fewer than guard_least: the guards count all servers' changes, and --apply is for all" {
+	local i n
+	sed -i 's/^share_lease.*/share_lease = 60s/' "$dir"/c[123]
+	fleet 36
+	# Everybody has the access of the compliant, and an old answer.
+	old=$(date -u -d '3 hours ago' +%FT%TZ)
+	nac-cache -c "$dir/c1" due --dry-run --older-than 0s | INTUNE_NAC_CONF=$dir/c1 intune-query |
+		jq -c ".compliance.checked = \"$old\"" | nac-cache -c "$dir/c1" put --quiet
+	same_stores 1 2 3
+	for ((i = 1; i <= 36; i++)); do visit $((i % 3 + 1)) "$(device $i)" $i >/dev/null; done
+	wait_until 10 eval "[ \"\$(nac-cache -c $dir/c1 list --clients | jq -r .decision.state | sort | uniq -c | xargs)\" = '36 compliant' ]"
+	same_stores 1 2 3
+	for ((i = 1; i <= 36; i++)); do echo "set $(device $i) complianceState=noncompliant"; done |
+		emulator_control - >/dev/null
+	now=$(($(date +%s) * 1000))
+	redis_cli hset nac:pollers radius1 $now radius2 $now radius3 $now >/dev/null
+	run -0 --separate-stderr nac-poll -c "$dir/c1" --older-than 1h
+	assert_has "$output" "12 clients due, 12 answered, 12 change"
+	run -75 --separate-stderr nac-poll -c "$dir/c2" --older-than 1h
+	assert_has "$output" "12 clients due, 12 answered, 12 change"
+	assert_one_line "$stderr"
+	assert_has "$stderr" "24 of 24 clients would change, more than guard_share 30 %, with those of the polls before and of other servers"
+	assert_eq "$(coas)" 12
+	assert_eq "$(redis_cli hlen nac:window)" 2
+	# It was looked at, and is true: the third counts anew.
+	run -0 --separate-stderr nac-poll -c "$dir/c2" --apply "$dir/s2/poll.held"
+	assert_eq "$(redis_cli hlen nac:window) $(coas)" "0 24"
+	run -0 --separate-stderr nac-poll -c "$dir/c3" --older-than 1h
+	assert_has "$output" "12 clients due, 12 answered, 12 change; CoA: 12 ack"
+}
