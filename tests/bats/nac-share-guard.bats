@@ -84,6 +84,22 @@ told() { redis_cli --raw hkeys nac:window | cut -d / -f 1-2 | sort | xargs; }
 	assert_eq "$(wc -l <"$dir/s1/poll.window")" 3
 }
 
+@test "of those who weigh at the same moment the first alone has seen nobody" {
+	local n status=()
+	for n in 1 2 3; do
+		clients $((15 * n - 14)) $((15 * n)) noncompliant >"$dir/answers$n"
+		changed <"$dir/answers$n" >"$dir/changes$n"
+	done
+	for n in 1 2 3; do
+		nac-cache -c "$dir/c$n" weigh --window "$dir/s$n/poll.window" "$dir/answers$n" "$dir/changes$n" \
+			>"$dir/out$n" 3>&- &
+		pids[n]=$!
+	done
+	for n in 1 2 3; do wait "${pids[$n]}" && status+=(0) || status+=($?); done
+	assert_eq "$(printf '%s\n' "${status[@]}" | sort | xargs)" "0 1 1"
+	assert_eq "$(grep -ho '[0-9]* of [0-9]* clients' "$dir"/out[123] | sort | xargs)" "30 of 30 clients 45 of 45 clients"
+}
+
 @test "Redis away or refusing: one line, and the servers weigh what they know themselves" {
 	run -0 weigh 1 1 15
 	redis_kill

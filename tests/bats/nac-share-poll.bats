@@ -273,4 +273,15 @@ third_is_at() { [ "$(nac-cache -c "$dir/c2" list --clients | jq -r "select(.iden
 	assert_eq "$(redis_cli hlen nac:window) $(coas)" "0 24"
 	run -0 --separate-stderr nac-poll -c "$dir/c3" --older-than 1h
 	assert_has "$output" "12 clients due, 12 answered, 12 change; CoA: 12 ack"
+	# Without Redis a poll goes on, and weighs what it knows itself.
+	sed -i 's/^share_patience.*/share_patience = 0s/' "$dir/c3"
+	redis_kill
+	for ((i = 2; i <= 36; i += 3)); do visit 3 "$(device $i)" $i >/dev/null; done
+	for ((i = 1; i <= 36; i++)); do echo "set $(device $i) complianceState=compliant"; done |
+		emulator_control - >/dev/null
+	rm -f "$dir/s3/poll.window"
+	run -0 --separate-stderr nac-poll -c "$dir/c3" --older-than 0s
+	assert_has "$output" "12 clients due, 12 answered, 12 change; CoA: 12 ack"
+	assert_one_line "$stderr"
+	assert_has "$stderr" "only the clients of this server are asked about and weighed"
 }
