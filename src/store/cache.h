@@ -88,6 +88,15 @@ void	 cache_progress(struct progress *p, const char *what, uint64_t total);
 /* The same for all clients, or all devices. */
 void	 cache_progress_all(const struct cache *c, struct progress *p, bool clients);
 
+/* The disk is full, for who stays until it is not: zeroed at first. */
+struct room {
+	int64_t	 last;		/* ms, when it was so */
+	int64_t	 pause;
+};
+
+/* Says so, once for as long as it lasts.  Returns for how many ms to wait then. */
+int64_t	 room_pause(struct room *r, const struct store *s);
+
 /* Is there anything in id, of what the order allows, that a device could be found by? */
 bool	 cache_can_ask(const struct match_order *order, const struct identity *id);
 

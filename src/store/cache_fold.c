@@ -41,6 +41,24 @@ cache_fault(const struct cache *c)
 	return cache_status(store_errno(c->store));
 }
 
+#define ROOM_MS		250	/* the first pause; doubled up to: */
+#define ROOM_MAX_MS	5000
+#define ROOM_QUIET_MS	60000	/* after this long without one it is another time */
+
+int64_t
+room_pause(struct room *r, const struct store *s)
+{
+	int64_t	 now = when_ms();
+
+	if (r->last == 0 || now - r->last >= ROOM_QUIET_MS) {
+		warnx("%s; it goes on when there is room", store_why(s));
+		r->pause = ROOM_MS;
+	} else if ((r->pause *= 2) > ROOM_MAX_MS)
+		r->pause = ROOM_MAX_MS;
+	r->last = now;
+	return r->pause;
+}
+
 int
 cache_finish(int status)
 {

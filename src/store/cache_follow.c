@@ -47,6 +47,7 @@ struct follow {
 	int		 status;
 	bool		 closed;	/* nobody reads standard output any more */
 	sigset_t	 waiting;	/* the signal mask while waiting */
+	struct room	 room;
 	struct recent	 recent[RECENT];
 };
 
@@ -194,6 +195,14 @@ is_newest(const struct follow *f, const struct fold_line *l)
 	return newest;
 }
 
+/* The store's; told to end, it waits for room no longer, which is none. */
+static void
+fault(struct follow *f)
+{
+	if (!stop && !f->closed)
+		f->status = cache_fault(f->c);
+}
+
 /* Everything that the journal has now.  Returns false when it is time to end. */
 static bool
 catch_up(struct follow *f)
@@ -211,7 +220,7 @@ catch_up(struct follow *f)
 		if (memcmp(&before, &f->fold->place, sizeof(before)) == 0)
 			return true;
 		if (fold_keep(f->c, f->fold, NULL) == STORE_ERROR) {
-			f->status = cache_fault(f->c);
+			fault(f);
 			return false;
 		}
 		for (i = 0; i < f->fold->n; i++)
@@ -223,7 +232,7 @@ catch_up(struct follow *f)
 				return false;
 		/* Only now: what was not passed on is read again next time. */
 		if (cursor_put(f->c->store, CURSOR, &f->fold->place) == STORE_ERROR) {
-			f->status = cache_fault(f->c);
+			fault(f);
 			return false;
 		}
 	}
@@ -312,6 +321,22 @@ block_signals(bool block)
 	sigprocmask(block ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
 }
 
+/* Until there is room, or it is time to end. */
+static bool
+wait_for_room(struct store *s, void *arg)
+{
+	struct follow	*f = arg;
+	int64_t		 ms = room_pause(&f->room, s);
+	struct timespec	 ts = { ms / 1000, (long)(ms % 1000) * 1000000 };
+	struct pollfd	 p = { STDOUT_FILENO, 0, 0 };
+
+	block_signals(true);
+	if (!stop && ppoll(&p, 1, &ts, &f->waiting) > 0)
+		f->closed = true;
+	block_signals(false);
+	return !stop && !f->closed;
+}
+
 /* Goes to the place where the last run has ended, the first one to the journal's
  * start: clients may have come before anybody followed. */
 static bool
@@ -322,7 +347,7 @@ start(struct follow *f)
 		return false;
 	if (cursor_put(f->c->store, CURSOR, &f->fold->place) != STORE_ERROR)
 		return true;
-	f->status = cache_fault(f->c);
+	fault(f);
 	return false;
 }
 
@@ -337,6 +362,7 @@ cache_follow(struct cache *c)
 	f->c = c;
 	f->inotify = -1;
 	catch_signals(f);
+	store_on_full(c->store, wait_for_room, f);
 	/* First the watch, then the look: nothing falls in between. */
 	if (watch(f) && start(f)) {
 		while (!stop && catch_up(f) && (ms = pay_owed(f, false)) != -1 && !f->closed) {
@@ -349,6 +375,7 @@ cache_follow(struct cache *c)
 		status = cli_worst(f->status, f->fold->status);
 	} else
 		status = f->status;	/* said already */
+	store_on_full(c->store, NULL, NULL);
 	fold_free(f->fold);
 	work_close(f->work);
 	if (f->inotify != -1)

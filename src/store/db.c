@@ -499,6 +499,23 @@ is_shared(struct store *s)
 	    db_get(s, DB_META, DB_SHARE_NAME, strlen(DB_SHARE_NAME), &v) == STORE_FOUND;
 }
 
+void
+store_on_full(struct store *s, store_full_fn fn, void *arg)
+{
+	s->on_full = fn;
+	s->on_full_arg = arg;
+}
+
+/* After an error: is there room for another try? */
+static bool
+has_room(struct store *s)
+{
+	if (s->full)
+		return grow(s) != STORE_ERROR;
+	return (s->err == ENOSPC || s->err == EDQUOT) && s->on_full != NULL &&
+	    s->on_full(s, s->on_full_arg);
+}
+
 enum store_rc
 store_transact(struct store *s, store_fn fn, void *arg)
 {
@@ -521,7 +538,7 @@ store_transact(struct store *s, store_fn fn, void *arg)
 		else if ((err = mdb_txn_commit(s->txn)) != 0)
 			rc = lmdb_fault(s, "writing", err);
 		s->txn = NULL;
-	} while (rc == STORE_ERROR && s->full && grow(s) != STORE_ERROR);
+	} while (rc == STORE_ERROR && has_room(s));
 	if (rc != STORE_ERROR && stretch(s) == STORE_ERROR)
 		rc = STORE_ERROR;
 	return rc;

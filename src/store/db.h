@@ -68,6 +68,8 @@ struct store {
 	unsigned char	 told[DB_KEY_MAX];	/* the key of `dev` that is not noted */
 	size_t		 told_n;
 	enum { RARE_UNKNOWN, RARE_NONE, RARE_SOME } rare[DB_COUNT]; /* in this transaction */
+	store_full_fn	 on_full;	/* NULL: none */
+	void		*on_full_arg;
 	int		 err;		/* errno of the last error */
 	char		*dir;
 	char		 why[STORE_WHY];

@@ -267,6 +267,25 @@ catch_signals(void)
 	block_signals(false, NULL);
 }
 
+/* Until there is room, or it is time to end.  Nothing was stored, so that nothing is told
+ * or passed over: all is where it was. */
+static bool
+wait_for_room(struct store *s, void *arg)
+{
+	struct share	*sh = arg;
+	int64_t		 ms = room_pause(&sh->room, s);
+	struct timespec	 ts = { ms / 1000, (long)(ms % 1000) * 1000000 };
+	sigset_t	 waiting;
+
+	block_signals(true, &waiting);
+	if (!stop)
+		ppoll(NULL, 0, &ts, &waiting);
+	block_signals(false, NULL);
+	if (!stop)
+		share_stay(sh);
+	return !stop;
+}
+
 /* One round: the journal, then Redis. */
 static enum share_step
 round_of(struct share *sh, struct outage *o)
@@ -295,7 +314,8 @@ run(struct share *sh, int inotify)
 		step = round_of(sh, &o);
 		if (sh->status != 0)
 			break;
-		if (step == SHARE_FAULT)
+		/* Told to end, it waits for room no longer. */
+		if (step == SHARE_FAULT && !stop)
 			sh->status = cache_fault(sh->c);
 		else if (step == SHARE_LOST && sh->c->once)
 			sh->status = sh->lost;
@@ -337,12 +357,15 @@ cache_share(struct cache *c)
 		close(locked);
 		return EX_CONFIG;
 	}
+	if (!c->once)
+		store_on_full(c->store, wait_for_room, &sh);
 	if (!share_load(&sh))
-		status = cache_fault(c);
+		status = stop ? STATUS_OK : cache_fault(c);
 	else if ((sh.fold = fold_start(c, CURSOR, false, &status)) != NULL) {
 		run(&sh, inotify);
 		status = cli_worst(sh.status, sh.fold->status);
 	}
+	store_on_full(c->store, NULL, NULL);
 	hang_up(&sh);
 	fold_free(sh.fold);
 	close(inotify);

@@ -54,6 +54,7 @@ struct share {
 	int64_t			 evicted;	/* keys, by INFO; -1: not known */
 	char			 policy[INFO_POLICY];	/* that was warned of */
 	bool			 mute;		/* it was said that INFO is of no use */
+	struct room		 room;
 	int			 status;	/* != 0: the end */
 	int			 lost;		/* the status of the last loss of Redis */
 };
@@ -85,6 +86,10 @@ bool	 share_scripts(struct share *sh);
 /* Looks whether Redis is as we know it, and says that we are there.  Notes what is to
  * be told or read once more. */
 enum share_step	 share_look(struct share *sh);
+
+/* In the middle of something else: says that we are there, where that is due, over a
+ * connection of its own. */
+void		 share_stay(struct share *sh);
 
 /* The entry of the stream that was read last is not there: the whole state is to be
  * read, and if it was not trimmed away, all told again. */

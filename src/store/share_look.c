@@ -360,24 +360,47 @@ share_held(const struct share *sh)
 	    access(path, F_OK) == 0;
 }
 
-enum share_step
-share_look(struct share *sh)
+static struct redisReply *
+ask_look(struct share *sh, struct link *l)
 {
-	struct redisReply	*r;
-	struct state		 now;
-	char			 key[8][SHARE_KEY], alive[LINK_NAME + 16], fresh[SHARE_WORD];
-	char			 lost[SHARE_WORD];
-	const char		*who;
-	enum share_step		 step = SHARE_LOST;
+	char	 key[8][SHARE_KEY], alive[LINK_NAME + 16], fresh[SHARE_WORD];
 
 	new_word(fresh);
 	snprintf(alive, sizeof(alive), "alive:%s", sh->conf->name);
 	sh->held = share_held(sh);
-	r = link_ask(sh->w, "EVALSHA", sh->look, "8", share_key(key[0], sh->conf, "epoch"),
+	sh->looked = when_ms();
+	return link_ask(l, "EVALSHA", sh->look, "8", share_key(key[0], sh->conf, "epoch"),
 	    share_key(key[1], sh->conf, "log"), share_key(key[2], sh->conf, "sent"),
 	    share_key(key[3], sh->conf, alive), share_key(key[4], sh->conf, "held"),
 	    share_key(key[5], sh->conf, "dev"), share_key(key[6], sh->conf, "client"),
-	    share_key(key[7], sh->conf, "whole"), fresh, sh->conf->name, sh->id, ALIVE, sh->held ? "1" : "0", LINK_END);
+	    share_key(key[7], sh->conf, "whole"), fresh, sh->conf->name, sh->id, ALIVE,
+	    sh->held ? "1" : "0", LINK_END);
+}
+
+void
+share_stay(struct share *sh)
+{
+	char		 why[LINK_WHY];
+	int		 status;
+	struct link	*l;
+
+	if (sh->w == NULL || when_ms() - sh->looked < LOOK_MS)
+		return;
+	sh->looked = when_ms();
+	if ((l = link_open(sh->conf, why, &status)) != NULL)
+		link_free(ask_look(sh, l));
+	link_close(l);
+}
+
+enum share_step
+share_look(struct share *sh)
+{
+	struct redisReply	*r = ask_look(sh, sh->w);
+	struct state		 now;
+	char			 lost[SHARE_WORD];
+	const char		*who;
+	enum share_step		 step = SHARE_LOST;
+
 	if (r == NULL)
 		return SHARE_LOST;
 	who = link_str(link_at(r, 3), NULL);
@@ -387,7 +410,6 @@ share_look(struct share *sh)
 	text_copy(lost, sizeof(lost), link_str(link_at(r, 4), NULL));
 	now.lost = lost;
 	now.gone = strtoll(link_str(link_at(r, 5), NULL), NULL, 10);
-	sh->looked = when_ms();
 	if (link_count(r) == 6 && strcmp(who, sh->id) != 0) {
 		warnx("%s: another store calls itself \"%s\", or did within a minute (share_name)",
 		    sh->conf->url, sh->conf->name);

@@ -177,6 +177,13 @@ void	 store_lazy(struct store *s);
 enum store_rc store_copy(struct store *s, int fd);
 
 /*
+ * Where the disk is full, what writes asks fn in place of failing, once it has undone
+ * all: true is to try again, so fn waits; store_why() is the sentence.
+ */
+typedef bool	 (*store_full_fn)(struct store *s, void *arg);
+void	 store_on_full(struct store *s, store_full_fn fn, void *arg);
+
+/*
  * Lets go of the pages of the map that were touched.  They stay in the system's
  * cache; but who goes through a large store would else seem to use as much memory
  * as the store has.  Costs a few microseconds, and a soft fault for each page that
