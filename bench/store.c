@@ -122,34 +122,23 @@ struct peer {
 };
 
 static struct answer	 batch[BATCH];
-static size_t		 batched;
-
-static enum store_rc
-put_batch(struct store *s, void *arg)
-{
-	size_t	 i;
-
-	(void)arg;
-	for (i = 0; i < batched; i++)
-		if (store_put(s, &batch[i], NULL) != STORE_FOUND)
-			return STORE_ERROR;
-	return STORE_FOUND;
-}
+static struct store_item	 item[BATCH];
 
 static void
 ours_put(const char *dir, int64_t checked)
 {
 	char		 why[STORE_WHY];
 	struct store	*s = store_open(dir, STORE_WRITE, why);
-	size_t		 n;
+	size_t		 n, batched = 0;
 
 	if (s == NULL)
 		errx(EX_SOFTWARE, "%s", why);
 	for (n = 1; n <= devices; n++) {
-		make(n, checked, &batch[batched++]);
-		if (batched < BATCH && n < devices)
+		make(n, checked, &batch[batched]);
+		item[batched].a = &batch[batched];
+		if (++batched < BATCH && n < devices)
 			continue;
-		if (store_transact(s, put_batch, NULL) == STORE_ERROR)
+		if (store_put_all(s, item, batched, NULL, NULL) == STORE_ERROR)
 			errx(EX_SOFTWARE, "%s", store_why(s));
 		batched = 0;
 	}

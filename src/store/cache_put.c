@@ -37,6 +37,7 @@ struct item {
 struct put {
 	struct cache	*c;
 	struct item	*item;
+	struct store_item *list;	/* those of them that name no client */
 	size_t		 n;
 	int		 status;
 	bool		 looked;	/* a dry run has come to its end */
@@ -194,11 +195,7 @@ put_item(struct store *s, const struct put *p, struct item *it)
 {
 	struct answer	 before = { 0 }, now;
 
-	if (it->store && !it->has_id) {
-		if (store_put(s, &it->answer, &before) == STORE_ERROR)
-			return STORE_ERROR;
-		it->changed = is_changed(p, it, &before, &it->answer);
-	} else if (it->store) {
+	if (it->store) {
 		if (store_find(s, &it->id, &p->c->order, &before) == STORE_ERROR)
 			/* A damaged value is about to be replaced. */
 			memset(&before, 0, sizeof(before));
@@ -214,16 +211,57 @@ put_item(struct store *s, const struct put *p, struct item *it)
 	return it->coa ? put_coa(s, it->rec) : STORE_FOUND;
 }
 
+/* An answer that goes with no client: of a list. */
+static bool
+is_listed(const struct item *it)
+{
+	return it->store && !it->has_id;
+}
+
+static void
+after_put(const struct store_item *item, enum store_rc rc, const struct answer *before, void *arg)
+{
+	const struct put	*p = arg;
+	struct item		*it = item->of;
+
+	(void)rc;
+	it->changed = is_changed(p, it, before, &it->answer);
+	if (it->changed && p->c->changed && !p->c->quiet)
+		put_was(it->rec, before);
+}
+
+/* As many as come one after the other of a list, from the i-th; adds to *i. */
+static enum store_rc
+put_list(struct store *s, struct put *p, size_t *i)
+{
+	size_t	 n = 0, j;
+
+	for (; *i + n < p->n && is_listed(&p->item[*i + n]); n++)
+		p->list[n] = (struct store_item){ &p->item[*i + n].answer, &p->item[*i + n] };
+	if (store_put_all(s, p->list, n, after_put, p) == STORE_ERROR)
+		return STORE_ERROR;
+	for (j = 0; j < n; j++, *i += 1)
+		if (p->item[*i].coa && put_coa(s, p->item[*i].rec) == STORE_ERROR)
+			return STORE_ERROR;
+	return STORE_FOUND;
+}
+
 static enum store_rc
 put_items(struct store *s, void *arg)
 {
 	struct put	*p = arg;
-	size_t		 i;
+	size_t		 i = 0;
+	enum store_rc	 rc;
 
 	p->looked = false;
-	for (i = 0; i < p->n; i++)
-		if (put_item(s, p, &p->item[i]) == STORE_ERROR)
-			return STORE_ERROR;
+	while (i < p->n) {
+		if (is_listed(&p->item[i]))
+			rc = put_list(s, p, &i);
+		else
+			rc = put_item(s, p, &p->item[i++]);
+		if (rc == STORE_ERROR)
+			return rc;
+	}
 	/* A dry run has seen what it wanted, and takes it all back. */
 	p->looked = p->c->dry_run;
 	return p->looked ? STORE_ERROR : STORE_FOUND;
@@ -339,11 +377,13 @@ cache_put(struct cache *c, int argc, char **argv)
 	int				 status;
 
 	if ((p.item = calloc(BATCH, sizeof(*p.item))) == NULL ||
+	    (p.list = calloc(BATCH, sizeof(*p.list))) == NULL ||
 	    (in = fopencookie(&p, "r", io)) == NULL)
 		err(EX_OSERR, NULL);
 	status = record_each(argc, argv, in, put_record, &p);
 	flush(&p);
 	fclose(in);
 	free(p.item);
+	free(p.list);
 	return cli_worst(status, p.status);
 }

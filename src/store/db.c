@@ -259,6 +259,8 @@ begin(struct store *s, unsigned int flags)
 {
 	int	 rc, tries, dead;
 
+	/* LMDB closed those of the last one as that ended. */
+	memset(s->cursor, 0, sizeof(s->cursor));
 	for (tries = 0; tries < 4; tries++) {
 		rc = mdb_txn_begin(s->env, NULL, flags, &s->txn);
 		if (rc == MDB_READERS_FULL && tries == 0)
@@ -660,14 +662,45 @@ none_such(struct store *s, enum db db, const void *key, size_t klen)
 	return s->rare[db] == RARE_NONE;
 }
 
+/*
+ * The cursor that a write transaction keeps: who comes with keys in their order mostly
+ * finds the next on the page that is at hand, without a search from the root.
+ */
+static int
+keep_cursor(struct store *s, enum db db)
+{
+	return s->cursor[db] != NULL ? 0 : mdb_cursor_open(s->txn, s->dbi[db], &s->cursor[db]);
+}
+
+/* Nothing else changes a database while its cursor is kept. */
+static void
+drop_cursor(struct store *s, enum db db)
+{
+	if (s->cursor[db] != NULL)
+		mdb_cursor_close(s->cursor[db]);
+	s->cursor[db] = NULL;
+}
+
+bool
+db_none_rare(struct store *s)
+{
+	return none_such(s, DB_DEV, &dbs[DB_DEV].rare, 1) &&
+	    none_such(s, DB_KEY, &dbs[DB_KEY].rare, 1);
+}
+
 enum store_rc
 db_get(struct store *s, enum db db, const void *key, size_t klen, struct bytes *out)
 {
 	MDB_val	 k = val_of(key, klen), v = { 0, NULL };
+	int	 rc;
 
 	if (none_such(s, db, key, klen))
 		return STORE_NOTFOUND;
-	return result(s, "reading", mdb_get(s->txn, s->dbi[db], &k, &v), &v, out);
+	if (!s->writing)
+		rc = mdb_get(s->txn, s->dbi[db], &k, &v);
+	else if ((rc = keep_cursor(s, db)) == 0)
+		rc = mdb_cursor_get(s->cursor[db], &k, &v, MDB_SET);
+	return result(s, "reading", rc, &v, out);
 }
 
 enum store_rc
@@ -710,6 +743,7 @@ db_put(struct store *s, enum db db, const void *key, size_t klen, const void *va
 	MDB_val		 k = val_of(key, klen), v = val_of(val, vlen);
 	struct bytes	 old;
 	enum store_rc	 rc;
+	int		 err;
 
 	if (is_rare(db, key, klen))
 		s->rare[db] = RARE_SOME;
@@ -717,7 +751,9 @@ db_put(struct store *s, enum db db, const void *key, size_t klen, const void *va
 	    db_get(s, db, key, klen, &old) == STORE_FOUND && old.n == vlen &&
 	    memcmp(old.p, val, vlen) == 0)
 		return STORE_FOUND;
-	rc = result(s, "writing", mdb_put(s->txn, s->dbi[db], &k, &v, 0), NULL, NULL);
+	if ((err = keep_cursor(s, db)) == 0)
+		err = mdb_cursor_put(s->cursor[db], &k, &v, 0);
+	rc = result(s, "writing", err, NULL, NULL);
 	return rc == STORE_FOUND ? note(s, db, key, klen, val, vlen) : rc;
 }
 
@@ -725,8 +761,10 @@ enum store_rc
 db_add(struct store *s, const void *key, size_t klen, const void *val, size_t vlen)
 {
 	MDB_val	 k = val_of(key, klen), v = val_of(val, vlen);
-	int	 rc = mdb_put(s->txn, s->dbi[DB_KEY], &k, &v, MDB_NODUPDATA);
+	int	 rc;
 
+	if ((rc = keep_cursor(s, DB_KEY)) == 0)
+		rc = mdb_cursor_put(s->cursor[DB_KEY], &k, &v, MDB_NODUPDATA);
 	return rc == MDB_KEYEXIST ? STORE_NOTFOUND : result(s, "writing", rc, NULL, NULL);
 }
 
@@ -739,6 +777,7 @@ db_del(struct store *s, enum db db, const void *key, size_t klen, const void *va
 
 	if (none_such(s, db, key, klen))
 		return STORE_NOTFOUND;
+	drop_cursor(s, db);
 	rc = result(s, "writing", mdb_del(s->txn, s->dbi[db], &k, val != NULL ? &v : NULL), NULL,
 	    NULL);
 	return rc == STORE_FOUND ? note(s, db, key, klen, val, vlen) : rc;
@@ -815,7 +854,11 @@ db_has(struct store *s, const void *key, size_t klen, const void *val, size_t vl
 	enum store_rc	 rc;
 	int		 err;
 
-	if ((err = mdb_cursor_open(s->txn, s->dbi[DB_KEY], &c)) != 0)
+	err = s->writing ? keep_cursor(s, DB_KEY) : 0;
+	if (s->writing && err == 0)
+		return result(s, "reading", mdb_cursor_get(s->cursor[DB_KEY], &k, &v,
+		    MDB_GET_BOTH), NULL, NULL);
+	if (err != 0 || (err = mdb_cursor_open(s->txn, s->dbi[DB_KEY], &c)) != 0)
 		return lmdb_fault(s, "reading", err);
 	err = mdb_cursor_get(c, &k, &v, MDB_GET_BOTH);
 	rc = result(s, "reading", err, NULL, NULL);

@@ -53,6 +53,7 @@
 
 enum db { DB_META, DB_DEV, DB_KEY, DB_CLIENT, DB_OUT, DB_COUNT };
 
+struct MDB_cursor;
 struct MDB_env;
 struct MDB_txn;
 
@@ -60,6 +61,7 @@ struct store {
 	struct MDB_env	*env;
 	struct MDB_txn	*txn;		/* the open one, or NULL */
 	unsigned int	 dbi[DB_COUNT];
+	struct MDB_cursor *cursor[DB_COUNT];	/* of a write transaction, kept until it ends */
 	int		 depth;		/* how often the transaction was entered */
 	bool		 writing;	/* it is a write transaction */
 	bool		 full;		/* the map was full: grow and try again */
@@ -86,6 +88,10 @@ enum store_rc	 db_fault(struct store *s, int err, const char *fmt, ...)
  * db_enter() returns STORE_FOUND or STORE_ERROR. */
 enum store_rc	 db_enter(struct store *s);
 void		 db_leave(struct store *s);
+
+/* Inside a transaction that writes: is there neither an answer that names no device
+ * nor a refuted claim? */
+bool		 db_none_rare(struct store *s);
 
 /* One value.  It is valid until the transaction ends or writes, as all bytes here. */
 enum store_rc	 db_get(struct store *s, enum db db, const void *key, size_t klen,

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "base/when.h"
+#include "store/batch.h"
 #include "store/db.h"
 #include "store/find.h"
 #include "store/keys.h"
@@ -40,7 +41,7 @@ get_old(struct store *s, const void *key, size_t klen, struct answer *out)
 }
 
 static enum store_rc
-put_answer(struct store *s, const struct key *k, const struct answer *a)
+put_value(struct store *s, const struct key *k, const struct answer *a)
 {
 	unsigned char	 buf[PACK_MAX];
 
@@ -94,6 +95,21 @@ static struct key
 void_key(const struct key *k)
 {
 	return key_of("v", k->b, k->n);
+}
+
+enum store_rc
+add_claim(struct store *s, const void *k, size_t klen, const void *primary, size_t n, bool known)
+{
+	struct key	 v;
+	enum store_rc	 rc;
+
+	/* To add it once more would write its page anew. */
+	if (known && (rc = db_has(s, k, klen, primary, n)) != STORE_NOTFOUND)
+		return rc;
+	if ((rc = db_add(s, k, klen, primary, n)) != STORE_FOUND)
+		return rc;
+	v = key_of("v", k, klen);
+	return db_del(s, DB_KEY, v.b, v.n, primary, n);
 }
 
 /* Drops the claim of a device to a key, whether it counts or not. */
@@ -181,7 +197,7 @@ mark_no(struct store *s, const struct key *k, const struct answer *a, struct ans
 	old.state = COMPLIANCE_UNREGISTERED;
 	old.checked = a->checked;
 	old.source = a->source;
-	return put_answer(s, k, &old);
+	return put_value(s, k, &old);
 }
 
 /* Intune has no device of this GUID in either space.  STORE_FOUND: one was stored. */
@@ -223,7 +239,7 @@ put_asked(struct store *s, const struct key *k, const struct answer *a, struct a
 		if (is_newer(&old, a->checked))
 			return STORE_NOTFOUND;
 	}
-	return put_answer(s, k, a);
+	return put_value(s, k, a);
 }
 
 /* The keys of one asked identifier; false when it is none that is ever found. */
@@ -374,7 +390,6 @@ put_key(struct store *s, const struct key *primary, const struct key *k, const s
 {
 	bool		 sole = k->b[0] == asked_by(a);
 	struct answer	 old;
-	struct key	 v;
 	enum store_rc	 rc;
 
 	if ((rc = get_old(s, x->b, x->n, &old)) == STORE_ERROR)
@@ -387,28 +402,31 @@ put_key(struct store *s, const struct key *primary, const struct key *k, const s
 		return STORE_ERROR;
 	if (sole && drop_devices(s, k, primary, a->checked) == STORE_ERROR)
 		return STORE_ERROR;
-	/* To add it once more would write its page anew. */
-	if (known && (rc = db_has(s, k->b, k->n, primary->b, primary->n)) != STORE_NOTFOUND)
-		return rc;
-	if ((rc = db_add(s, k->b, k->n, primary->b, primary->n)) != STORE_FOUND)
-		return rc;
-	v = void_key(k);
-	return db_del(s, DB_KEY, v.b, v.n, primary->b, primary->n);
+	return add_claim(s, k->b, k->n, primary->b, primary->n, known);
+}
+
+/* Is the i-th thing asked the GUID of something else than this device? */
+static bool
+is_other_guid(const struct answer *a, size_t i)
+{
+	const struct device	*d = &a->device;
+	struct guid		 g;
+
+	return a->asked[i].by == MATCH_GUID && guid_parse(a->asked[i].value, &g) &&
+	    !guid_equal(&g, &d->id) && !(d->has_entra_id && guid_equal(&g, &d->entra_id));
 }
 
 /* GUIDs that were asked for and are not the device's own led nowhere. */
 static enum store_rc
 put_other_guids(struct store *s, const struct answer *a)
 {
-	const struct device	*d = &a->device;
-	struct answer		 no = no_such(a);
-	struct guid		 g;
-	size_t			 i;
+	struct answer	 no;
+	size_t		 i;
 
 	for (i = 0; i < a->nasked; i++) {
-		if (a->asked[i].by != MATCH_GUID || !guid_parse(a->asked[i].value, &g) ||
-		    guid_equal(&g, &d->id) || (d->has_entra_id && guid_equal(&g, &d->entra_id)))
+		if (!is_other_guid(a, i))
 			continue;
+		no = no_such(a);
 		if (put_no(s, &a->asked[i], &no, NULL) == STORE_ERROR)
 			return STORE_ERROR;
 	}
@@ -469,16 +487,39 @@ keep_facts(struct device *now, const struct device *old)
 	*now = d;
 }
 
+/* Files the device under each of its keys. */
 static enum store_rc
-put_device(struct store *s, const struct answer *given, struct answer *before)
+put_keys(struct store *s, const struct key *primary, const struct answer *a, bool known,
+    struct claims *later)
 {
-	struct key	 primary = guid_key("i:", &given->device.id);
-	struct key	 x = guid_key("x:g:", &given->device.id);
 	struct key	 keys[DEVICE_KEYS], xs[DEVICE_KEYS];
-	struct answer	 a = *given, old;
+	size_t		 i, n = keys_of(&a->device, false, keys);
+	enum store_rc	 rc = STORE_FOUND;
+
+	if (later == NULL)
+		keys_of(&a->device, true, xs);
+	for (i = 0; i < n && rc != STORE_ERROR; i++)
+		rc = later != NULL ? claims_add(s, later, &keys[i], primary, known) :
+		    put_key(s, primary, &keys[i], &xs[i], a, known);
+	return rc;
+}
+
+/* Does a stored device have facts that this answer lacks and that stay? */
+static bool
+lacks_facts(const struct answer *a, const struct device *old)
+{
+	return a->source == SOURCE_NAC2 || (old->has_wifi_mac && !a->device.has_wifi_mac) ||
+	    (old->has_ethernet_mac && !a->device.has_ethernet_mac);
+}
+
+static enum store_rc
+put_device(struct store *s, const struct answer *a, struct answer *before, struct claims *later)
+{
+	struct key	 primary = guid_key("i:", &a->device.id);
+	struct key	 x = guid_key("x:g:", &a->device.id);
+	struct answer	 old, full;
 	enum store_rc	 rc;
 	bool		 known;
-	size_t		 i, n;
 
 	if ((rc = get_old(s, primary.b, primary.n, &old)) == STORE_ERROR)
 		return rc;
@@ -489,25 +530,25 @@ put_device(struct store *s, const struct answer *given, struct answer *before)
 	if (rc == STORE_FOUND) {
 		if (before != NULL)
 			*before = old;
-		if (is_newer(&old, a.checked))
+		if (is_newer(&old, a->checked))
 			return STORE_NOTFOUND;
-		if (a.source == SOURCE_NAC2 && !s->exact)
-			keep_facts(&a.device, &old.device);
 		/* Another server has kept them already. */
-		if ((!s->exact &&
-		    keep_macs(s, &primary, &a.device, &old.device) == STORE_ERROR) ||
-		    drop_keys(s, &primary, &old.device, &a.device) == STORE_ERROR)
+		if (!s->exact && lacks_facts(a, &old.device)) {
+			full = *a;
+			a = &full;
+			if (a->source == SOURCE_NAC2)
+				keep_facts(&full.device, &old.device);
+			if (keep_macs(s, &primary, &full.device, &old.device) == STORE_ERROR)
+				return STORE_ERROR;
+		}
+		if (drop_keys(s, &primary, &old.device, &a->device) == STORE_ERROR)
 			return STORE_ERROR;
 	}
 	if (db_del(s, DB_DEV, x.b, x.n, NULL, 0) == STORE_ERROR ||
-	    put_answer(s, &primary, &a) == STORE_ERROR)
+	    put_value(s, &primary, a) == STORE_ERROR ||
+	    put_keys(s, &primary, a, known, later) == STORE_ERROR)
 		return STORE_ERROR;
-	n = keys_of(&a.device, false, keys);
-	keys_of(&a.device, true, xs);
-	for (i = 0; i < n; i++)
-		if (put_key(s, &primary, &keys[i], &xs[i], &a, known) == STORE_ERROR)
-			return STORE_ERROR;
-	return put_other_guids(s, &a);
+	return put_other_guids(s, a);
 }
 
 /*
@@ -533,6 +574,40 @@ put_asked_mac(struct store *s, const struct answer *a)
 	return STORE_FOUND;
 }
 
+static bool
+is_device(const struct answer *a)
+{
+	return a->has_device && a->device.has_id && !guid_is_zero(&a->device.id);
+}
+
+bool
+is_of_its_own(const struct answer *a)
+{
+	size_t	 i;
+
+	/* A key that was asked for and has led to one device is taken from others. */
+	if (a->state == COMPLIANCE_PENDING || !is_device(a) || asked_by(a) != '\0')
+		return false;
+	for (i = 0; i < a->nasked; i++)
+		if (is_other_guid(a, i))
+			return false;
+	return true;
+}
+
+enum store_rc
+put_answer(struct store *s, const struct answer *a, struct answer *before, struct claims *later)
+{
+	/* Run again after the store has grown, it must start afresh. */
+	if (before != NULL)
+		memset(before, 0, sizeof(*before));
+	if (a->state == COMPLIANCE_PENDING)
+		return STORE_NOTFOUND;
+	if (is_device(a))
+		return put_asked_mac(s, a) == STORE_ERROR ? STORE_ERROR :
+		    put_device(s, a, before, later);
+	return put_without_device(s, a, before);
+}
+
 struct put_args {
 	const struct answer	*a;
 	struct answer		*before;
@@ -541,17 +616,9 @@ struct put_args {
 static enum store_rc
 put_one(struct store *s, void *arg)
 {
-	struct put_args	*p = arg;
+	const struct put_args	*p = arg;
 
-	/* Run again after the store has grown, it must start afresh. */
-	if (p->before != NULL)
-		memset(p->before, 0, sizeof(*p->before));
-	if (p->a->state == COMPLIANCE_PENDING)
-		return STORE_NOTFOUND;
-	if (p->a->has_device && p->a->device.has_id && !guid_is_zero(&p->a->device.id))
-		return put_asked_mac(s, p->a) == STORE_ERROR ? STORE_ERROR :
-		    put_device(s, p->a, p->before);
-	return put_without_device(s, p->a, p->before);
+	return put_answer(s, p->a, p->before, NULL);
 }
 
 enum store_rc

@@ -106,6 +106,21 @@ enum store_rc store_find_once(const char *dir, const struct identity *id,
 enum store_rc store_put(struct store *s, const struct answer *a, struct answer *before);
 
 /*
+ * The same for n answers, in one transaction and with the same result as one after the
+ * other, but faster.  Calls fn (NULL: nothing) for each, in any order, with what
+ * store_put() would have given; when the store had to be made larger, for all of them again.
+ * STORE_FOUND, or STORE_ERROR: none is filed.
+ */
+struct store_item {
+	const struct answer	*a;
+	void			*of;		/* the caller's */
+};
+typedef void (*store_put_fn)(const struct store_item *item, enum store_rc rc,
+	    const struct answer *before, void *arg);
+enum store_rc store_put_all(struct store *s, const struct store_item *item, size_t n,
+	    store_put_fn fn, void *arg);
+
+/*
  * The same of one entry of another store, as store_each() gives it: an answer that is
  * filed under a MAC beside those of its device says nothing of the device, which has
  * an entry of its own.
