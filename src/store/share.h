@@ -13,7 +13,8 @@
  *		again: there is poll.held in its state folder
  *	:whole	hash: `d` and `c`, how many entries :dev and :client have had last;
  *		`lost`, a word that is another one since they had fewer, or this was
- *		gone; `n`, how many fewer
+ *		gone; `n`, how many fewer; `missing`, how many of all that are not
+ *		back
  *
  * In the store's meta: share.name, share.id (of this store), share.epoch,
  * share.pos (the last entry that was read; none: the whole state is read

@@ -24,15 +24,18 @@
  */
 #define COUNT \
     "local function count(whole,dev,client,check) " \
-    " local had=redis.call('HMGET',whole,'d','c','lost','n') " \
+    " local had=redis.call('HMGET',whole,'d','c','lost','n','missing') " \
     " local d,c=redis.call('HLEN',dev),redis.call('HLEN',client) " \
     " local hd,hc=tonumber(had[1]) or 0,tonumber(had[2]) or 0 " \
-    " local gone=math.max(0,hd-d)+math.max(0,hc-c) " \
-    " if not had[3] or (check and gone>0) then " \
+    " local gone=check and math.max(0,hd-d)+math.max(0,hc-c) or 0 " \
+    " if not had[3] or gone>0 then " \
     "  local t=redis.call('TIME') had[3],had[4]=t[1]..'.'..t[2],tostring(gone) " \
     "  redis.call('HSET',whole,'lost',had[3],'n',had[4]) end " \
-    " if not had[1] or d~=hd or c~=hc then redis.call('HSET',whole,'d',d,'c',c) end " \
-    " return had[3],had[4] or '0' end "
+    " local miss=(tonumber(had[5]) or 0)+gone " \
+    " if had[1] then miss=math.max(0,miss-math.max(0,d-hd)-math.max(0,c-hc)) end " \
+    " if not had[1] or d~=hd or c~=hc then " \
+    "  redis.call('HSET',whole,'d',d,'c',c,'missing',miss) end " \
+    " return had[3],had[4] or '0',tostring(miss) end "
 
 /*
  * Tells Redis.  KEYS: epoch, log, dev, client, sent, whole.  ARGV: epoch, server, number
@@ -68,7 +71,7 @@ static const char	 tell_script[] = COUNT
  * Is all as it was?  KEYS: epoch, log, sent, alive, held, dev, client, whole.  ARGV: a
  * new epoch, server, id of the store, seconds, 1 when the poll holds changes back.
  * Answers with epoch, the stream's last entry, the number of our last batch, who has our
- * name, and of the last loss the word and how much it was.
+ * name, of the last loss the word and how much it was, and how much of all is missing.
  */
 static const char	 look_script[] = COUNT
     "local e=redis.call('GET',KEYS[1]) "
@@ -196,7 +199,7 @@ share_load(struct share *sh)
 /* What Redis has said of itself. */
 struct state {
 	const char	*epoch, *lost;
-	int64_t		 sent, gone;
+	int64_t		 sent, gone, missing;
 };
 
 static enum store_rc
@@ -242,6 +245,9 @@ begin(struct share *sh, const struct state *now)
 	sh->pos[0] = '\0';
 	sh->sent = now->sent;
 	sh->owed = false;
+	if (now->missing > 0)
+		warnx("%s: lacks %lld entr%s that no server has told again yet", sh->conf->url,
+		    (long long)now->missing, now->missing == 1 ? "y" : "ies");
 	return SHARE_MORE;
 }
 
@@ -410,7 +416,8 @@ share_look(struct share *sh)
 	text_copy(lost, sizeof(lost), link_str(link_at(r, 4), NULL));
 	now.lost = lost;
 	now.gone = strtoll(link_str(link_at(r, 5), NULL), NULL, 10);
-	if (link_count(r) == 6 && strcmp(who, sh->id) != 0) {
+	now.missing = strtoll(link_str(link_at(r, 6), NULL), NULL, 10);
+	if (link_count(r) == 7 && strcmp(who, sh->id) != 0) {
 		warnx("%s: another store calls itself \"%s\", or did within a minute (share_name)",
 		    sh->conf->url, sh->conf->name);
 		sh->status = EX_TEMPFAIL;

@@ -286,6 +286,8 @@ holds() { [ "$(redis_cli hlen nac:dev)" = "$1" ] && [ "$(redis_cli hlen nac:clie
 	assert_eq "$stderr" ""
 }
 
+is_missing() { [ "$(redis_cli hget nac:whole missing)" = "$1" ]; }
+
 # All that may be evicted is.
 evict() {
 	redis_cli config set maxmemory-policy "$1" maxmemory 1 >/dev/null
@@ -295,7 +297,7 @@ evict() {
 
 @test "Redis has evicted what was shared: it is told again, and who joins gets all of it" {
 	redis_start
-	for n in 1 2 3 4; do server_make $n; done
+	for n in 1 2 3 4 5; do server_make $n; done
 	answers compliant 1 300 | nac-cache -c "$dir/c1" put --quiet
 	visit 1 LAPTOP-1 1 >/dev/null
 	once 1
@@ -309,8 +311,10 @@ evict() {
 	holds 0 1
 	# What is told next does not hide it.
 	redis_cli config resetstat >/dev/null
-	run -0 --separate-stderr once 3
-	assert_eq "$stderr" ""
+	for n in 3 5; do
+		run -0 --separate-stderr once $n
+		assert_eq "$stderr" "nac-cache: unix://$REDIS_DIR/r.sock: lacks 300 entries that no server has told again yet"
+	done
 	run -0 --separate-stderr once 2
 	assert_eq "$stderr" "nac-cache: unix://$REDIS_DIR/r.sock: has lost 300 entries: everything is told again"
 	holds 300 1
@@ -373,6 +377,14 @@ evict() {
 	wait_until 10 said 1 "has lost 300 entries"
 	same_stores 1 2 3
 	assert_eq "$(redis_cli xlen nac:log)" "$n"
+	assert_eq "$(cat "$dir"/err? | wc -l)" 2
+	# Lost again at once it is not told again at once, or a Redis too small would be
+	# told without end.
+	share_stop 3
+	redis_cli del nac:dev >/dev/null
+	wait_until 20 is_missing 300
+	answers compliant 301 301 | nac-cache -c "$dir/c2" put --quiet
+	wait_until 5 holds 1 0
 	assert_eq "$(cat "$dir"/err? | wc -l)" 2
 }
 
