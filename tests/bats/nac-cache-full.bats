@@ -42,8 +42,7 @@ small() {
 	assert_eq "$stderr" ""
 }
 
-@test "due: one line and 74, with the clients known so far; all of them when there is room" {
-	sed -i /share/d "$dir/c1"
+due_on_full() {
 	small '
 		run() { rc=0; nac-cache -c "$dir/c1" due >"$dir/out" 2>>"$dir/err1" || rc=$?; echo "$rc $(wc -l <"$dir/out")"; }
 		run
@@ -57,6 +56,13 @@ small() {
 0 302"
 	assert_eq "$(cat "$dir/err1")" "nac-cache: $dir/s1: writing: No space left on device"
 }
+
+@test "due: one line and 74, with the clients known so far; all of them when there is room" {
+	sed -i /share/d "$dir/c1"
+	due_on_full
+}
+
+@test "due of a server that shares does so, too" { due_on_full; }
 
 @test "follow: says so once, and passes each client once when there is room" {
 	sed -i /share/d "$dir/c1"
