@@ -4,8 +4,8 @@
  *
  *	store DIR DEVICES GETS
  *
- * Each peer keeps what ours does: a packed answer under 16 bytes of id, and three
- * more keys (Entra id, name, MAC) that lead to it; batches of 10,000 share a
+ * Each peer keeps what ours does: a packed answer under 16 bytes of id, and four
+ * more keys (Entra id, name, MAC, serial number) that lead to it; batches of 10,000 share a
  * commit.  A get opens the store and looks one device up by its id.
  */
 #include <sys/stat.h>
@@ -112,6 +112,14 @@ file_bytes(const char *dir, const char *name)
 	return stat(path, &st) == 0 ? (double)st.st_size : 0;
 }
 
+/* The last answer of the right device? */
+static bool
+is_right(const struct answer *got_it, const struct answer *want)
+{
+	return got_it->state == want->state && got_it->checked == want->checked &&
+	    guid_equal(&got_it->device.id, &want->device.id);
+}
+
 /* One peer: put() stores all devices with this time; get() opens, looks up, and
  * returns whether the answer was the right one. */
 struct peer {
@@ -159,7 +167,7 @@ ours_get(const char *dir, const struct answer *a)
 	if ((rc = store_find_once(dir, &id, &order, &out, why)) == STORE_ERROR)
 		errx(EX_SOFTWARE, "%s", why);
 	got = now();
-	return rc == STORE_FOUND && out.state == a->state;
+	return rc == STORE_FOUND && is_right(&out, a);
 }
 
 static void
@@ -216,6 +224,7 @@ lmdb_put(const char *dir, int64_t checked)
 		lmdb_key(t, key, a.device.entra_id.b, GUID_LEN, &a);
 		lmdb_key(t, key, a.device.name, strlen(a.device.name), &a);
 		lmdb_key(t, key, a.device.wifi_mac, MAC_LEN, &a);
+		lmdb_key(t, key, a.device.serial, strlen(a.device.serial), &a);
 		if (n % BATCH == 0 || n == devices) {
 			lm(mdb_txn_commit(t));
 			t = NULL;
@@ -238,7 +247,7 @@ lmdb_get(const char *dir, const struct answer *a)
 	lm(mdb_txn_begin(env, NULL, MDB_RDONLY, &t));
 	lm(mdb_dbi_open(t, "dev", 0, &dev));
 	ok = mdb_get(t, dev, &k, &v) == 0 && unpack_answer(v.mv_data, v.mv_size, &out, &why) &&
-	    out.state == a->state;
+	    is_right(&out, a);
 	got = now();
 	mdb_txn_abort(t);
 	mdb_env_close(env);
@@ -289,10 +298,12 @@ lite_put(const char *dir, int64_t checked)
 	/* As durable as LMDB: each commit is synced. */
 	lite_do(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
 	    "CREATE TABLE IF NOT EXISTS dev (id BLOB PRIMARY KEY, entra BLOB, name TEXT, mac BLOB,"
-	    " v BLOB) WITHOUT ROWID; CREATE INDEX IF NOT EXISTS e ON dev (entra);"
-	    "CREATE INDEX IF NOT EXISTS n ON dev (name); CREATE INDEX IF NOT EXISTS m ON dev (mac);");
-	st = lite_prepare(db, "INSERT INTO dev VALUES (?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET "
-	    "entra=excluded.entra, name=excluded.name, mac=excluded.mac, v=excluded.v");
+	    " serial TEXT, v BLOB) WITHOUT ROWID; CREATE INDEX IF NOT EXISTS e ON dev (entra);"
+	    "CREATE INDEX IF NOT EXISTS n ON dev (name); CREATE INDEX IF NOT EXISTS m ON dev (mac);"
+	    "CREATE INDEX IF NOT EXISTS s ON dev (serial);");
+	st = lite_prepare(db, "INSERT INTO dev VALUES (?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET "
+	    "entra=excluded.entra, name=excluded.name, mac=excluded.mac, serial=excluded.serial, "
+	    "v=excluded.v");
 	for (n = 1; n <= devices; n++) {
 		if (n % BATCH == 1)
 			lite_do(db, "BEGIN");
@@ -301,7 +312,8 @@ lite_put(const char *dir, int64_t checked)
 		sqlite3_bind_blob(st, 2, a.device.entra_id.b, GUID_LEN, SQLITE_STATIC);
 		sqlite3_bind_text(st, 3, a.device.name, -1, SQLITE_STATIC);
 		sqlite3_bind_blob(st, 4, a.device.wifi_mac, MAC_LEN, SQLITE_STATIC);
-		sqlite3_bind_blob(st, 5, packed, (int)pack_answer(packed, &a), SQLITE_STATIC);
+		sqlite3_bind_text(st, 5, a.device.serial, -1, SQLITE_STATIC);
+		sqlite3_bind_blob(st, 6, packed, (int)pack_answer(packed, &a), SQLITE_STATIC);
 		if (sqlite3_step(st) != SQLITE_DONE)
 			errx(EX_SOFTWARE, "sqlite: %s", sqlite3_errmsg(db));
 		sqlite3_reset(st);
@@ -323,7 +335,7 @@ lite_get(const char *dir, const struct answer *a)
 
 	sqlite3_bind_blob(st, 1, a->device.id.b, GUID_LEN, SQLITE_STATIC);
 	ok = sqlite3_step(st) == SQLITE_ROW && unpack_answer(sqlite3_column_blob(st, 0),
-	    (size_t)sqlite3_column_bytes(st, 0), &out, &why) && out.state == a->state;
+	    (size_t)sqlite3_column_bytes(st, 0), &out, &why) && is_right(&out, a);
 	got = now();
 	sqlite3_finalize(st);
 	sqlite3_close(db);
@@ -371,7 +383,7 @@ main(int argc, char **argv)
 		fflush(stdout);
 	}
 	for (i = 0; i < gets; i++) {
-		make(pick(i), CHECKED, &a);
+		make(pick(i), CHECKED + 7200, &a);
 		for (j = 0; j < NPEERS; j++) {
 			t = now();
 			if (!peers[j].get(dir[j], &a))

@@ -121,7 +121,7 @@ enum store_rc store_put_all(struct store *s, const struct store_item *item, size
 	    store_put_fn fn, void *arg);
 
 /*
- * The same of one entry of another store, as store_each() gives it: an answer that is
+ * store_put() of one entry of another store, as store_each() gives it: an answer that is
  * filed under a MAC beside those of its device says nothing of the device, which has
  * an entry of its own.
  */
