@@ -244,9 +244,17 @@ data.mdb"
 	nac-cache -d new export | cmp - a
 }
 
-@test "bench/store: every look-up of every peer is right" {
-	run -0 "$NAC_ROOT/bench/store" --devices 2000 --gets 50
+@test "bench/store: every look-up of every peer is right, and no client or device is left out" {
+	local what
+	run -0 env BIN="$(dirname "$(command -v nac-cache)")" "$NAC_ROOT/bench/store" \
+		--devices 2000 --clients 300 --gets 50
 	assert_has "$output" "ratio                to plain LMDB: put "
 	[ -z "$(pkg-config --modversion sqlite3 2>/dev/null)" ] || assert_has "$output" "to SQLite WAL: put "
+	assert_has "$output" "2000 devices and 300 clients:"
+	for what in 'due, all log in' 'due, nobody new' 'list --clients' check backup export; do
+		assert_has "$output" "
+$what "
+	done
 	run -64 "$NAC_ROOT/bench/store" --devices 0
+	run -64 "$NAC_ROOT/bench/store" --clients 0
 }
