@@ -31,9 +31,14 @@
 #define SHARE_WORD	64
 #define LOOK_MS		10000	/* between two looks at whether all is as it was */
 #define INFO_MS		60000	/* between two at whether it will stay so */
-#define MEND_MS		60000	/* the first pause between two times that all is told
+#define MEND_MS		5000	/* the first pause between two times that all is told
 				 * again; while they go on, doubled up to: */
 #define MEND_MAX_MS	3600000
+
+/* When all was told again; zeroed at first. */
+struct mending {
+	int64_t	 last, pause;	/* ms */
+};
 
 struct share {
 	struct cache		*c;
@@ -50,7 +55,7 @@ struct share {
 	bool			 held;		/* there was poll.held when looked at */
 	char			 whole[SHARE_WORD];
 	bool			 owed;		/* what was told last is to be told again */
-	int64_t			 mended, pause;	/* ms, when all was told again; 0: not yet */
+	struct mending		 mending;
 	int64_t			 informed;	/* ms, when INFO was asked; 0: not yet */
 	int64_t			 evicted;	/* keys, by INFO; -1: not known */
 	char			 policy[INFO_POLICY];	/* that was warned of */
@@ -67,6 +72,10 @@ enum store_rc	 share_put(struct store *s, const char *key, const char *word);
 /* A name in Redis; out is returned. */
 #define SHARE_KEY	(LINK_NAME + 128)
 char	*share_key(char out[SHARE_KEY], const struct share_conf *c, const char *name);
+
+/* May all be told again now?  A Redis too small for what it is to hold loses it as fast
+ * as it is told. */
+bool	 share_may_mend(struct mending *m, int64_t now);
 
 /* Everything in the store is to be told. */
 enum store_rc	 share_mark_all(struct store *s);

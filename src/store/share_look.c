@@ -228,43 +228,46 @@ compare_ids(const char *a, const char *b)
 	return m < n ? -1 : m > n;
 }
 
+bool
+share_may_mend(struct mending *m, int64_t now)
+{
+	if (m->pause != 0 && now - m->last < m->pause)
+		return false;
+	if (m->pause == 0 || now - m->last >= 4 * m->pause)
+		m->pause = MEND_MS;
+	else if ((m->pause *= 2) > MEND_MAX_MS)
+		m->pause = MEND_MAX_MS;
+	m->last = now;
+	return true;
+}
+
 /* Another Redis, or an empty one. */
 static enum share_step
 begin(struct share *sh, const struct state *now)
 {
 	struct store	*s = sh->c->store;
 	struct state	 copy = *now;
+	bool		 again = sh->epoch[0] != '\0';
 
+	/* In a pause it stays owed; the epoch is taken at once, as nothing can be told
+	 * without. */
+	sh->owed = again && !share_may_mend(&sh->mending, when_ms());
+	if (sh->owed)
+		copy.lost = "";
 	/* First the marks: a crash in between does it once more. */
-	if (share_mark_all(s) == STORE_ERROR || store_transact(s, put_epoch, &copy) == STORE_ERROR)
+	if ((!sh->owed && share_mark_all(s) == STORE_ERROR) ||
+	    store_transact(s, put_epoch, &copy) == STORE_ERROR)
 		return SHARE_FAULT;
-	if (sh->epoch[0] != '\0')
+	if (again && !sh->owed)
 		warnx("%s: what was shared is gone: everything is told again", sh->conf->url);
 	text_copy(sh->epoch, sizeof(sh->epoch), now->epoch);
-	text_copy(sh->whole, sizeof(sh->whole), now->lost);
+	text_copy(sh->whole, sizeof(sh->whole), copy.lost);
 	sh->pos[0] = '\0';
 	sh->sent = now->sent;
-	sh->owed = false;
-	if (now->missing > 0)
+	if (!again && now->missing > 0)
 		warnx("%s: lacks %lld entr%s that no server has told again yet", sh->conf->url,
 		    (long long)now->missing, now->missing == 1 ? "y" : "ies");
 	return SHARE_MORE;
-}
-
-/* A Redis too small for what it is to hold loses it as fast as it is told. */
-static bool
-may_mend(struct share *sh)
-{
-	int64_t	 now = when_ms(), since = now - sh->mended;
-
-	if (sh->mended != 0 && since < sh->pause)
-		return false;
-	if (sh->mended == 0 || since >= 4 * sh->pause)
-		sh->pause = MEND_MS;
-	else if ((sh->pause *= 2) > MEND_MAX_MS)
-		sh->pause = MEND_MAX_MS;
-	sh->mended = now;
-	return true;
 }
 
 static void
@@ -289,7 +292,7 @@ mend(struct share *sh, const struct state *now)
 {
 	struct store	*s = sh->c->store;
 
-	if (!may_mend(sh))
+	if (!share_may_mend(&sh->mending, when_ms()))
 		return SHARE_MORE;
 	if (!share_inform(sh))
 		return SHARE_LOST;
@@ -345,13 +348,15 @@ compare(struct share *sh, const struct state *now)
 
 	if (strcmp(now->epoch, sh->epoch) != 0)
 		return begin(sh, now);
+	/* It is an older state, and our place in it is of no use; or the store is an older
+	 * copy of itself. */
 	if (now->sent < sh->sent || back) {
 		snprintf(number, sizeof(number), "%lld", (long long)now->sent);
-		if (!note_older(sh) || share_put(s, "share.sent", number) == STORE_ERROR)
+		if (!note_older(sh) || share_put(s, "share.sent", number) == STORE_ERROR ||
+		    share_put(s, "share.pos", "") == STORE_ERROR)
 			return SHARE_FAULT;
-	}
-	/* Or the store is an older copy of itself. */
-	if (back || now->sent > sh->sent + 1)
+		sh->pos[0] = '\0';
+	} else if (now->sent > sh->sent + 1)
 		sh->pos[0] = '\0';
 	sh->sent = now->sent;
 	return strcmp(sh->whole, now->lost) != 0 ? mend(sh, now) : SHARE_MORE;

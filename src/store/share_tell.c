@@ -33,6 +33,7 @@ struct batch {
 	struct share	*sh;
 	struct item	*item;
 	size_t		 n, bytes;
+	bool		 stale;		/* Redis has another epoch by now */
 	char		 name[LINK_NAME];
 };
 
@@ -236,7 +237,10 @@ send_batch(struct batch *b)
 	for (i = 0; i < calls && good; i++) {
 		if ((r = link_next(b->sh->w, LINK_WAIT_MS)) == NULL)
 			return false;
-		if (link_kind(r) == LINK_WRONG) {
+		/* That was lost meanwhile; the next look takes the new epoch. */
+		if (link_kind(r) == LINK_WRONG && strncmp(link_str(r, NULL), "NACEPOCH", 8) == 0)
+			b->stale = true;
+		else if (link_kind(r) == LINK_WRONG) {
 			link_blame(b->sh->w, r);
 			good = false;
 		}
@@ -308,6 +312,10 @@ share_tell(struct share *sh)
 	step = SHARE_LOST;
 	if (!send_batch(&b))
 		goto out;
+	if (b.stale) {
+		step = share_look(sh);
+		goto out;
+	}
 	s->exact = true;
 	rc = store_transact(s, settle, &b);
 	s->exact = false;

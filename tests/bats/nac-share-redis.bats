@@ -286,8 +286,6 @@ holds() { [ "$(redis_cli hlen nac:dev)" = "$1" ] && [ "$(redis_cli hlen nac:clie
 	assert_eq "$stderr" ""
 }
 
-is_missing() { [ "$(redis_cli hget nac:whole missing)" = "$1" ]; }
-
 # All that may be evicted is.
 evict() {
 	redis_cli config set maxmemory-policy "$1" maxmemory 1 >/dev/null
@@ -377,14 +375,6 @@ evict() {
 	wait_until 10 said 1 "has lost 300 entries"
 	same_stores 1 2 3
 	assert_eq "$(redis_cli xlen nac:log)" "$n"
-	assert_eq "$(cat "$dir"/err? | wc -l)" 2
-	# Lost again at once it is not told again at once, or a Redis too small would be
-	# told without end.
-	share_stop 3
-	redis_cli del nac:dev >/dev/null
-	wait_until 20 is_missing 300
-	answers compliant 301 301 | nac-cache -c "$dir/c2" put --quiet
-	wait_until 5 holds 1 0
 	assert_eq "$(cat "$dir"/err? | wc -l)" 2
 }
 

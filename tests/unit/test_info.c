@@ -1,7 +1,8 @@
-/* What is read of Redis' INFO, and what is not. */
+/* What is read of Redis' INFO, and what is not; and how often all is told again. */
 #include <stdio.h>
 #include <string.h>
 
+#include "store/share.h"
 #include "store/share_info.h"
 #include "check.h"
 
@@ -16,9 +17,23 @@ parse(const char *text)
 	return share_info_parse(text, strlen(text), &info, &why);
 }
 
+/* Redis loses all at each look, for a day: how often it is told again. */
+static int
+mends(void)
+{
+	struct mending	 m = { 0, 0 };
+	int64_t		 now;
+	int		 n = 0;
+
+	for (now = 1000; now < 86400000; now += LOOK_MS)
+		n += share_may_mend(&m, now);
+	return n;
+}
+
 int
 main(void)
 {
+	struct mending	 m = { 0, 0 };
 	static char	 text[INFO_MAX + 2];
 
 	CHECK(parse("# Memory\r\nmaxmemory:100\r\nmaxmemory_human:x\r\nmaxmemory_policy:allkeys-lru\r\n"));
@@ -40,5 +55,10 @@ main(void)
 	CHECK(!parse(text));
 	text[INFO_MAX] = '\0';
 	CHECK(parse(text));
+	CHECK(share_may_mend(&m, 100) && !share_may_mend(&m, 100 + MEND_MS - 1));
+	CHECK(share_may_mend(&m, 100 + MEND_MS) && !share_may_mend(&m, 100 + 2 * MEND_MS));
+	/* A long time later it is another loss. */
+	CHECK(share_may_mend(&m, MEND_MAX_MS) && share_may_mend(&m, MEND_MAX_MS + MEND_MS));
+	CHECK(mends() < 24 + 12);
 	return check_done();
 }
