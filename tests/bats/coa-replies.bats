@@ -249,7 +249,7 @@ declare -A WHY=(
 	sed 's/^event-timestamp yes/event-timestamp no/' "$NAC_ROOT/share/profiles/rfc5176.profile" >"$T/profiles/rfc5176.profile"
 	peer time=-400
 	run -0 --separate-stderr send --profiles "$T/profiles" "$(record)"
-	refute_has "$(<"$P/log")" 3706
+	refute_has "$(cut -d " " -f 2 "$P/log" | cut -c 41- | sed "s/5012.\{32\}//")" 3706
 }
 
 @test "a slow answer counts while it is waited for, and does not afterwards" {
