@@ -71,7 +71,7 @@ struct arguments {
 static struct {
 	bool	 shown;
 	int64_t	 start, next;		/* ms */
-	uint64_t size, bytes, lines;	/* of the file that stdin is, 0: it is none; read so far */
+	uint64_t size, bytes, lines;	/* of the file that stdin is, 0: none that is shown; read so far */
 	uint64_t arguments;
 } progress;
 
@@ -119,11 +119,12 @@ show(const struct sender *s)
 {
 	struct fleet_state	 f;
 	int64_t			 now = fleet_clock();
-	uint64_t		 all = total(), done, rate;
+	uint64_t		 all, done, rate;
 	char			 left[32];
 
 	if (!progress.shown || now < progress.next)
 		return;
+	all = total();
 	progress.next = now + PROGRESS_MS;
 	fleet_state(s->fleet, &f);
 	done = s->count.ack + s->count.nak + s->count.silent + s->count.other;
@@ -347,7 +348,7 @@ show_from(int argc)
 	progress.shown = isatty(STDERR_FILENO) != 0;
 	progress.start = fleet_clock();
 	progress.arguments = (uint64_t)argc;
-	if (fstat(STDIN_FILENO, &st) == 0 && S_ISREG(st.st_mode))
+	if (progress.shown && fstat(STDIN_FILENO, &st) == 0 && S_ISREG(st.st_mode))
 		progress.size = (uint64_t)st.st_size;
 }
 
