@@ -5,6 +5,7 @@
 
 #include "base/when.h"
 #include "store/db.h"
+#include "asked.h"
 #include "check.h"
 
 #define NOW	1700000000
@@ -39,22 +40,6 @@ fresh(const char *name)
 	if ((s = store_open(path, STORE_WRITE, why)) == NULL)
 		printf("# %s\n", why);
 	return s;
-}
-
-static void
-ask(struct answer *a, enum match by, const char *value)
-{
-	a->asked[a->nasked].by = by;
-	a->asked[a->nasked].listed = any(2) == 0;
-	snprintf(a->asked[a->nasked++].value, sizeof(a->asked[0].value), "%s", value);
-}
-
-static void
-ask_guid(struct answer *a, const struct guid *g)
-{
-	char	 text[GUID_TEXT];
-
-	ask(a, MATCH_GUID, guid_format(text, g));
 }
 
 /* One of a few devices, which share names, addresses and serial numbers, and change them. */
@@ -226,6 +211,7 @@ test_same(void)
 	for (round = 0; round < 24; round++) {
 		for (i = 0; i < BATCH; i++) {
 			some[i] = any(30) < round - 12 ? strange() : any_device();
+			some[i].asked[0].listed = some[i].nasked > 0 && any(2) == 0;
 			some[i].checked += round * 20;
 		}
 		file_both(s, t);

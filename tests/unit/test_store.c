@@ -16,6 +16,7 @@
 #include "store/client.h"
 #include "store/db.h"
 #include "store/pack.h"
+#include "asked.h"
 #include "check.h"
 
 #define NOW	1700000000
@@ -79,21 +80,6 @@ by_mac(const uint8_t mac[MAC_LEN])
 	id.has_mac = true;
 	memcpy(id.mac, mac, MAC_LEN);
 	return id;
-}
-
-static void
-ask(struct answer *a, enum match by, const char *value)
-{
-	a->asked[a->nasked].by = by;
-	snprintf(a->asked[a->nasked++].value, sizeof(a->asked[0].value), "%s", value);
-}
-
-static void
-ask_guid(struct answer *a, const struct guid *g)
-{
-	char	 text[GUID_TEXT];
-
-	ask(a, MATCH_GUID, guid_format(text, g));
 }
 
 static struct answer
