@@ -76,19 +76,25 @@ copy_plain(char *to, const char *s, size_t n)
 	return true;
 }
 
-/* Names are shorter than the way into memcpy(). */
-static inline void
-copy(char *to, const char *s, size_t n)
+#ifdef __SSE2__
+/* Copies the text in an array of size bytes, as far as it is plain, to where there is
+ * room for as many.  Its length; SIZE_MAX when it is not plain or has no end. */
+static inline size_t
+copy_array(char *to, const char *s, size_t size)
 {
-	if (n > 16)
-		memcpy(to, s, n);
-	else if (n >= 8) {
-		memcpy(to, s, 8);
-		memcpy(to + n - 8, s + n - 8, 8);
-	} else
-		while (n-- > 0)
-			*to++ = *s++;
+	unsigned	 odd;
+	size_t		 i;
+
+	for (i = 0; size - i >= 16; i += 16) {
+		memcpy(to + i, s + i, 16);
+		if ((odd = scan_odd16(s + i)) != 0) {
+			i += (size_t)__builtin_ctz(odd);
+			return s[i] == '\0' ? i : SIZE_MAX;
+		}
+	}
+	return SIZE_MAX;
 }
+#endif
 
 static inline void
 put(struct jsonw *w, const char *s, size_t n)
@@ -97,15 +103,6 @@ put(struct jsonw *w, const char *s, size_t n)
 
 	if (to != NULL)
 		memcpy(to, s, n);
-}
-
-static inline void
-put_char(struct jsonw *w, char c)
-{
-	char	*to = room(w, 1);
-
-	if (to != NULL)
-		*to = c;
 }
 
 /* One character that does not stand for itself. */
@@ -131,128 +128,224 @@ put_odd(struct jsonw *w, const char *p, size_t left)
 	return n;
 }
 
-/* One that holds what does not stand for itself, between its quotes. */
-static void
-quoted_odd(struct jsonw *w, const char *s, const char *end)
+/* Room for a comma, a name and so many bytes more. */
+static inline __attribute__((always_inline)) bool
+fits(const struct jsonw *w, const char *key, size_t n, size_t more)
 {
-	const char	*plain;
-
-	put_char(w, '"');
-	for (;;) {
-		plain = scan_plain(s, end);
-		put(w, s, (size_t)(plain - s));
-		if (plain == end)
-			break;
-		s = plain + put_odd(w, plain, (size_t)(end - plain));
-	}
-	put_char(w, '"');
+	return !w->full && w->comma + (key != NULL ? n + 3 : 0) + more < w->size - w->len;
 }
 
-static inline void
-quoted(struct jsonw *w, const char *s, size_t n)
+/* Writes the comma and the name (the caller's own word, which needs no escape), where
+ * there is room; where the value goes. */
+static inline __attribute__((always_inline)) char *
+name(struct jsonw *w, const char *key, size_t n)
 {
-	size_t	 before = w->len;
-	char	*to = room(w, n + 2);
+	char	*to = w->buf + w->len;
+
+	if (w->comma)
+		*to++ = ',';
+	w->comma = true;
+	if (key != NULL) {
+		to[0] = '"';
+		scan_copy(to + 1, key, n);
+		to[n + 1] = '"';
+		to[n + 2] = ':';
+		to += n + 3;
+	}
+	return to;
+}
+
+/* The same, if there is room for a value of so many bytes; else NULL. */
+static inline __attribute__((always_inline)) char *
+begin(struct jsonw *w, const char *key, size_t n, size_t more)
+{
+	if (fits(w, key, n, more))
+		return name(w, key, n);
+	w->full = true;
+	return NULL;
+}
+
+/* What ends before to is written. */
+static inline void
+end(struct jsonw *w, const char *to)
+{
+	w->len = (size_t)(to - w->buf);
+}
+
+void
+jw_object_n(struct jsonw *w, const char *key, size_t n)
+{
+	char	*to = begin(w, key, n, 1);
 
 	if (to == NULL)
 		return;
-	to[0] = '"';
-	if (!copy_plain(to + 1, s, n)) {
-		w->len = before;
-		quoted_odd(w, s, s + n);
-		return;
-	}
-	to[n + 1] = '"';
-}
-
-/* Names are the caller's own words, which need no escape. */
-static inline void
-member_n(struct jsonw *w, const char *key, size_t n)
-{
-	char	*to;
-
-	if (w->comma)
-		put_char(w, ',');
-	w->comma = true;
-	if (key == NULL || (to = room(w, n + 3)) == NULL)
-		return;
-	to[0] = '"';
-	copy(to + 1, key, n);
-	to[n + 1] = '"';
-	to[n + 2] = ':';
-}
-
-static void
-member(struct jsonw *w, const char *key)
-{
-	member_n(w, key, key != NULL ? strlen(key) : 0);
+	*to++ = '{';
+	w->comma = false;
+	end(w, to);
 }
 
 void
-jw_object(struct jsonw *w, const char *key)
+jw_array_n(struct jsonw *w, const char *key, size_t n)
 {
-	member(w, key);
-	put_char(w, '{');
-	w->comma = false;
-}
+	char	*to = begin(w, key, n, 1);
 
-void
-jw_array(struct jsonw *w, const char *key)
-{
-	member(w, key);
-	put_char(w, '[');
+	if (to == NULL)
+		return;
+	*to++ = '[';
 	w->comma = false;
+	end(w, to);
 }
 
 void
 jw_end_object(struct jsonw *w)
 {
-	put_char(w, '}');
+	put(w, "}", 1);
 	w->comma = true;
 }
 
 void
 jw_end_array(struct jsonw *w)
 {
-	put_char(w, ']');
+	put(w, "]", 1);
 	w->comma = true;
+}
+
+/* A text of len bytes that holds what does not stand for itself. */
+static void
+odd(struct jsonw *w, const char *key, size_t n, const char *s, size_t len)
+{
+	const char	*plain, *stop = s + len;
+	char		*to = begin(w, key, n, 0);
+
+	if (to == NULL)
+		return;
+	end(w, to);
+	put(w, "\"", 1);
+	for (;;) {
+		plain = scan_plain(s, stop);
+		put(w, s, (size_t)(plain - s));
+		if (plain == stop)
+			break;
+		s = plain + put_odd(w, plain, (size_t)(stop - plain));
+	}
+	put(w, "\"", 1);
 }
 
 void
 jw_str_n(struct jsonw *w, const char *key, size_t n, const char *val)
 {
-	member_n(w, key, n);
-	quoted(w, val, strlen(val));
+	size_t	 len = strlen(val);
+	bool	 comma = w->comma;
+	char	*to = begin(w, key, n, len + 2);
+
+	if (to == NULL)
+		return;
+	if (!copy_plain(to + 1, val, len)) {
+		w->comma = comma;
+		odd(w, key, n, val, len);
+		return;
+	}
+	to[0] = to[len + 1] = '"';
+	end(w, to + len + 2);
 }
 
 void
-jw_int(struct jsonw *w, const char *key, int64_t val)
+jw_text_n(struct jsonw *w, const char *key, size_t n, const char *val, size_t size)
 {
-	char		 num[24], *p = num + sizeof(num);
+#ifdef __SSE2__
+	bool	 comma = w->comma;
+	size_t	 len;
+	char	*to;
+
+	if (*val == '\0')
+		return;
+	/* One way through the text, which need not be measured first. */
+	if (fits(w, key, n, size + 2)) {
+		to = name(w, key, n);
+		if ((len = copy_array(to + 1, val, size)) != SIZE_MAX) {
+			to[0] = to[len + 1] = '"';
+			end(w, to + len + 2);
+			return;
+		}
+		w->comma = comma;
+	}
+#else
+	(void)size;
+#endif
+	if (*val != '\0')
+		jw_str_n(w, key, n, val);
+}
+
+void
+jw_guid_n(struct jsonw *w, const char *key, size_t n, const struct guid *val)
+{
+	char	*to = begin(w, key, n, GUID_TEXT + 1);
+
+	if (to == NULL)
+		return;
+	/* The second quote takes the place of the NUL. */
+	to[0] = '"';
+	guid_format(to + 1, val);
+	to[GUID_TEXT] = '"';
+	end(w, to + GUID_TEXT + 1);
+}
+
+void
+jw_mac_n(struct jsonw *w, const char *key, size_t n, const uint8_t val[MAC_LEN])
+{
+	char	*to = begin(w, key, n, MAC_TEXT + 1);
+
+	if (to == NULL)
+		return;
+	to[0] = '"';
+	mac_format(to + 1, val, MAC_COLON);
+	to[MAC_TEXT] = '"';
+	end(w, to + MAC_TEXT + 1);
+}
+
+void
+jw_time_n(struct jsonw *w, const char *key, size_t n, int64_t val)
+{
+	char	*to = begin(w, key, n, WHEN_TEXT + 1);
+
+	if (to == NULL)
+		return;
+	to[0] = '"';
+	when_format(to + 1, val);
+	to[WHEN_TEXT] = '"';
+	end(w, to + WHEN_TEXT + 1);
+}
+
+void
+jw_int_n(struct jsonw *w, const char *key, size_t n, int64_t val)
+{
+	char		 num[24], *p = num + sizeof(num), *to;
 	uint64_t	 v = val < 0 ? -(uint64_t)val : (uint64_t)val;
+	size_t		 len;
 
 	do
 		*--p = (char)('0' + v % 10);
 	while ((v /= 10) > 0);
 	if (val < 0)
 		*--p = '-';
-	member(w, key);
-	put(w, p, (size_t)(num + sizeof(num) - p));
+	len = (size_t)(num + sizeof(num) - p);
+	if ((to = begin(w, key, n, len)) == NULL)
+		return;
+	memcpy(to, p, len);
+	end(w, to + len);
 }
 
 void
-jw_bool(struct jsonw *w, const char *key, bool val)
+jw_bool_n(struct jsonw *w, const char *key, size_t n, bool val)
 {
-	member(w, key);
-	put(w, val ? "true" : "false", val ? 4 : 5);
-}
+	size_t	 len = val ? 4 : 5;
+	char	*to = begin(w, key, n, len);
 
-void
-jw_time(struct jsonw *w, const char *key, int64_t val)
-{
-	char	 text[WHEN_TEXT];
-
-	jw_str(w, key, when_format(text, val));
+	if (to == NULL)
+		return;
+	memcpy(to, val ? "true" : "fals", 4);
+	to[len - 1] = 'e';
+	end(w, to + len);
 }
 
 const char *

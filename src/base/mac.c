@@ -6,6 +6,25 @@
 #define LOWER	"0123456789abcdef"
 #define UPPER	"0123456789ABCDEF"
 
+/* Twelve digits and no more, as Graph writes it. */
+static bool
+scan_bare(const char *s, uint8_t mac[MAC_LEN])
+{
+	uint8_t	 out[MAC_LEN];
+	size_t	 i;
+	int	 high, low;
+
+	for (i = 0; i < MAC_LEN; i++) {
+		if ((high = hex_value(s[2 * i])) < 0 || (low = hex_value(s[2 * i + 1])) < 0)
+			return false;
+		out[i] = (uint8_t)((unsigned)high << 4 | (unsigned)low);
+	}
+	if (hex_value(s[2 * MAC_LEN]) >= 0)
+		return false;
+	memcpy(mac, out, MAC_LEN);
+	return true;
+}
+
 size_t
 mac_scan(const char *s, uint8_t mac[MAC_LEN])
 {
@@ -14,6 +33,8 @@ mac_scan(const char *s, uint8_t mac[MAC_LEN])
 	char	 sep = '\0';
 	int	 v;
 
+	if (scan_bare(s, mac))
+		return 2 * MAC_LEN;
 	while (digits < 2 * MAC_LEN) {
 		if ((v = hex_value(s[i])) >= 0) {
 			out[digits / 2] = (uint8_t)(out[digits / 2] << 4 | v);
@@ -68,15 +89,19 @@ mac_format(char out[MAC_TEXT], const uint8_t mac[MAC_LEN], enum mac_form form)
 		[MAC_DOTTED] = { LOWER, 2, '.' },
 	};
 	const char		*hex = forms[form].hex;
-	size_t			 i, o = 0;
+	char			*to = out;
+	size_t			 i, left = forms[form].group;
 
 	for (i = 0; i < MAC_LEN; i++) {
-		if (i > 0 && forms[form].group > 0 && i % forms[form].group == 0)
-			out[o++] = forms[form].sep;
-		out[o++] = hex[mac[i] >> 4];
-		out[o++] = hex[mac[i] & 15];
+		*to++ = hex[mac[i] >> 4];
+		*to++ = hex[mac[i] & 15];
+		if (--left == 0) {
+			*to++ = forms[form].sep;
+			left = forms[form].group;
+		}
 	}
-	out[o] = '\0';
+	/* In place of the last separator. */
+	to[forms[form].group > 0 ? -1 : 0] = '\0';
 	return out;
 }
 

@@ -64,9 +64,9 @@ scan_odd8(uint64_t w)
 }
 #endif
 
-/* The first byte from p on that is not plain; end when all are. */
+/* The same as scan_plain(), for what is long. */
 static inline const char *
-scan_plain(const char *p, const char *end)
+scan_plain_on(const char *p, const char *end)
 {
 #ifdef SCAN_EIGHT
 	const char	*from = p;
@@ -97,6 +97,20 @@ scan_plain(const char *p, const char *end)
 	return p;
 }
 
+/* The first byte from p on that is not plain; end when all are. */
+static inline __attribute__((always_inline)) const char *
+scan_plain(const char *p, const char *end)
+{
+#ifdef __SSE2__
+	unsigned	 odd;
+
+	/* Most words are short. */
+	if (end - p >= 16 && (odd = scan_odd16(p)) != 0)
+		return p + __builtin_ctz(odd);
+#endif
+	return scan_plain_on(p, end);
+}
+
 static inline bool
 scan_eat(struct scan *c, char wanted)
 {
@@ -106,11 +120,62 @@ scan_eat(struct scan *c, char wanted)
 	return true;
 }
 
+/* Most often it is none, which one look tells. */
+static inline bool
+scan_is_blank(char c)
+{
+	return (unsigned char)c <= ' ' && (c == ' ' || c == '\n' || c == '\t' || c == '\r');
+}
+
 static inline void
 scan_blanks(struct scan *c)
 {
-	while (c->p < c->end && (*c->p == ' ' || *c->p == '\n' || *c->p == '\t' || *c->p == '\r'))
+	while (c->p < c->end && scan_is_blank(*c->p))
 		c->p++;
+}
+
+/* Whether the n bytes of two words are the same, n from 4 on: names are shorter than the
+ * way into memcmp(). */
+static inline bool
+scan_same(const char *a, const char *b, size_t n)
+{
+	uint64_t	 x, y, differ = 0;
+	uint32_t	 v, w;
+	size_t		 i;
+
+	if (n < 8) {
+		memcpy(&v, a, 4);
+		memcpy(&w, b, 4);
+		differ = v ^ w;
+		memcpy(&v, a + n - 4, 4);
+		memcpy(&w, b + n - 4, 4);
+		return (differ | (v ^ w)) == 0;
+	}
+	for (i = 0; i + 8 < n; i += 8) {
+		memcpy(&x, a + i, 8);
+		memcpy(&y, b + i, 8);
+		differ |= x ^ y;
+	}
+	memcpy(&x, a + n - 8, 8);
+	memcpy(&y, b + n - 8, 8);
+	return (differ | (x ^ y)) == 0;
+}
+
+/* Copies a word, for the same reason. */
+static inline void
+scan_copy(char *to, const char *s, size_t n)
+{
+	if (n > 16)
+		memcpy(to, s, n);
+	else if (n >= 8) {
+		memcpy(to, s, 8);
+		memcpy(to + n - 8, s + n - 8, 8);
+	} else if (n >= 4) {
+		memcpy(to, s, 4);
+		memcpy(to + n - 4, s + n - 4, 4);
+	} else
+		while (n-- > 0)
+			*to++ = *s++;
 }
 
 /* A string of plain bytes. */

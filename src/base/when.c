@@ -23,21 +23,28 @@ days(int64_t y, int m, int d)
 	return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
 }
 
-/* n digits at *s as a number, moving *s on; -1 when they are not all digits. */
-static int
-digits(const char **s, int n)
+/* Two digits at *s as a number, moving *s on; -1 when they are none. */
+static inline int
+two(const char **s)
 {
-	int	 v = 0;
+	const char	*p = *s;
 
-	while (n-- > 0) {
-		if (!isdigit((unsigned char)**s))
-			return -1;
-		v = v * 10 + *(*s)++ - '0';
-	}
-	return v;
+	if (p[0] < '0' || p[0] > '9' || p[1] < '0' || p[1] > '9')
+		return -1;
+	*s = p + 2;
+	return (p[0] - '0') * 10 + p[1] - '0';
 }
 
-static bool
+/* The same for a year. */
+static inline int
+four(const char **s)
+{
+	int	 high = two(s), low = high < 0 ? -1 : two(s);
+
+	return low < 0 ? -1 : high * 100 + low;
+}
+
+static inline bool
 expect(const char **s, char c)
 {
 	if (**s != c)
@@ -68,8 +75,8 @@ offset(const char **s, int *out)
 	if (**s != '+' && **s != '-')
 		return false;
 	sign = *(*s)++ == '-' ? -1 : 1;
-	if ((h = digits(s, 2)) < 0 || h > 23 || !expect(s, ':') ||
-	    (m = digits(s, 2)) < 0 || m > 59)
+	if ((h = two(s)) < 0 || h > 23 || !expect(s, ':') ||
+	    (m = two(s)) < 0 || m > 59)
 		return false;
 	*out = sign * (h * 3600 + m * 60);
 	return true;
@@ -81,19 +88,19 @@ parse(const char *s, int64_t *out)
 {
 	int	 y, mo, d, h, mi, sec, off, n;
 
-	if ((y = digits(&s, 4)) < 0 || !expect(&s, '-') ||
-	    (mo = digits(&s, 2)) < 1 || mo > 12 || !expect(&s, '-') ||
-	    (d = digits(&s, 2)) < 1 || d > month_days(y, mo))
+	if ((y = four(&s)) < 0 || !expect(&s, '-') ||
+	    (mo = two(&s)) < 1 || mo > 12 || !expect(&s, '-') ||
+	    (d = two(&s)) < 1 || d > month_days(y, mo))
 		return NULL;
 	if (*s != 'T' && *s != 't' && *s != ' ')
 		return NULL;
 	s++;
-	if ((h = digits(&s, 2)) < 0 || h > 23 || !expect(&s, ':') ||
-	    (mi = digits(&s, 2)) < 0 || mi > 59 || !expect(&s, ':') ||
-	    (sec = digits(&s, 2)) < 0 || sec > 60)
+	if ((h = two(&s)) < 0 || h > 23 || !expect(&s, ':') ||
+	    (mi = two(&s)) < 0 || mi > 59 || !expect(&s, ':') ||
+	    (sec = two(&s)) < 0 || sec > 60)
 		return NULL;
 	if (*s == '.') {
-		for (s++, n = 0; isdigit((unsigned char)*s); s++)
+		for (s++, n = 0; *s >= '0' && *s <= '9'; s++)
 			n++;
 		if (n == 0 || n > 9)
 			return NULL;
@@ -131,11 +138,16 @@ when_scan(const char *s, size_t len, int64_t *out)
 	return true;
 }
 
-static char *
+static inline char *
 two_digits(char *out, uint32_t v, char end)
 {
-	out[0] = (char)('0' + v / 10);
-	out[1] = (char)('0' + v % 10);
+	static const char	 pairs[] =
+	    "00010203040506070809101112131415161718192021222324"
+	    "25262728293031323334353637383940414243444546474849"
+	    "50515253545556575859606162636465666768697071727374"
+	    "75767778798081828384858687888990919293949596979899";
+
+	memcpy(out, pairs + 2 * v, 2);
 	out[2] = end;
 	return out + 3;
 }

@@ -214,41 +214,27 @@ device_fold_serial(char *dst, size_t size, const char *serial)
 }
 
 static void
-mac_member(struct jsonw *w, const char *key, bool has, const uint8_t mac[MAC_LEN])
-{
-	char	 text[MAC_TEXT];
-
-	if (has)
-		jw_str(w, key, mac_format(text, mac, MAC_COLON));
-}
-
-static void
-guid_member(struct jsonw *w, const char *key, bool has, const struct guid *g)
-{
-	char	 text[GUID_TEXT];
-
-	if (has)
-		jw_str(w, key, guid_format(text, g));
-}
-
-static void
 device_write(struct jsonw *w, const struct device *d, enum source source)
 {
 	jw_object(w, "device");
-	guid_member(w, "id", d->has_id, &d->id);
-	guid_member(w, "entra_id", d->has_entra_id, &d->entra_id);
-	jw_opt(w, "name", d->name);
-	jw_opt(w, "serial", d->serial);
-	mac_member(w, "wifi_mac", d->has_wifi_mac, d->wifi_mac);
-	mac_member(w, "ethernet_mac", d->has_ethernet_mac, d->ethernet_mac);
-	jw_opt(w, "os", d->os);
-	jw_opt(w, "os_version", d->os_version);
-	jw_opt(w, "owner", d->owner);
-	jw_opt(w, "user", d->user);
-	jw_opt(w, "model", d->model);
-	jw_opt(w, "manufacturer", d->manufacturer);
-	jw_opt(w, "management_state", d->management_state);
-	jw_opt(w, "jailbroken", d->jailbroken);
+	if (d->has_id)
+		jw_guid(w, "id", &d->id);
+	if (d->has_entra_id)
+		jw_guid(w, "entra_id", &d->entra_id);
+	jw_text(w, "name", d->name);
+	jw_text(w, "serial", d->serial);
+	if (d->has_wifi_mac)
+		jw_mac(w, "wifi_mac", d->wifi_mac);
+	if (d->has_ethernet_mac)
+		jw_mac(w, "ethernet_mac", d->ethernet_mac);
+	jw_text(w, "os", d->os);
+	jw_text(w, "os_version", d->os_version);
+	jw_text(w, "owner", d->owner);
+	jw_text(w, "user", d->user);
+	jw_text(w, "model", d->model);
+	jw_text(w, "manufacturer", d->manufacturer);
+	jw_text(w, "management_state", d->management_state);
+	jw_text(w, "jailbroken", d->jailbroken);
 	/* NAC 2.0 does not say. */
 	if (source != SOURCE_NAC2)
 		jw_bool(w, "encrypted", d->encrypted);
@@ -266,7 +252,12 @@ device_write(struct jsonw *w, const struct device *d, enum source source)
 void
 answer_write(struct jsonw *w, const struct answer *a, int64_t now)
 {
-	char	 text[GUID_TEXT];
+	answer_write_of(w, a, a->has_device ? &a->device : NULL, now);
+}
+
+void
+answer_write_of(struct jsonw *w, const struct answer *a, const struct device *d, int64_t now)
+{
 	size_t	 i;
 
 	jw_object(w, "compliance");
@@ -275,7 +266,7 @@ answer_write(struct jsonw *w, const struct answer *a, int64_t now)
 	jw_str(w, "matched_by", match_name(a->matched_by));
 	jw_opt(w, "id_space", id_space_name(a->id_space));
 	jw_opt(w, "source", source_name(a->source));
-	jw_opt(w, "tenant", a->tenant);
+	jw_text(w, "tenant", a->tenant);
 	if (a->checked != 0) {
 		jw_time(w, "checked", a->checked);
 		/* A clock that was set back must not make an answer look new. */
@@ -297,10 +288,10 @@ answer_write(struct jsonw *w, const struct answer *a, int64_t now)
 	if (a->ncandidate > 0) {
 		jw_array(w, "candidates");
 		for (i = 0; i < a->ncandidate; i++)
-			jw_str(w, NULL, guid_format(text, &a->candidate[i]));
+			jw_guid(w, NULL, &a->candidate[i]);
 		jw_end_array(w);
 	}
-	if (a->has_device)
-		device_write(w, &a->device, a->source);
+	if (d != NULL)
+		device_write(w, d, a->source);
 	jw_end_object(w);
 }

@@ -152,4 +152,8 @@ bool	 device_fold_serial(char *dst, size_t size, const char *serial);
  * left out when that is 0. */
 void	 answer_write(struct jsonw *w, const struct answer *a, int64_t now);
 
+/* The same with a device that is elsewhere; NULL: none. */
+void	 answer_write_of(struct jsonw *w, const struct answer *a, const struct device *d,
+	    int64_t now);
+
 #endif

@@ -454,14 +454,13 @@ write_sans(struct jsonw *w, const char *key, const char (*list)[IDENTITY_TEXT], 
 static void
 write_lists(struct jsonw *w, const struct identity *id)
 {
-	char	 text[GUID_TEXT];
 	size_t	 i;
 
 	if (id->nguid > 0) {
 		jw_array(w, "guid");
 		for (i = 0; i < id->nguid; i++) {
 			jw_object(w, NULL);
-			jw_str(w, "value", guid_format(text, &id->guid[i].guid));
+			jw_guid(w, "value", &id->guid[i].guid);
 			jw_str(w, "found", found_name(id->guid[i].found));
 			jw_opt(w, "form", id->guid[i].form);
 			jw_end_object(w);
@@ -483,11 +482,9 @@ write_lists(struct jsonw *w, const struct identity *id)
 void
 identity_write_fields(struct jsonw *w, const struct identity *id)
 {
-	char	 text[MAC_TEXT];
-
 	write_lists(w, id);
 	if (id->has_mac) {
-		jw_str(w, "mac", mac_format(text, id->mac, MAC_COLON));
+		jw_mac(w, "mac", id->mac);
 		jw_bool(w, "mac_random", mac_is_random(id->mac));
 	}
 	jw_opt(w, "device_serial", id->device_serial);

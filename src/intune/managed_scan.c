@@ -11,7 +11,7 @@
 enum kind { KIND_GUID, KIND_TEXT, KIND_MAC, KIND_TIME, KIND_STATE, KIND_BOOL };
 
 struct property {
-	const char	*name;
+	const char	*name;		/* in quotes and with its colon */
 	size_t		 len;
 	enum kind	 kind;
 	size_t		 at, size;	/* in struct managed; of a text */
@@ -19,7 +19,7 @@ struct property {
 };
 
 #define AT(f)		offsetof(struct managed, f)
-#define NAMED(n, k)	n, sizeof(n) - 1, k
+#define NAMED(n, k)	"\"" n "\":", sizeof(n) + 2, k
 #define TEXT(n, f)	{ NAMED(n, KIND_TEXT), AT(device.f), sizeof(((struct device *)0)->f), 0 }
 #define HAS(n, k, f)	{ NAMED(n, k), AT(device.f), 0, AT(device.has_##f) }
 #define TIME(n, f)	{ NAMED(n, KIND_TIME), AT(device.f), 0, 0 }
@@ -40,11 +40,12 @@ static const struct property	 properties[] = {
 };
 #define PROPERTIES	(sizeof(properties) / sizeof(properties[0]))
 
-_Static_assert(PROPERTIES <= MANAGED_GUESSES, "one guess for each property");
+_Static_assert(PROPERTIES < MANAGED_GUESSES, "one guess for each property and one behind");
 
-/* One device on its way in. */
+/* One device on its way in.  Where it is in the text stays out of here, and in a
+ * register: each of those below takes it, and gives the place behind or NULL. */
 struct reader {
-	struct scan		 c;
+	const char		*end;
 	struct managed_guess	*guess;
 	struct managed		*out;
 	unsigned long		 seen;		/* which properties, a bit for each, */
@@ -52,80 +53,92 @@ struct reader {
 	size_t			 n, others;
 };
 
-/* Which property begins here, at its name's quote: most often the one that stood at
- * this place in the device before. */
-static const struct property *
-guessed(struct reader *r)
+static inline const char *
+blanks(const struct reader *r, const char *p)
 {
-	const struct property	*p = &properties[r->guess->property[r->n]];
-	struct scan		*c = &r->c;
-
-	if ((size_t)(c->end - c->p) < p->len + 2 || c->p[0] != '"' || c->p[p->len + 1] != '"' ||
-	    memcmp(c->p + 1, p->name, p->len) != 0)
-		return NULL;
-	c->p += p->len + 2;
+	while (p < r->end && scan_is_blank(*p))
+		p++;
 	return p;
 }
 
-static const struct property *
+/* A property by its name, in quotes: most often the one that stood at this place in the
+ * device before.  Which one, or PROPERTIES. */
+static inline size_t
+guessed(const struct reader *r, const char *p)
+{
+	size_t			 i = r->guess->property[r->n];
+	const struct property	*t = &properties[i];
+
+	return (size_t)(r->end - p) >= t->len && scan_same(p, t->name, t->len) ? i : PROPERTIES;
+}
+
+static size_t
 find(const struct str *name)
 {
 	size_t	 i;
 
 	for (i = 0; i < PROPERTIES; i++)
-		if (name->len == properties[i].len &&
-		    memcmp(name->s, properties[i].name, name->len) == 0)
-			return &properties[i];
-	return NULL;
+		if (name->len + 3 == properties[i].len &&
+		    memcmp(name->s, properties[i].name + 1, name->len) == 0)
+			break;
+	return i;
 }
 
 /* Text as it is in the string; UTF-8, but no escapes. */
-static bool
-text(struct scan *c, struct str *out)
+static inline __attribute__((always_inline)) const char *
+text(const struct reader *r, const char *p, struct str *out)
 {
-	const char	*p;
+	const char	*end = r->end;
 	size_t		 n;
 
-	if (!scan_eat(c, '"'))
-		return false;
-	p = scan_plain(c->p, c->end);
-	while (p < c->end && (*p & 0x80) != 0) {
-		n = text_utf8_len((const unsigned char *)p, (size_t)(c->end - p));
+	if (p == end || *p != '"')
+		return NULL;
+	out->s = p + 1;
+	p = scan_plain(p + 1, end);
+	while (p < end && (*p & 0x80) != 0) {
+		n = text_utf8_len((const unsigned char *)p, (size_t)(end - p));
 		if (n == 0)
-			return false;
-		p = scan_plain(p + n, c->end);
+			return NULL;
+		p = scan_plain(p + n, end);
 	}
-	if (p == c->end || *p != '"')
-		return false;
-	out->s = c->p;
-	out->len = (size_t)(p - c->p);
-	c->p = p + 1;
-	return true;
+	if (p == end || *p != '"')
+		return NULL;
+	out->len = (size_t)(p - out->s);
+	return p + 1;
+}
+
+static inline const char *
+literal(const struct reader *r, const char *p, const char *word)
+{
+	struct scan	 c = { p, r->end, 0 };
+
+	return scan_literal(&c, word) ? c.p : NULL;
 }
 
 /* A value that nobody wants.  One that goes deeper is the library's to see through. */
-static bool
-pass_over(struct scan *c)
+static const char *
+pass_over(const struct reader *r, const char *p)
 {
+	struct scan	 c = { p, r->end, 0 };
 	struct str	 s;
 
-	if (c->p == c->end)
-		return false;
-	switch (*c->p) {
+	if (p == r->end)
+		return NULL;
+	switch (*p) {
 	case '"':
-		return text(c, &s);
+		return text(r, p, &s);
 	case 't':
-		return scan_literal(c, "true");
+		return literal(r, p, "true");
 	case 'f':
-		return scan_literal(c, "false");
+		return literal(r, p, "false");
 	case 'n':
-		return scan_literal(c, "null");
+		return literal(r, p, "null");
 	case '[':
-		return scan_literal(c, "[]");
+		return literal(r, p, "[]");
 	case '{':
-		return scan_literal(c, "{}");
+		return literal(r, p, "{}");
 	default:
-		return scan_number(c);
+		return scan_number(&c) ? c.p : NULL;
 	}
 }
 
@@ -161,102 +174,136 @@ take_state(const struct str *s, enum compliance *out)
 	return false;
 }
 
-/* The value of a property of ours into its place.  False for whatever managed_parse()
- * would not take, leaves out or has a word for. */
-static bool
-value(struct reader *r, const struct property *p)
+/* The text of a property into its place. */
+static inline bool
+take(struct reader *r, const struct property *t, const struct str *s)
 {
-	char		*base = (char *)r->out + p->at;
-	bool		*has = (bool *)(void *)((char *)r->out + p->has);
-	struct str	 s;
+	char	*base = (char *)r->out + t->at;
+	bool	*has = (bool *)(void *)((char *)r->out + t->has);
 
-	if (r->c.p < r->c.end && *r->c.p == 'n')
-		return scan_literal(&r->c, "null");
-	if (p->kind == KIND_BOOL) {
-		*(bool *)(void *)base = r->c.p < r->c.end && *r->c.p == 't';
-		return scan_literal(&r->c, *(bool *)(void *)base ? "true" : "false");
-	}
-	if (!text(&r->c, &s))
-		return false;
-	if (s.len == 0)
-		return true;
-	switch (p->kind) {
+	switch (t->kind) {
 	case KIND_TEXT:
-		if (s.len >= p->size)
+		if (s->len >= t->size)
 			return false;
-		memcpy(base, s.s, s.len);
+		scan_copy(base, s->s, s->len);
 		return true;
 	case KIND_GUID:
-		return take_guid(&s, (struct guid *)(void *)base, has);
+		return take_guid(s, (struct guid *)(void *)base, has);
 	case KIND_MAC:
-		if (mac_scan(s.s, (uint8_t *)base) != s.len)
+		if (mac_scan(s->s, (uint8_t *)base) != s->len)
 			return false;
 		*has = mac_is_station((const uint8_t *)base);
 		return true;
 	case KIND_TIME:
-		return when_scan(s.s, s.len, (int64_t *)(void *)base);
+		return when_scan(s->s, s->len, (int64_t *)(void *)base);
 	default:
-		return take_state(&s, (enum compliance *)(void *)base);
+		return take_state(s, (enum compliance *)(void *)base);
 	}
 }
 
-/* Two names that are or may be the same are jansson's to refuse. */
-static bool
-member(struct reader *r)
+/* The value of a property of ours.  NULL for whatever managed_parse() would not take,
+ * leaves out or has a word for. */
+static inline const char *
+value(struct reader *r, const struct property *t, const char *p)
 {
-	const struct property	*p;
-	struct str		 name;
-	unsigned long		 bit;
-	size_t			 i;
+	struct str	 s;
+	bool		 yes;
 
-	if ((p = guessed(r)) == NULL) {
-		if (!scan_string(&r->c, &name))
-			return false;
-		p = find(&name);
+	if (p == r->end)
+		return NULL;
+	if (*p == 'n')
+		return literal(r, p, "null");
+	if (t->kind == KIND_BOOL) {
+		yes = *p == 't';
+		*(bool *)(void *)((char *)r->out + t->at) = yes;
+		return literal(r, p, yes ? "true" : "false");
 	}
-	scan_blanks(&r->c);
-	if (!scan_eat(&r->c, ':'))
-		return false;
-	scan_blanks(&r->c);
-	if (p != NULL) {
-		bit = 1UL << (p - properties);
-		if ((r->seen & bit) != 0)
-			return false;
-		r->seen |= bit;
-		r->guess->property[r->n] = (unsigned char)(p - properties);
-		r->n += r->n < MANAGED_GUESSES - 1;
-		return value(r, p);
-	}
+	if ((p = text(r, p, &s)) == NULL || (s.len > 0 && !take(r, t, &s)))
+		return NULL;
+	return p;
+}
+
+/* The value of the property with that number, which may come once. */
+static inline const char *
+known(struct reader *r, size_t i, const char *p)
+{
+	unsigned long	 bit = 1UL << i;
+
+	if ((r->seen & bit) != 0)
+		return NULL;
+	r->seen |= bit;
+	/* PROPERTIES at most, for none comes twice. */
+	r->n++;
+	return value(r, &properties[i], p);
+}
+
+/* A member that is none of ours, behind its name.  Two names that are or may be the
+ * same are jansson's to refuse. */
+static const char *
+other(struct reader *r, const struct str *name, const char *p)
+{
+	size_t	 i;
+
 	for (i = 0; i < r->others; i++)
-		if (name.len == r->other[i].len &&
-		    memcmp(name.s, r->other[i].s, name.len) == 0)
-			return false;
+		if (name->len == r->other[i].len &&
+		    memcmp(name->s, r->other[i].s, name->len) == 0)
+			return NULL;
 	if (r->others == OTHERS)
-		return false;
-	r->other[r->others++] = name;
-	return pass_over(&r->c);
+		return NULL;
+	r->other[r->others++] = *name;
+	return pass_over(r, p);
+}
+
+/* A member whose name is not where it was, or not written as we would. */
+static const char *
+unexpected(struct reader *r, const char *p)
+{
+	struct scan	 c = { blanks(r, p), r->end, 0 };
+	struct str	 name;
+	size_t		 i;
+
+	if (!scan_string(&c, &name))
+		return NULL;
+	scan_blanks(&c);
+	if (!scan_eat(&c, ':'))
+		return NULL;
+	p = blanks(r, c.p);
+	if ((i = find(&name)) == PROPERTIES)
+		return other(r, &name, p);
+	r->guess->property[r->n] = (unsigned char)i;
+	return known(r, i, p);
+}
+
+static inline const char *
+member(struct reader *r, const char *p)
+{
+	size_t	 i = guessed(r, p);
+
+	if (i == PROPERTIES)
+		return unexpected(r, p);
+	return known(r, i, blanks(r, p + properties[i].len));
 }
 
 size_t
 managed_scan(const char *json, size_t len, struct managed_guess *guess, struct managed *out)
 {
 	struct reader	 r;
+	const char	*p = json;
 
-	r.c = (struct scan){ json, json + len, 0 };
+	r.end = json + len;
 	r.guess = guess;
 	r.out = out;
 	r.seen = 0;
 	r.n = r.others = 0;
 	memset(out, 0, sizeof(*out));
-	if (!scan_eat(&r.c, '{'))
+	if (len == 0 || *p != '{')
 		return 0;
 	do {
-		scan_blanks(&r.c);
-		if (!member(&r))
+		if ((p = member(&r, p + 1)) == NULL)
 			return 0;
-		scan_blanks(&r.c);
-	} while (scan_eat(&r.c, ','));
-	if (!scan_eat(&r.c, '}') || !out->device.has_id || out->state == COMPLIANCE_PENDING)
+		p = blanks(&r, p);
+	} while (p < r.end && *p == ',');
+	if (p == r.end || *p != '}' || !out->device.has_id || out->state == COMPLIANCE_PENDING)
 		return 0;
-	return (size_t)(r.c.p - json);
+	return (size_t)(p + 1 - json);
 }

@@ -12,10 +12,10 @@
 #include "base/text.h"
 #include "intune/page.h"
 
-static size_t
+static inline size_t
 blanks(const char *s, size_t at, size_t len)
 {
-	while (at < len && (s[at] == ' ' || s[at] == '\t' || s[at] == '\n' || s[at] == '\r'))
+	while (at < len && scan_is_blank(s[at]))
 		at++;
 	return at;
 }
@@ -148,10 +148,10 @@ skip_string(const char *s, size_t at, size_t len)
 	return len;
 }
 
-/* Finds the array of the outermost "value": *from behind its bracket, *to at the
- * closing one.  False when there is none. */
+/* Finds the array of the outermost "value": *from behind its bracket.  False when
+ * there is none. */
 static bool
-find_items(const char *s, size_t len, size_t *from, size_t *to)
+find_items(const char *s, size_t len, size_t *from)
 {
 	size_t	 at = blanks(s, 0, len), key, n, i;
 
@@ -173,14 +173,35 @@ find_items(const char *s, size_t len, size_t *from, size_t *to)
 		if (n != 6 || memcmp(s + key, "value\"", 6) != 0 || i == len || s[i] != ':')
 			continue;
 		i = blanks(s, i + 1, len);
-		if (i == len || s[i] != '[')
-			return false;
 		*from = i + 1;
-		at = skip_nested(s, i, len);
-		*to = at - 1;
-		return s[*to] == ']' && *to >= *from;
+		return i < len && s[i] == '[';
 	}
 	return false;
+}
+
+/* Where the items end, by their brackets. */
+static bool
+find_end(struct page *p)
+{
+	p->end = skip_nested(p->text, p->from - 1, p->len) - 1;
+	return p->text[p->end] == ']' && p->end >= p->from;
+}
+
+/* Where they end if nothing stands behind them, as Graph has it: at the last bracket. */
+static bool
+guess_end(struct page *p)
+{
+	static const char	 wanted[] = "}]";
+	size_t			 at = p->len, i;
+
+	for (i = 0; i < 2; i++) {
+		while (at > p->from && scan_is_blank(p->text[at - 1]))
+			at--;
+		if (at == p->from || p->text[--at] != wanted[i])
+			return false;
+	}
+	p->end = at;
+	return true;
 }
 
 static bool
@@ -248,20 +269,38 @@ parse_head(const struct page *p, json_error_t *je)
 	char	*text;
 	json_t	*o;
 
-	if ((text = malloc(p->at + tail + 1)) == NULL)
+	if ((text = malloc(p->from + tail + 1)) == NULL)
 		err(EX_OSERR, NULL);
-	memcpy(text, p->text, p->at);
-	memcpy(text + p->at, p->text + p->end, tail);
-	o = json_loadb(text, p->at + tail, JSON_REJECT_DUPLICATES, je);
+	memcpy(text, p->text, p->from);
+	memcpy(text + p->from, p->text + p->end, tail);
+	o = json_loadb(text, p->from + tail, JSON_REJECT_DUPLICATES, je);
 	free(text);
 	return o;
+}
+
+static bool
+read_head(struct page *p)
+{
+	const json_t	*link;
+	json_error_t	 je = { .text = "" };
+
+	json_decref(p->head);
+	if ((p->head = parse_head(p, &je)) == NULL)
+		return bad(p, je.text);
+	link = json_object_get(p->head, "@odata.nextLink");
+	p->next = json_string_value(link);
+	if (!json_is_object(p->head) || json_is_object(json_object_get(p->head, "error")) ||
+	    !json_is_array(json_object_get(p->head, "value")) || p->from == p->len)
+		return bad(p, "is no list");
+	if (link != NULL && !json_is_null(link) && !json_is_string(link))
+		return bad(p, "has a nextLink that is no string");
+	return true;
 }
 
 bool
 page_open(struct page *p, char *text, size_t len)
 {
-	const json_t	*link;
-	json_error_t	 je = { .text = "" };
+	bool	 list;
 
 	memset(p, 0, sizeof(*p));
 	p->text = text;
@@ -269,19 +308,18 @@ page_open(struct page *p, char *text, size_t len)
 	p->first = true;
 	if (text == NULL)
 		return bad(p, "is empty");
+	list = find_items(text, len, &p->from);
+	p->at = p->from;
+	/* With a link in front nothing that matters is expected behind; next() sees
+	 * when the guess was wrong. */
+	if (list && guess_end(p) && read_head(p) && p->next != NULL) {
+		p->guessed = true;
+		return true;
+	}
 	/* Without items this is the whole: an error object, or no JSON at all. */
-	if (!find_items(text, len, &p->at, &p->end))
-		p->at = p->end = len;
-	if ((p->head = parse_head(p, &je)) == NULL)
-		return bad(p, je.text);
-	link = json_object_get(p->head, "@odata.nextLink");
-	p->next = json_string_value(link);
-	if (!json_is_object(p->head) || json_is_object(json_object_get(p->head, "error")) ||
-	    !json_is_array(json_object_get(p->head, "value")) || p->at == len)
-		return bad(p, "is no list");
-	if (link != NULL && !json_is_null(link) && !json_is_string(link))
-		return bad(p, "has a nextLink that is no string");
-	return true;
+	if (!list || !find_end(p))
+		p->from = p->at = p->end = len;
+	return read_head(p);
 }
 
 void
@@ -297,6 +335,12 @@ static enum page_end
 next(struct page *p)
 {
 	p->at = blanks(p->text, p->at, p->end);
+	if (p->guessed && p->at < p->end && p->text[p->at] == ']') {
+		p->guessed = false;
+		p->end = p->at;
+		if (!read_head(p))
+			return PAGE_BAD;
+	}
 	if (p->at == p->end)
 		return PAGE_LAST;
 	if (!p->first) {

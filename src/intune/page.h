@@ -19,8 +19,10 @@ struct page {
 	size_t		 len;
 	json_t		*head;		/* everything but the items, "value" being [] */
 	const char	*next;		/* @odata.nextLink in head, NULL on the last one */
+	size_t		 from;		/* behind the bracket of "value" */
 	size_t		 at, end;	/* where the next item may begin; the bracket behind them */
 	bool		 first;
+	bool		 guessed;	/* end is the last bracket, by which nobody has come yet */
 	struct managed_guess guess;
 	char		 why[128];	/* of the last failure */
 };
@@ -31,7 +33,9 @@ enum page_end { PAGE_ITEM, PAGE_ODD, PAGE_LAST, PAGE_BAD };
  * Takes over text, which page_close() frees also after a failure.  Returns true
  * when it is the page of a list as far as can be seen without the items: one JSON
  * object (RFC 8259, no name twice), "value" an array of objects, the link a string
- * or nothing, no error object.  Else false with why.
+ * or nothing, no error object.  Else false with why.  Where the link stands in front
+ * of "value" and no other member behind it, what is wrong at its end is told by
+ * the items' PAGE_BAD only.
  */
 bool	 page_open(struct page *page, char *text, size_t len);
 void	 page_close(struct page *page);

@@ -461,17 +461,23 @@ by_mac(struct query *q, const struct identity *id, const struct device *was,
 }
 
 static void
-take(struct answer *a, const struct managed *m, const char *where)
+take_state(struct answer *a, const struct managed *m, const char *where)
 {
 	char	 text[GUID_TEXT];
 
 	a->state = m->state;
-	a->has_device = true;
-	a->device = m->device;
-	a->checked = when_now();
 	if (m->odd_state[0] != '\0')
 		warnx("%s: %s: Graph says complianceState \"%s\", which is new: taken as "
 		    "error", where, guid_format(text, &m->device.id), m->odd_state);
+}
+
+static void
+take(struct answer *a, const struct managed *m, const char *where)
+{
+	a->has_device = true;
+	a->device = m->device;
+	a->checked = when_now();
+	take_state(a, m, where);
 }
 
 /* One device is the answer; of several only --newest can choose, and not between
@@ -612,11 +618,12 @@ void
 query_listed(const struct query *q, const struct managed *m, int64_t now, struct answer *out)
 {
 	/* Not all of it, for this is done a hundred thousand times. */
+	out->has_device = false;
 	out->matched_by = MATCH_NONE;
 	out->id_space = ID_SPACE_NONE;
 	out->nasked = out->ncandidate = 0;
 	text_copy(out->tenant, sizeof(out->tenant), q->tenant != NULL ? q->tenant : "");
 	out->source = SOURCE_GRAPH;
-	take(out, m, "--all");
 	out->checked = now;
+	take_state(out, m, "--all");
 }

@@ -57,7 +57,8 @@ bool	 query_source_parse(const char *text, enum query_source *out);
 void	 query_noncompliant(const struct query *q, const struct nac2_device *d, int64_t now,
 	    struct answer *out);
 
-/* The answer that a device's own record gives, unasked: --all. */
+/* The answer that a device's own record gives, unasked: --all.  The device stays
+ * where it is. */
 void	 query_listed(const struct query *q, const struct managed *m, int64_t now,
 	    struct answer *out);
 

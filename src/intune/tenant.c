@@ -169,7 +169,7 @@ make_record(struct run *r, const struct managed *m)
 	query_listed(r->t->q, m, now, &answer);
 	jw_init(&w, r->out + r->used, OUT_SIZE - r->used);
 	jw_object(&w, NULL);
-	answer_write(&w, &answer, now);
+	answer_write_of(&w, &answer, &m->device, now);
 	jw_end_object(&w);
 	if (jw_done(&w) == NULL)
 		errx(EX_SOFTWARE, "cannot write a record: it is too large");
@@ -293,39 +293,31 @@ complete_page(struct run *r)
 	free(r->with_entra);
 }
 
-/* The devices of a page.  False when there is no going on. */
-static bool
+/* The devices of a page: PAGE_LAST after all of them, PAGE_BAD, or PAGE_ITEM when there
+ * is no going on. */
+static enum page_end
 take_page(struct run *r, struct page *page)
 {
 	struct managed	 m;
 	enum page_end	 end;
-	bool		 good = true;
 
-	while (good && (end = page_device(page, &m)) != PAGE_LAST) {
-		if (end == PAGE_BAD) {
-			graph_fail(r->t->q->graph, EX_TEMPFAIL, "%s: a page %s",
-			    graph_host(r->t->q->graph), page->why);
-			return false;
-		}
-		if (end == PAGE_ITEM) {
-			good = take_device(r, &m);
-			continue;
-		}
-		progress_clear(&r->progress);
-		warnx("--all: %s: left out", page->why);
-		r->left_out++;
+	while ((end = page_device(page, &m)) == PAGE_ITEM || end == PAGE_ODD) {
+		if (end == PAGE_ODD) {
+			progress_clear(&r->progress);
+			warnx("--all: %s: left out", page->why);
+			r->left_out++;
+		} else if (!take_device(r, &m))
+			break;
 	}
-	if (!good)
-		graph_fail(r->t->q->graph, EX_IOERR, "the list is cut short");
-	return good;
+	return end;
 }
 
 static bool
 on_page(struct page *page, void *arg)
 {
 	struct run	*r = arg;
+	enum page_end	 end;
 	size_t		 i;
-	bool		 good;
 
 	/* Seen as the number in the page, by OData the number in the list: at the end
 	 * there must be no fewer than any page has said. */
@@ -335,17 +327,20 @@ on_page(struct page *page, void *arg)
 	r->n = 0;
 	/* What follows can be fetched meanwhile: nobody else has a hand in this. */
 	crew_leave();
-	good = take_page(r, page);
+	end = take_page(r, page);
 	crew_enter();
-	if (!good)
+	if (end == PAGE_BAD) {
+		graph_fail(r->t->q->graph, EX_TEMPFAIL, "%s: a page %s",
+		    graph_host(r->t->q->graph), page->why);
 		return false;
+	}
 	if (r->n > 0)
 		complete_page(r);
 	for (i = 0; i < r->n; i++)
 		if (!print_record(r, make_record(r, &r->page[i])))
 			break;
 	/* Who reads us waits no longer than for a page. */
-	if (write_out(r))
+	if (end == PAGE_LAST && write_out(r))
 		return true;
 	graph_fail(r->t->q->graph, EX_IOERR, "the list is cut short");
 	return false;

@@ -58,6 +58,35 @@ test_guid(void)
 	CHECK(guid_parse("00000000-0000-0000-0000-000000000000", &g) && guid_is_zero(&g));
 }
 
+/* Every byte at every place of a GUID. */
+static void
+test_guid_bytes(void)
+{
+	static const char	 digits[] = "0123456789abcdefABCDEF";
+	static const char	 good[] = "01234567-89ab-cdef-0123-456789abcdef";
+	char			 text[GUID_TEXT], back[GUID_TEXT];
+	struct guid		 g;
+	size_t			 i, wrong = 0;
+	int			 c;
+	bool			 hyphen, fits;
+
+	for (i = 0; i < GUID_TEXT - 1; i++)
+		for (c = 0; c < 256; c++) {
+			memcpy(text, good, sizeof(text));
+			text[i] = (char)c;
+			hyphen = good[i] == '-';
+			fits = hyphen ? c == '-' : c != 0 && strchr(digits, c) != NULL;
+			if (guid_scan(text, GUID_TEXT - 1, &g) != fits) {
+				wrong++;
+				continue;
+			}
+			if (c >= 'A' && c <= 'F')
+				text[i] = (char)(c + 'a' - 'A');
+			wrong += fits && strcmp(guid_format(back, &g), text) != 0;
+		}
+	CHECK(wrong == 0);
+}
+
 static void
 test_when(void)
 {
@@ -119,6 +148,67 @@ test_text(void)
 	CHECK_STR(why, "is too small");
 	CHECK(!num_parse(" 7", 1, 9, &n, &why) && !num_parse("7x", 1, 9, &n, &why));
 	CHECK(!num_parse("99999999999999999999", 1, INT64_MAX, &n, &why));
+}
+
+/* What is written in fewer steps is what jw_str() writes, of every length, whatever is in
+ * it, and as far as there is room. */
+static void
+test_jsonw_short(void)
+{
+	static const char	 inside[] = { 'x', '"', '\\', '\n', 0x7f, (char)0xc3, 0 };
+	struct jsonw		 w, v;
+	char			 text[32], a[96], b[96];
+	size_t			 len, at, i, size, wrong = 0;
+
+	for (len = 0; len < sizeof(text); len++)
+		for (at = 0; at < len; at++)
+			for (i = 0; inside[i] != '\0'; i++) {
+				memset(text, 'y', sizeof(text));
+				text[len] = '\0';
+				text[at] = inside[i];
+				size = i == 0 ? len + 16 - at % 16 : sizeof(a);
+				jw_init(&w, a, size);
+				jw_init(&v, b, size);
+				jw_array(&w, "l");
+				jw_array(&v, "l");
+				jw_text(&w, "key", text);
+				jw_opt(&v, "key", text);
+				wrong += w.full != v.full || w.len != v.len ||
+				    (!w.full && memcmp(a, b, w.len) != 0);
+			}
+	CHECK(wrong == 0);
+}
+
+static void
+test_jsonw_words(void)
+{
+	static const char	 all[] = "{\"g\":\"01234567-89ab-cdef-0123-456789abcdef\","
+	    "\"mac\":\"0a:1b:2c:3d:4e:5f\",\"when\":\"2026-11-21T08:30:00Z\",\"no\":false}";
+	struct guid		 g;
+	struct jsonw		 w;
+	uint8_t			 mac[MAC_LEN];
+	char			 buf[sizeof(all)];
+	const char		*text;
+	size_t			 size;
+
+	CHECK(guid_parse("01234567-89AB-CDEF-0123-456789ABCDEF", &g));
+	CHECK(mac_parse("0A1B2C3D4E5F", mac));
+	/* Exactly as much room as is needed, and each that is less. */
+	for (size = 1; size <= sizeof(buf); size++) {
+		memset(buf, '#', sizeof(buf));
+		jw_init(&w, buf, size);
+		jw_object(&w, NULL);
+		jw_guid(&w, "g", &g);
+		jw_mac(&w, "mac", mac);
+		jw_time(&w, "when", 1795249800);
+		jw_bool(&w, "no", false);
+		jw_end_object(&w);
+		text = jw_done(&w);
+		if (size < sizeof(buf))
+			CHECK(text == NULL && buf[size] == '#');
+		else
+			CHECK_STR(text, all);
+	}
 }
 
 static void
@@ -268,9 +358,12 @@ main(void)
 {
 	test_mac();
 	test_guid();
+	test_guid_bytes();
 	test_when();
 	test_text();
 	test_jsonw();
+	test_jsonw_short();
+	test_jsonw_words();
 	test_conf();
 	test_conf_sections();
 	test_digest();

@@ -431,6 +431,8 @@ test_page_peek(void)
 	}
 }
 
+#define FRONT	"{\"@odata.nextLink\":\"https://x/2\",\"value\":"
+
 static void
 test_page(void)
 {
@@ -445,6 +447,10 @@ test_page(void)
 		"{\"value\":[7]}", "{\"value\":[{} {}]}", "{\"value\":[,{}]}", "{\"value\":[{},]}",
 		"{\"value\":[{}7]}", "{\"value\":[{\"a\":1,\"a\":2}]}", "{\"value\":[{\"a\":}]}",
 		"{\"value\":[{\"a\":\"x\\u0000y\"}]}", "{\"value\":[{},[]]}",
+		/* Whose end is not looked for before it is reached. */
+		FRONT "[{}]x]}", FRONT "[{}],\"value\":[]}", FRONT "[{}],\"x\":]}", FRONT "[{]}",
+		FRONT "[{}],\"@odata.nextLink\":\"https://x/3\",\"x\":[]}", FRONT "[]]}",
+		FRONT "[{}],\"error\":{\"x\":[]}]}",
 	};
 	bool				 last;
 	size_t				 i;
@@ -454,6 +460,11 @@ test_page(void)
 	CHECK(page("{\"value\":[],\"@odata.nextLink\":null}", &last) == 0 && last);
 	CHECK(page(" { \"x\" : [ {\"value\":[1]} ], \"value\" : [ {} , {\"a\":\"}]\"} ] , "
 	    "\"@odata.nextLink\":\"https://x/\"} ", &last) == 2 && !last);
+	CHECK(page(FRONT "[{}] } \n", &last) == 1 && !last);
+	CHECK(page(FRONT "[ ] }", &last) == 0 && !last);
+	CHECK(page(FRONT "[{\"a\":[]}],\"x\":[1,[2]]}", &last) == 1 && !last);
+	CHECK(page(FRONT "[{\"a\":[]}],\"x\":{\"y\":[{}]}}", &last) == 1 && !last);
+	CHECK(page(FRONT "[{}],\"x\":[]} ]}", &last) == -2);
 	for (i = 0; i < sizeof(none) / sizeof(none[0]); i++)
 		if (!CHECK(page(none[i], &last) == -1))
 			printf("# %s\n", none[i]);
