@@ -15,13 +15,15 @@
 #define PER_SCRIPT	500
 #define RETRY_MS	10000	/* between two tries of work_link() to connect */
 
-/* An offer whose entry is gone, since Redis has evicted that key, is none.
- * KEYS: work, offered.  ARGV: prefix of asked, clients. */
+/* An offer whose entry is gone, since Redis has evicted that key, is none.  Who is being
+ * looked up is none either, but by this server: whether its --follow still lives, which
+ * has claimed it, it does not know, and if not no other would ask.
+ * KEYS: work, offered.  ARGV: prefix of asked, server, clients. */
 static const char	 offer_script[] =
-    "for i=2,#ARGV do local c=ARGV[i] "
+    "for i=3,#ARGV do local c=ARGV[i] local by=redis.call('GET',ARGV[1]..c) "
     " local e=redis.call('HGET',KEYS[2],c) "
     " if e and #redis.call('XRANGE',KEYS[1],e,e)==0 then e=nil end "
-    " if not e and redis.call('EXISTS',ARGV[1]..c)==0 then "
+    " if not e and (not by or by==ARGV[2]) then "
     "  redis.call('HSET',KEYS[2],c,redis.call('XADD',KEYS[1],'*','c',c)) end "
     "end return 1";
 
@@ -174,11 +176,11 @@ work_offer(struct work *w, const char *client)
 
 /* One script over n words, with first before them (NULL: none). */
 static bool
-run_script(struct work *w, const char *script, const char *first, char *const arg[], size_t n)
+run_script(struct work *w, const char *script, const char *asked, char *const arg[], size_t n)
 {
-	const char		*word[6 + 2 * PER_SCRIPT] = { "EVAL", script, "2", w->work,
-				    w->offered, first };
-	size_t			 len[6 + 2 * PER_SCRIPT], i, k = first != NULL ? 6 : 5;
+	const char		*word[7 + 2 * PER_SCRIPT] = { "EVAL", script, "2", w->work,
+				    w->offered, asked, w->conf->name };
+	size_t			 len[7 + 2 * PER_SCRIPT], i, k = asked != NULL ? 7 : 5;
 	struct redisReply	*r;
 	bool			 good;
 

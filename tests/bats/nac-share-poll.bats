@@ -217,6 +217,8 @@ fleet() {
 	[ "$(redis_cli ttl nac:asked:00:1b:2c:3d:4e:02)" -gt 60 ]
 	wait_until 10 has_clients 1 2
 	refute_has "$(due 1 1h)" "$(device 2)"
+	# Its own poll asks, for the follow that has claimed it may have been killed.
+	assert_has "$(due 2 1h)" "$(device 2)"
 }
 
 are_pending() { [ "$(redis_cli xpending nac:work pollers | head -n 1)" = "$1" ]; }
