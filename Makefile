@@ -58,6 +58,8 @@ FUZZ	:= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 ALLPKGS	:= libcurl libssl libcrypto jansson lmdb hiredis radcli expat
 ASAN	:= B=build-asan BIN=build-asan/bin HARDEN= CFLAGS='-O1 -g -fno-omit-frame-pointer' \
 	   SAN='-fsanitize=address,undefined -fno-sanitize-recover=all'
+# What the inner loops do on processors other than the x86.
+PLAIN	:= CC=clang MUSL_GCC= B=build-clang BIN=build-clang/bin WERROR=-Werror CPPFLAGS=-U__SSE2__
 SHELLS	:= $(filter-out %.c,$(wildcard $(SCRIPTS:%=bin/%) tests/run-* tests/lib/*.bash tests/lib/npm tests/bats/*.bats \
 	   tests/bats/*.bash tests/quickstart tests/soak tests/soak-kill tests/soak-poll tests/freeradius-next tests/hostapd-sqlite $(filter-out %.c,$(wildcard bench/*)) .ci/run share/deps share/hostapd/nac-*))
 
@@ -79,7 +81,7 @@ INSTALL	 = $(call PUT,755,$(TOOLS:%=$(BIN)/%) $(SCRIPTS:%=bin/%) share/emulator/
 .SECONDARY:
 .PHONY: all check unit bats asan lint fuzz bench property soak soak-logins soak-kill soak-poll soak-share quickstart check-freeradius-next \
 	check-hostapd-sqlite deps deps-quick install uninstall clean help werror objects \
-	asan-build asan-unit asan-bats
+	asan-build asan-unit asan-bats unit-plain
 
 all: $(TOOLS:%=$(BIN)/%)	## build every program into bin/
 
@@ -114,6 +116,8 @@ $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(B)/libnac.a
 
 unit: $(UNITS) $(FUZZ:%=$(B)/tests/fuzz/%)	## unit tests, and the fuzz corpora replayed
 	@B=$(B) tests/run-unit
+unit-plain:
+	@$(MAKE) -s $(PLAIN) unit
 bats: all $(B)/tests/unit/.dir	## bats tests, on the programs in BIN
 	@B="$(B)" BIN="$(abspath $(BIN))" tests/run-bats $(BATS)
 $(B)/tests/unit/.dir:
@@ -121,7 +125,7 @@ $(B)/tests/unit/.dir:
 
 werror:		## build everything with gcc and with clang, warnings being errors
 	@$(MAKE) -s CC=gcc B=build-gcc BIN=build-gcc/bin WERROR=-Werror objects
-	@$(MAKE) -s CC=clang MUSL_GCC= B=build-clang BIN=build-clang/bin WERROR=-Werror objects
+	@$(MAKE) -s $(PLAIN) objects
 objects: all $(UNITS) $(FUZZ:%=$(B)/tests/fuzz/%)
 asan:		## unit and bats tests under AddressSanitizer and UBSan
 	@$(MAKE) -s asan-unit
