@@ -189,13 +189,14 @@ value_range(enum field field, const struct token *t, struct value *v)
 	if ((fault = value_number(field, &a, &v->range.from)) != NULL ||
 	    (fault = value_number(field, &b, &v->range.to)) != NULL)
 		return fault;
-	if (field_table[field].kind == KIND_CLOCK && (v->range.from == v->range.to ||
-	    v->range.from == 24 * 60))
-		return "the range is empty:";
-	/* Until half past six is not at half past six. */
-	if (field_table[field].kind == KIND_CLOCK)
+	if (field_table[field].kind == KIND_CLOCK) {
+		if (v->range.from == 24 * 60)
+			return "24:00 only ends a range:";
+		if (v->range.from == v->range.to)
+			return "the range is empty:";
+		/* Until half past six is not at half past six. */
 		v->range.to = v->range.to > 0 ? v->range.to - 1 : 24 * 60;
-	else if (v->range.from > v->range.to && field != FIELD_HOUR)
+	} else if (v->range.from > v->range.to && field != FIELD_HOUR)
 		return "the range runs backwards:";
 	return NULL;
 }

@@ -1033,7 +1033,7 @@ test_errors(void)
 		  "t:1:21: is a span without its unit (s, m, h, d or w): \"1..24h\"\n" },
 		{ "stale-after 24\nallow", "t:1:13: is a span without its unit (s, m, h, d or w): \"24\"\n" },
 		{ "allow if time in 08:00..08:00", "t:1:18: the range is empty: \"08:00..08:00\"\n" },
-		{ "allow if time in 24:00..08:00", "t:1:18: the range is empty: \"24:00..08:00\"\n" },
+		{ "allow if time in 24:00..08:00", "t:1:18: 24:00 only ends a range: \"24:00..08:00\"\n" },
 		{ "allow if time is 24:00", "t:1:18: only ends a range, and no clock shows it: \"24:00\"\n" },
 		{ "allow with role r\nword role gives X $role if managed",
 		  "t:2:1: stands below a reply that has this word already, and would not change it: "
