@@ -172,28 +172,28 @@ end(struct jsonw *w, const char *to)
 	w->len = (size_t)(to - w->buf);
 }
 
-void
-jw_object_n(struct jsonw *w, const char *key, size_t n)
+static inline void
+open_bracket(struct jsonw *w, const char *key, size_t n, char bracket)
 {
 	char	*to = begin(w, key, n, 1);
 
 	if (to == NULL)
 		return;
-	*to++ = '{';
+	*to++ = bracket;
 	w->comma = false;
 	end(w, to);
 }
 
 void
+jw_object_n(struct jsonw *w, const char *key, size_t n)
+{
+	open_bracket(w, key, n, '{');
+}
+
+void
 jw_array_n(struct jsonw *w, const char *key, size_t n)
 {
-	char	*to = begin(w, key, n, 1);
-
-	if (to == NULL)
-		return;
-	*to++ = '[';
-	w->comma = false;
-	end(w, to);
+	open_bracket(w, key, n, '[');
 }
 
 void
@@ -252,17 +252,16 @@ jw_str_n(struct jsonw *w, const char *key, size_t n, const char *val)
 void
 jw_text_n(struct jsonw *w, const char *key, size_t n, const char *val, size_t size)
 {
-#ifdef __SSE2__
-	bool	 comma = w->comma;
-	size_t	 len;
-	char	*to;
-
 	if (*val == '\0')
 		return;
+#ifdef __SSE2__
 	/* One way through the text, which need not be measured first. */
 	if (fits(w, key, n, size + 2)) {
-		to = name(w, key, n);
-		if ((len = copy_array(to + 1, val, size)) != SIZE_MAX) {
+		bool	 comma = w->comma;
+		char	*to = name(w, key, n);
+		size_t	 len = copy_array(to + 1, val, size);
+
+		if (len != SIZE_MAX) {
 			to[0] = to[len + 1] = '"';
 			end(w, to + len + 2);
 			return;
@@ -272,48 +271,61 @@ jw_text_n(struct jsonw *w, const char *key, size_t n, const char *val, size_t si
 #else
 	(void)size;
 #endif
-	if (*val != '\0')
-		jw_str_n(w, key, n, val);
+	jw_str_n(w, key, n, val);
+}
+
+/* Where a word that needs no escape goes, behind its first quote, with size bytes for it
+ * and its NUL; NULL when there is no room. */
+static inline char *
+begin_word(struct jsonw *w, const char *key, size_t n, size_t size)
+{
+	char	*to = begin(w, key, n, size + 1);
+
+	if (to == NULL)
+		return NULL;
+	*to = '"';
+	end(w, to + size + 1);
+	return to + 1;
+}
+
+/* The second quote takes the place of the NUL. */
+static inline void
+end_word(struct jsonw *w)
+{
+	w->buf[w->len - 1] = '"';
 }
 
 void
 jw_guid_n(struct jsonw *w, const char *key, size_t n, const struct guid *val)
 {
-	char	*to = begin(w, key, n, GUID_TEXT + 1);
+	char	*to = begin_word(w, key, n, GUID_TEXT);
 
 	if (to == NULL)
 		return;
-	/* The second quote takes the place of the NUL. */
-	to[0] = '"';
-	guid_format(to + 1, val);
-	to[GUID_TEXT] = '"';
-	end(w, to + GUID_TEXT + 1);
+	guid_format(to, val);
+	end_word(w);
 }
 
 void
 jw_mac_n(struct jsonw *w, const char *key, size_t n, const uint8_t val[MAC_LEN])
 {
-	char	*to = begin(w, key, n, MAC_TEXT + 1);
+	char	*to = begin_word(w, key, n, MAC_TEXT);
 
 	if (to == NULL)
 		return;
-	to[0] = '"';
-	mac_format(to + 1, val, MAC_COLON);
-	to[MAC_TEXT] = '"';
-	end(w, to + MAC_TEXT + 1);
+	mac_format(to, val, MAC_COLON);
+	end_word(w);
 }
 
 void
 jw_time_n(struct jsonw *w, const char *key, size_t n, int64_t val)
 {
-	char	*to = begin(w, key, n, WHEN_TEXT + 1);
+	char	*to = begin_word(w, key, n, WHEN_TEXT);
 
 	if (to == NULL)
 		return;
-	to[0] = '"';
-	when_format(to + 1, val);
-	to[WHEN_TEXT] = '"';
-	end(w, to + WHEN_TEXT + 1);
+	when_format(to, val);
+	end_word(w);
 }
 
 void

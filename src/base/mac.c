@@ -6,25 +6,6 @@
 #define LOWER	"0123456789abcdef"
 #define UPPER	"0123456789ABCDEF"
 
-/* Twelve digits and no more, as Graph writes it. */
-static bool
-scan_bare(const char *s, uint8_t mac[MAC_LEN])
-{
-	uint8_t	 out[MAC_LEN];
-	size_t	 i;
-	int	 high, low;
-
-	for (i = 0; i < MAC_LEN; i++) {
-		if ((high = hex_value(s[2 * i])) < 0 || (low = hex_value(s[2 * i + 1])) < 0)
-			return false;
-		out[i] = (uint8_t)((unsigned)high << 4 | (unsigned)low);
-	}
-	if (hex_value(s[2 * MAC_LEN]) >= 0)
-		return false;
-	memcpy(mac, out, MAC_LEN);
-	return true;
-}
-
 size_t
 mac_scan(const char *s, uint8_t mac[MAC_LEN])
 {
@@ -33,8 +14,6 @@ mac_scan(const char *s, uint8_t mac[MAC_LEN])
 	char	 sep = '\0';
 	int	 v;
 
-	if (scan_bare(s, mac))
-		return 2 * MAC_LEN;
 	while (digits < 2 * MAC_LEN) {
 		if ((v = hex_value(s[i])) >= 0) {
 			out[digits / 2] = (uint8_t)(out[digits / 2] << 4 | v);
